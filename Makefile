@@ -1,0 +1,83 @@
+# Needs: make, git, and Python 3.11 or newer with its venv module. uv is used if it is there.
+# `make` lists the targets.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+PYTHON ?=                       # the interpreter to build .venv with; found if not given
+JOBS   ?= 2                     # pytest workers
+ARGS   ?=                       # passed on to pytest, the demo or the benchmarks
+
+BIN := .venv/bin
+DEV := .venv/.installed-dev
+
+# One test may hang this long before the run is ended with the stacks of all threads.
+STRESS_HANG_LIMIT := 3600
+
+.PHONY: help
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+# --- the environment -----------------------------------------------------------------------------
+
+.PHONY: venv
+venv: $(DEV)  ## make .venv and install everything for development
+
+.venv/.installed: pyproject.toml .ci/install
+	@.ci/install '$(strip $(PYTHON))' .
+	@touch $@
+
+$(DEV): .venv/.installed
+	@.ci/install '$(strip $(PYTHON))' '.[dev]'
+	@touch $@
+
+# --- the checks ----------------------------------------------------------------------------------
+
+.PHONY: test lint format types contracts unit stress fix
+test: lint format types contracts unit  ## every check; a twentieth of the named volumes
+
+lint: $(DEV)  ## ruff's rules
+	$(BIN)/ruff check .
+
+format: $(DEV)  ## ruff's format, checked (`make fix` rewrites)
+	$(BIN)/ruff format --check .
+
+types: $(DEV)  ## mypy, strict
+	$(BIN)/mypy
+
+contracts: $(DEV)  ## imports: the floors, no circles
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/lint-imports --no-logo --config .ci/circles.toml
+
+unit: $(DEV)  ## the tests, the snippets of the docs, the examples
+	$(BIN)/python -m pytest -n $(strip $(JOBS)) --dist worksteal $(ARGS)
+
+stress: $(DEV)  ## the tests at full volume
+	BEAM_STRESS=1 $(BIN)/python -m pytest -n $(strip $(JOBS)) --dist worksteal \
+		--timeout $(STRESS_HANG_LIMIT) $(ARGS)
+
+fix: $(DEV)  ## rewrite what ruff can put right
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# --- to look at ----------------------------------------------------------------------------------
+
+.PHONY: demo bench
+demo: .venv/.installed  ## survey the standard library with a fleet under chaos
+	$(BIN)/python examples/demo.py $(ARGS)
+
+bench: .venv/.installed  ## measure, next to Pykka
+	$(BIN)/python benchmarks/run.py $(ARGS)
+
+# --- the package ---------------------------------------------------------------------------------
+
+.PHONY: build clean
+build: $(DEV)  ## wheel and sdist into dist/
+	rm -rf dist
+	$(BIN)/python -m hatchling build
+
+clean:  ## remove the environment, caches and builds
+	rm -rf .venv dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find . -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,163 @@
+"""What the command protocol asks of its host: one frozen value for each thing to do or to know.
+
+    >>> Failed("q-1", "cli_exit", ErrorMessage(content="exit status 1"), retryable=True).reason
+    'cli_exit'
+
+`CommandProtocol` returns them, in the order in which the host is to act on them. In particular a
+`RunTool` comes right after the `Deliver` of its tool use: what is delivered first is in the log
+before the tool runs (G12).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from beam.model.messages import ErrorMessage, Message
+
+__all__ = [
+    "AgentFailed",
+    "AskPermission",
+    "Completed",
+    "Deliver",
+    "Effect",
+    "Failed",
+    "Ignored",
+    "ProtocolViolation",
+    "Ready",
+    "RunTool",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The handshake is done, queries are welcome.
+
+    Attributes:
+        name: what the agent calls itself.
+        version: its own version, empty if it did not say.
+        capabilities: what it said it can do, in its order; `memory` and `interrupt` mean
+            something to the protocol, others only to those who look for them.
+    """
+
+    name: str
+    version: str
+    capabilities: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """A message of the query, for the log and the stream."""
+
+    query_id: str
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class RunTool:
+    """Run a tool, and answer with `CommandProtocol.tool_result`.
+
+    The tool may be one that was not offered: the answer to that is an error, as of any tool.
+    """
+
+    query_id: str
+    tool_use_id: str
+    tool_name: str
+    tool_input: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AskPermission:
+    """Ask for a decision, and answer with `CommandProtocol.permission`; no answer is a no (G14).
+
+    Attributes:
+        options: what the agent adds for whoever decides; the host hands it on.
+    """
+
+    query_id: str
+    request_id: str
+    tool_name: str
+    tool_input: Mapping[str, Any]
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The query has its answer. The message is the last of the stream, not delivered before."""
+
+    query_id: str
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The query has ended without an answer.
+
+    Attributes:
+        reason: the agent's word, or `interrupted`, `cli_exit`, `protocol_error`.
+        message: the last of the stream, not delivered before.
+        retryable: whether the same prompt may do better on another try.
+    """
+
+    query_id: str
+    reason: str
+    message: Message
+    retryable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFailed:
+    """The agent as a whole is of no more use: end the program if it has not ended.
+
+    Attributes:
+        reason, message, retryable: as of `Failed`; retryable is for another start.
+    """
+
+    reason: str
+    message: ErrorMessage
+    retryable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolViolation:
+    """The agent typed what it must not.
+
+    Attributes:
+        reason: one of the words in the specification's table.
+        detail: where and why, in words.
+        excerpt: the beginning of the line.
+        fatal: whether the agent is given up; then the effects that end it follow.
+    """
+
+    reason: str
+    detail: str
+    excerpt: str
+    fatal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A line without consequence.
+
+    Attributes:
+        reason: its type is unknown; its query is not open; it asks for something after the
+            interrupt.
+        type: its type.
+    """
+
+    reason: Literal["unknown_type", "late", "interrupted"]
+    type: str
+
+
+Effect = (
+    Ready
+    | Deliver
+    | RunTool
+    | AskPermission
+    | Completed
+    | Failed
+    | AgentFailed
+    | ProtocolViolation
+    | Ignored
+)

@@ -1,0 +1,233 @@
+"""The event: what the log keeps, in order, and all that survives a crash.
+
+    >>> event = Event(
+    ...     id="evt_1", type="run_started", session_id="session_1", run_id="run_1",
+    ...     timestamp=1_760_000_000_000, data={"attempt": 1},
+    ... )
+    >>> event.sequence, event.in_order(7).sequence
+    (0, 7)
+    >>> Event.from_json(event.to_json()) == event
+    True
+
+An event is a fact of a session: appended once, known by its `id`, never changed. The log gives it
+its place, `sequence`, counting from 1 in each session without a gap. What belongs to no session
+(tasks, routing) is kept under the session id `FLEET`.
+
+| type | when | in `data` |
+|---|---|---|
+| `session_started` | its actor runs for the first time | backend, and how it was started |
+| `session_restarted` | its actor runs again | reason, restarts |
+| `session_quarantined` | its restart budget is used up | reason, restarts |
+| `session_released` | an operator lets it go on | |
+| `session_stopped` | it ended for good | reason |
+| `state_changed` | between its states | from_state, to_state, reason |
+| `run_submitted` | a prompt was accepted, before anybody is told so | the run's record |
+| `run_started` | an attempt begins | attempt |
+| `run_retried` | back to the queue after a crash | reason, attempts |
+| `run_completed` | it has its answer | output |
+| `run_failed` | it has none | reason |
+| `run_interrupted` | it was cut short | reason |
+| `message` | the agent said something | message |
+| `tool_call_started` | before a tool is dispatched (G12) | tool_use_id, tool_name, tool_input |
+| `tool_call_completed` | its result is known | tool_use_id, is_error |
+| `tool_call_unknown` | a crash hid its result | tool_use_id |
+| `permission_requested` | somebody has to allow something | the request's record |
+| `permission_resolved` | it was allowed or denied | request_id, decision |
+| `user_input_requested` | somebody has to answer something | request_id, request |
+| `pending_request_stored` | a request waits | request_id, request |
+| `pending_request_resolved` | it was answered | request_id, response |
+| `routing_selected` | a backend was chosen | request, decision |
+| `task_accepted` | a task of the main job is known | task_id, the task |
+| `task_started` | an attempt at it begins | task_id, attempt, session_id, run_id |
+| `task_retried` | it is tried again | task_id, attempt, reason |
+| `task_answered` | its answer is known | task_id, answer |
+| `task_failed` | it is given up | task_id, reason |
+
+`data` holds JSON data, with its secrets redacted before the event is made (G17). A type is never
+taken out of the set and never changes its meaning; a change of shape raises `SCHEMA_VERSION`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from beam.errors import InvalidInput
+from beam.model.encoding import decode, encode
+from beam.model.message_record import from_wire, to_wire
+from beam.model.messages import Message
+from beam.model.records import from_record, to_record
+from beam.model.redaction import redact
+
+__all__ = [
+    "EVENT_TYPES",
+    "FLEET",
+    "SCHEMA_VERSION",
+    "Event",
+    "EventType",
+    "message_data",
+    "message_of",
+]
+
+EventType = Literal[
+    "session_started", "session_restarted", "session_quarantined", "session_released",
+    "session_stopped", "state_changed",
+    "run_submitted", "run_started", "run_retried", "run_completed", "run_failed",
+    "run_interrupted",
+    "message",
+    "tool_call_started", "tool_call_completed", "tool_call_unknown",
+    "permission_requested", "permission_resolved",
+    "user_input_requested", "pending_request_stored", "pending_request_resolved",
+    "routing_selected",
+    "task_accepted", "task_started", "task_retried", "task_answered", "task_failed",
+]  # fmt: skip
+"""What an event can be."""
+
+EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)
+"""Every event type."""
+
+FLEET = "fleet"
+"""The session id of events that belong to no session."""
+
+SCHEMA_VERSION = 1
+"""The version of the shape that events are written in; older ones can be read."""
+
+_KNOWN = frozenset(EVENT_TYPES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One fact.
+
+    Attributes:
+        id: its name; an event that is appended twice is kept once.
+        type: what happened, one of `EVENT_TYPES`.
+        session_id: to which session; `FLEET` for what happened to none.
+        timestamp: when, Unix milliseconds. Order comes from `sequence`, never from time.
+        data: the particulars, JSON data by the table above.
+        run_id: in which run.
+        correlation_id: what ties it to work outside of the fleet.
+        sequence: its place in its session, from 1 on; 0 until the log has given it one.
+        schema_version: the version of its shape.
+
+    Raises:
+        InvalidInput: the type is unknown, the id or the session id empty, the sequence negative,
+            or the shape of a version that this program does not know.
+    """
+
+    id: str
+    type: EventType
+    session_id: str
+    timestamp: int
+    data: Mapping[str, Any] = field(default_factory=dict)
+    run_id: str | None = None
+    correlation_id: str | None = None
+    sequence: int = 0
+    schema_version: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        if self.type not in _KNOWN:
+            raise InvalidInput("type", self.type, f"one of {', '.join(EVENT_TYPES)}")
+        if not self.id:
+            raise InvalidInput("id", self.id, "a non-empty identifier")
+        if not self.session_id:
+            raise InvalidInput("session_id", self.session_id, "a non-empty identifier")
+        if self.sequence < 0:
+            raise InvalidInput("sequence", self.sequence, "0 or more")
+        if not 1 <= self.schema_version <= SCHEMA_VERSION:
+            raise InvalidInput("schema_version", self.schema_version, f"1 to {SCHEMA_VERSION}")
+
+    def in_order(self, sequence: int) -> Event:
+        """Return the event at its place in the log."""
+        return Event(
+            id=self.id,
+            type=self.type,
+            session_id=self.session_id,
+            timestamp=self.timestamp,
+            data=self.data,
+            run_id=self.run_id,
+            correlation_id=self.correlation_id,
+            sequence=sequence,
+            schema_version=self.schema_version,
+        )
+
+    def to_body(self) -> str:
+        """Return what a store with columns for id, session, type and time keeps beside these.
+
+        Raises:
+            InvalidInput: the data is not JSON data.
+        """
+        body: dict[str, Any] = {"data": self.data, "schema_version": self.schema_version}
+        if self.run_id is not None:
+            body["run_id"] = self.run_id
+        if self.correlation_id is not None:
+            body["correlation_id"] = self.correlation_id
+        return encode(body)
+
+    @classmethod
+    def from_body(cls, body: str | bytes, **columns: Any) -> Event:
+        """Return the event of a body and of its columns, named as the fields are.
+
+        Raises:
+            InvalidInput: the body is not one that `to_body` made, or a column is missing or wrong.
+        """
+        record = decode(body)
+        return cls.from_record({**record, **columns} if isinstance(record, dict) else record)
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the event as JSON data; fields at their defaults are left out, save for two.
+
+        The sequence and the version of the shape are always there.
+        """
+        record = to_record(self)
+        record["sequence"] = self.sequence
+        record["schema_version"] = self.schema_version
+        return record
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Event:
+        """Return the event that `to_record` made the record of.
+
+        Raises:
+            InvalidInput: the record is not of an event, or of one that does not say the version
+                of its shape; `field` names what is wrong.
+        """
+        if not isinstance(record, Mapping):
+            raise InvalidInput("event", type(record).__name__, "an object")
+        if "schema_version" not in record:
+            raise InvalidInput("schema_version", None, f"1 to {SCHEMA_VERSION}")
+        return from_record(cls, record)
+
+    def to_json(self) -> str:
+        """Return the event as one line of canonical JSON.
+
+        Raises:
+            InvalidInput: its data is not JSON data.
+        """
+        return encode(self.to_record())
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Event:
+        """Return the event that `to_json` made the text of.
+
+        Raises:
+            InvalidInput: the text is not JSON, or not of an event.
+        """
+        return cls.from_record(decode(text))
+
+
+def message_data(message: Message) -> dict[str, Any]:
+    """Return the `data` of a `message` event, with the message's secrets redacted."""
+    return {"message": redact(to_wire(message))}
+
+
+def message_of(event: Event) -> Message:
+    """Return the message of a `message` event.
+
+    Raises:
+        InvalidInput: the event is of another type, or its message is malformed.
+    """
+    if event.type != "message":
+        raise InvalidInput("event.type", event.type, "'message'")
+    return from_wire(event.data.get("message", {}))

@@ -1,0 +1,236 @@
+"""The edge where agents' messages come in: any decoded JSON object becomes a `Message`.
+
+    >>> message = normalize({"type": "result", "result": "Done.", "num_turns": 2}, timestamp=5)
+    >>> message.type, message.content, message.num_turns, message.timestamp
+    ('result', 'Done.', 2, 5)
+    >>> normalize({"type": "hologram", "depth": 3}, timestamp=5).type
+    'raw'
+
+`normalize` never raises: an agent cannot crash its session with what it sends. An object of no or
+of an unknown type becomes a `raw` message; so does one whose essential fields are malformed (a
+tool's input that is no object, a content that is neither text nor a list of blocks), for a message
+that only seems to be what it says is worse than one that says that it is not understood. A field
+that is not essential is left out if it is malformed. A result and an error have no essential
+field: they end a run, and must not get lost over a detail. Null is the same as absent.
+
+Whatever happens, the object is kept whole in `raw`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Annotated, Any
+
+from pydantic import (
+    AliasChoices,
+    Field,
+    OnErrorOmit,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    TypeAdapter,
+    ValidationError,
+)
+from typing_extensions import TypedDict
+
+from beam.errors import InvalidInput
+from beam.model.blocks import parse_blocks, text_of
+from beam.model.encoding import encode
+from beam.model.messages import MESSAGE_TYPES, Message, message_class
+
+__all__ = ["normalize"]
+
+Object = dict[StrictStr, Any]
+Text = OnErrorOmit[StrictStr]
+Flag = OnErrorOmit[StrictBool]
+Number = OnErrorOmit[StrictInt | StrictFloat]
+Items = OnErrorOmit[tuple[Any, ...]]
+OptionalObject = OnErrorOmit[Object]
+
+
+def _named(*names: str) -> Any:
+    """Take the value from the first of these wire names that is there."""
+    return Field(validation_alias=AliasChoices(*names))
+
+
+class _Common(TypedDict, total=False):
+    uuid: Text
+    session_id: Text
+    thread_id: Text
+    event_type: Text
+    subtype: Text
+    parent_tool_use_id: Text
+
+
+class _Assistant(_Common, total=False):
+    error_info: Annotated[Any, _named("error")]
+    message_id: Annotated[Text, _named("id")]
+    model: Text
+    usage: OptionalObject
+    stop_reason: Text
+
+
+class _User(_Common, total=False):
+    is_replay: Annotated[Flag, _named("isReplay")]
+
+
+class _Tool(_Common, total=False):
+    tool_name: Annotated[StrictStr, _named("tool_name", "name")]
+    tool_input: Annotated[Object, _named("tool_input", "input")]
+    tool_use_id: Annotated[StrictStr, _named("tool_use_id", "id")]
+    is_error: Flag
+
+
+class _System(_Common, total=False):
+    system_info: OptionalObject
+    task_id: Text
+    task_type: Text
+    task_status: Annotated[Text, _named("status")]
+    tool_use_id: Text
+    description: Text
+    last_tool_name: Text
+    output_file: Text
+    summary: Text
+    usage: OptionalObject
+
+
+class _Result(_Common, total=False):
+    is_error: Flag
+    duration_ms: Number
+    duration_api_ms: Number
+    num_turns: OnErrorOmit[StrictInt]
+    stop_reason: Text
+    total_cost_usd: Number
+    usage: OptionalObject
+    model_usage: Annotated[OptionalObject, _named("modelUsage")]
+    permission_denials: Items
+    errors: Items
+    structured_output: Any
+    fast_mode_state: Text
+
+
+class _Error(_Common, total=False):
+    is_error: Flag
+    error_type: Text
+
+
+class _Control(_Common, total=False):
+    request_id: StrictStr
+    request: Object
+    response: Object
+
+
+class _RateLimit(_Common, total=False):
+    rate_limit_status: Annotated[Text, _named("status")]
+    rate_limit_type: Annotated[Text, _named("rateLimitType")]
+    resets_at: Annotated[Number, _named("resetsAt")]
+    utilization: Number
+    surpassed_threshold: Annotated[Number, _named("surpassedThreshold")]
+    overage_status: Annotated[Text, _named("overageStatus")]
+    overage_resets_at: Annotated[Number, _named("overageResetsAt")]
+    overage_disabled_reason: Annotated[Text, _named("overageDisabledReason")]
+    is_using_overage: Annotated[Flag, _named("isUsingOverage")]
+
+
+_SHAPES: Mapping[str, type] = {
+    "assistant": _Assistant,
+    "user": _User,
+    "tool_use": _Tool,
+    "tool_result": _Tool,
+    "tool_progress": _Tool,
+    "system": _System,
+    "result": _Result,
+    "error": _Error,
+    "control_request": _Control,
+    "control_response": _Control,
+    "rate_limit_event": _RateLimit,
+}
+
+_CONTENT_NAMES: Mapping[str, tuple[str, ...]] = {
+    "result": ("result", "content"),
+    "thinking": ("thinking", "content"),
+}
+
+_ENDINGS = frozenset({"result", "error"})
+
+_KNOWN = frozenset(MESSAGE_TYPES)
+
+_SYSTEM_INFO: Mapping[str, str] = {
+    "permissionMode": "permission_mode",
+    **{
+        name: name
+        for name in (
+            "tools", "model", "mcp_servers", "slash_commands", "skills", "plugins", "agents",
+            "permission_mode", "claude_code_version", "cwd", "api_key_source", "betas",
+            "output_style", "fast_mode_state",
+        )
+    },
+}  # fmt: skip
+
+
+def normalize(wire: object, *, timestamp: int) -> Message:
+    """Return the message that an agent's decoded JSON object stands for.
+
+    Args:
+        wire: an object, as `beam.model.encoding.decode` gives it; it is kept in the message, not
+            copied. Anything else becomes a raw message that holds it under `value`.
+        timestamp: now, Unix milliseconds. The agent's own clock is not trusted.
+    """
+    if not isinstance(wire, Mapping):
+        return Message("raw", timestamp=timestamp, raw={"value": wire})
+    kind = wire.get("type")
+    if not isinstance(kind, str) or kind not in _KNOWN:
+        return Message("raw", timestamp=timestamp, raw=wire)
+    try:
+        known = _known_fields(kind, wire)
+        return message_class(kind)(timestamp=timestamp, raw=wire, **known)
+    except (ValidationError, InvalidInput):
+        return Message("raw", timestamp=timestamp, raw=wire)
+
+
+def _known_fields(kind: str, wire: Mapping[str, Any]) -> dict[str, Any]:
+    given = {name: value for name, value in wire.items() if value is not None}
+    if kind == "assistant":
+        given = _whole_assistant(given)
+    elif kind == "rate_limit_event":
+        given = {**_object(given, "rate_limit_info"), **given}
+    elif kind == "system" and given.get("subtype") == "init":
+        given["system_info"] = {
+            name: given[wired] for wired, name in _SYSTEM_INFO.items() if wired in given
+        }
+    known: dict[str, Any] = _adapter(_SHAPES.get(kind, _Common)).validate_python(given)
+    return {"type": kind, **known, **_content(kind, given)}
+
+
+def _whole_assistant(given: dict[str, Any]) -> dict[str, Any]:
+    """Bring what the nested message says up to where the other types have it."""
+    nested = _object(given, "message")
+    inner = ("id", "model", "usage", "stop_reason", "content")
+    return {**{name: nested[name] for name in inner if nested.get(name) is not None}, **given}
+
+
+def _content(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    names = _CONTENT_NAMES.get(kind, ("content",))
+    content = next((given[name] for name in names if name in given), None)
+    if content is None and kind == "user":
+        content = _object(given, "message").get("content")
+    if content is None or isinstance(content, str):
+        return {"content": content or ""}
+    if isinstance(content, list):
+        blocks = parse_blocks(content)
+        return {"content": text_of(blocks), "content_blocks": blocks}
+    if kind in _ENDINGS:
+        return {"content": encode(content)}
+    raise InvalidInput("content", type(content).__name__, "text or a list of blocks")
+
+
+def _object(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = given.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
+@cache
+def _adapter(shape: type) -> TypeAdapter[Any]:
+    return TypeAdapter(shape)

@@ -1,0 +1,46 @@
+"""Where time and randomness come from: the one door of `beam.otp` to both (G18).
+
+A node has one `Clock`. The system's reads the machine; the simulation's is virtual and seeded.
+
+    >>> clock = SystemClock(seed=7)
+    >>> clock.now() <= clock.now()
+    True
+    >>> clock.random.random() == SystemClock(seed=7).random.random()
+    True
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import Protocol
+
+__all__ = ["Clock", "SystemClock"]
+
+
+class Clock(Protocol):
+    """What a node asks for the time and for chance."""
+
+    random: random.Random
+
+    def now(self) -> float:
+        """Return seconds that never go backwards, from an unspecified start."""
+        ...
+
+    def time(self) -> float:
+        """Return seconds since the Unix epoch; may jump."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock, and a generator of its own.
+
+    Args:
+        seed: seeds the generator; `None` takes the operating system's entropy.
+    """
+
+    def __init__(self, seed: int | None = None) -> None:
+        self.random = random.Random(seed)
+        # The bound built-ins, so that a reading costs no Python frame: 40 ns against 110.
+        self.now = time.monotonic
+        self.time = time.time

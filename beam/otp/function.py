@@ -1,0 +1,195 @@
+"""Processes without callbacks, which take their own mail: functions, and threads of the user's.
+
+    >>> from beam.otp import Mailbox, current_process, receive, spawn
+    >>> def echo(to):
+    ...     to.tell(("echo", receive(timeout=5.0)))
+    >>> with Mailbox() as me:
+    ...     spawn(echo, me.ref).tell("hello")
+    ...     me.receive(timeout=5.0)
+    ('echo', 'hello')
+
+Such a process holds its turn while it runs, and gives it back while it waits for mail; so it is
+woken as any other, and an exit signal ends it where it waits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+from beam.errors import Exited, NotAProcess, Refused
+from beam.otp.context import here
+from beam.otp.control import NOTHING, Control, Life
+from beam.otp.mail import Call, Cast, Continue, Info, Stop
+from beam.otp.node import current_node
+from beam.otp.process import Process
+from beam.otp.reasons import Crash, Down
+from beam.otp.ref import Ref
+from beam.otp.signals import bury
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from beam.otp.scheduler import Parker
+
+__all__ = ["FunctionProcess", "Mailbox", "receive_here"]
+
+
+class FunctionProcess(Process, framework=True):
+    """A process that runs one function, on a thread of its own, and ends with it."""
+
+    blocking = True
+    follows_parent = False
+
+    def init(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
+        self._work = (function, args, kwargs)
+        self.continue_with(None)
+
+    def _receive_continue(self, _message: Any) -> None:
+        function, args, kwargs = self._work
+        self.stop("normal")
+        function(*args, **kwargs)
+
+    def _receive_call(self, call: Call) -> Any:
+        raise Refused("no_calls", process=str(self))
+
+
+def receive_here(timeout: float | None) -> Any:
+    """Take the oldest message of the process that runs here; see `beam.otp.receive`."""
+    control = here.control
+    if control is None or not isinstance(control.actor, (FunctionProcess, Mailbox)):
+        raise NotAProcess("receive")
+    until = None if timeout is None else control.node.clock.now() + timeout
+    while True:
+        if control.pending_exit is not NOTHING:
+            raise Exited(control.pending_exit)
+        while control.mailbox:
+            message = _opened(control, control.mailbox.popleft())
+            if message is not NOTHING:
+                return message
+        if not _wait_for_mail(control, until):
+            raise TimeoutError(f"no message within {timeout} s")
+
+
+def _opened(control: Control, mail: Any) -> Any:
+    """Return the message in an envelope, `NOTHING` if there is none for the user."""
+    if type(mail) is Stop:
+        if mail.future is not None:
+            mail.future.settle(True)
+        raise Exited(mail.reason)
+    if type(mail) is Call:
+        mail.future.settle(Refused("no_calls", process=str(control.ref)), failed=True)
+        return NOTHING
+    if type(mail) is Continue:
+        return NOTHING
+    assert isinstance(mail, (Info, Cast))
+    message = mail.message
+    if type(message) is Down and message.monitor.flushed:
+        return NOTHING
+    return message
+
+
+def _wait_for_mail(control: Control, until: float | None) -> bool:
+    """Give the turn back until mail or a signal takes it, or it is too late."""
+    waker = _Waker(control.node.scheduler.parker(None))
+    driver, control.driver = control.driver, waker
+    control.turn.release()
+    try:
+        if control.mailbox or control.pending_exit is not NOTHING:
+            if not control.turn.acquire(False):
+                waker.parker.park(None)  # Somebody took it to wake us: that comes.
+            return True
+        if waker.parker.park(until):
+            return True
+        if control.turn.acquire(False):
+            return False
+        waker.parker.park(None)
+        return True
+    finally:
+        control.driver = driver
+
+
+class _Waker:
+    """The driver of a process that waits for mail: a submit wakes it, and the turn is its own."""
+
+    __slots__ = ("parker",)
+
+    def __init__(self, parker: Parker) -> None:
+        self.parker = parker
+
+    def submit(self, _control: Control) -> None:
+        self.parker.unpark()
+
+
+class Mailbox:
+    """Makes the calling thread a process, for as long as the `with` block lasts.
+
+    In it the thread may link, monitor, be told and `receive`. Leaving the block ends the process:
+    with reason `"normal"`, or `Crash(exception)` if the block raised.
+
+    Args:
+        name: what to register it under.
+        trap_exit: whether exit signals come as `Exit` messages. If not, a signal raises `Exited`
+            where the thread next waits.
+    """
+
+    follows_parent = False
+
+    def __init__(self, name: Any = None, *, trap_exit: bool = False) -> None:
+        self.trap_exit = trap_exit
+        self._name = name
+        self._outer: Control | None = None
+        node = current_node()
+        self._control = Control(node, self, _Waker(node.scheduler.parker(None)), node.init)
+        self.ref: Ref[Any] = Ref(self._control, type(self))
+        """The ref of this process."""
+        self._control.ref = self.ref
+
+    @classmethod
+    def public_names(cls) -> dict[str, Any]:
+        """Return nothing: a thread offers no calls."""
+        return {}
+
+    def __enter__(self) -> Self:
+        from beam.otp.bif import register  # noqa: PLC0415 - register knows processes of all kinds
+
+        control = self._control
+        with control.node.lock:
+            control.node.remember(control)
+        control.life = Life.RUNNING
+        if self._name is not None:
+            register(self._name, self.ref)
+        self._outer, here.control = here.control, control
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        here.control = self._outer
+        control = self._control
+        reason: Any = "normal"
+        if control.pending_exit is not NOTHING:
+            reason = control.pending_exit
+        elif isinstance(error, Exited):
+            reason = error.reason
+        elif error is not None:
+            reason = Crash(error)
+        bury(control, reason)
+
+    def receive(self, timeout: float | None = None) -> Any:
+        """Take the oldest message, waiting `timeout` seconds for one; `None` without end.
+
+        Raises:
+            TimeoutError: if none came in time.
+            Exited: if an exit signal has ended this process, or it was asked to stop.
+        """
+        return receive_here(timeout)
+
+    def messages(self) -> list[Any]:
+        """Return the messages that wait, oldest first, without taking them out."""
+        return self._control.messages()
+
+

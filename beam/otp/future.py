@@ -1,0 +1,361 @@
+"""Futures: the answer to a call, now or later; a Pykka future that can be awaited.
+
+    >>> from beam.otp import Future
+    >>> future = Future()
+    >>> doubled = future.map(lambda n: n * 2)
+    >>> future.set(21)
+    >>> doubled.get(timeout=1.0)
+    42
+
+`get` blocks the calling thread; `await future` lets the event loop go on (M4 of Pykka: there it
+stalls the loop). A future takes no lock until somebody waits for it. The first value set wins
+inside `beam.otp`; a second `set` by a user raises `queue.Full`, as Pykka's does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import queue
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+import pykka
+
+from beam.errors import BeamError, CallTimeout, DeadlineExpired, Exited, Refused
+from beam.otp.context import here, warn_if_on_loop
+from beam.otp.control import NOTHING, node_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
+    from types import TracebackType
+
+    from beam.otp.control import Control
+    from beam.otp.node import Node
+
+    ExcInfo = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
+
+__all__ = ["Future"]
+
+T = TypeVar("T")
+M = TypeVar("M")
+
+_PENDING = object()
+# Decides which of two settlers is first: an answer and a death may race. One lock for all
+# futures, held for three instructions, spares each future one of its own.
+_first = threading.Lock()
+
+
+class Future(pykka.Future[T], Generic[T]):
+    """A value that is there now or comes later.
+
+    Made by calls; `Future()` makes one of your own, to be `set` once.
+    """
+
+    __slots__ = ("_failed", "_value", "_waiters", "callee", "deadline", "granted")
+
+    # Pykka's class declares `_get_hook` and sets it in __init__; ours is set when used.
+    _get_hook: Any = None
+    _get_hook_result: Any
+
+    def __init__(
+        self,
+        callee: Control | None = None,
+        deadline: float | None = None,
+        granted: float | None = None,
+    ) -> None:
+        """Make a pending future.
+
+        Args:
+            callee: the process that will answer, if a call made this future.
+            deadline: when the caller stops waiting, on the node's clock; `None` never.
+            granted: the seconds that the caller granted, for the message of a `CallTimeout`.
+        """
+        self._value: Any = _PENDING
+        self._failed = False
+        self._waiters: list[Callable[[], None]] | None = None
+        self.callee = callee
+        self.deadline = deadline
+        self.granted = granted
+
+    def __repr__(self) -> str:
+        if self._value is _PENDING:
+            return "<Future: pending>"
+        return f"<Future: {'failed: ' if self._failed else ''}{self._value!r}>"
+
+    @property
+    def done(self) -> bool:
+        """Whether the value, or an exception, is there."""
+        return self._value is not _PENDING
+
+    # Setting
+
+    def set(self, value: Any = None) -> None:
+        """Set the value.
+
+        Raises:
+            queue.Full: if a value, an exception or a get hook has been set before.
+        """
+        if self._get_hook is not None or not self.settle(value):
+            raise queue.Full
+
+    def set_exception(self, exc_info: ExcInfo | None = None) -> None:
+        """Set an exception, `sys.exc_info()` unless given, to be raised by `get`.
+
+        Raises:
+            queue.Full: if a value, an exception or a get hook has been set before.
+        """
+        kind, error, trace = sys.exc_info() if exc_info is None else exc_info
+        if error is None:
+            if kind is None:
+                raise TypeError("set_exception() outside an except block needs exc_info")
+            error = kind()
+        if self._get_hook is not None or not self.settle(error.with_traceback(trace), failed=True):
+            raise queue.Full
+
+    def settle(self, value: Any, *, failed: bool = False) -> bool:
+        """Set the value or, with `failed`, the exception, unless one is there.
+
+        Returns:
+            Whether this call was the first.
+        """
+        with _first:
+            if self._value is not _PENDING:
+                return False
+            self._failed = failed
+            self._value = value
+            waiters, self._waiters = self._waiters, None
+        if waiters is not None:
+            for wake in waiters:
+                wake()
+        return True
+
+    def set_get_hook(self, func: Callable[[float | None], T]) -> None:
+        """Let `func(timeout)` produce the value when `get` is first called, as Pykka does.
+
+        Raises:
+            queue.Full: if a value or an exception has been set before.
+        """
+        if self._value is not _PENDING:
+            raise queue.Full
+        self._get_hook = func
+
+    # Getting
+
+    def get(self, *, timeout: float | None = None) -> T:
+        """Return the value; wait for it if need be.
+
+        Args:
+            timeout: seconds to wait. `None` waits for the call's own deadline, 5 s after it was
+                made unless said otherwise; a number replaces that deadline; `math.inf` lifts it.
+
+        Raises:
+            CallTimeout: when the time is over (a `pykka.Timeout`).
+            DeadlineExpired: when the deadline passed of the call that this process is serving.
+            CallCycle: if this process and the callee would wait for each other.
+            CallExit: if the callee died (a `pykka.ActorDeadError`).
+            Refused: if the callee refused.
+        """
+        if self._value is _PENDING:
+            if self._get_hook is not None:
+                return cast("T", self._run_hook(timeout))
+            self._wait(timeout)
+        return self.result()
+
+    def result(self) -> T:
+        """Return the value that is there, or raise the exception that is there."""
+        if self._failed:
+            raise received(self._value, self.callee)
+        return cast("T", self._value)
+
+    def _run_hook(self, timeout: float | None) -> Any:
+        try:
+            value = self._get_hook(timeout)
+        except pykka.Timeout:
+            raise  # Not an outcome: the next get waits again.
+        self.settle(value)
+        return self.result()
+
+    def _wait(self, timeout: float | None) -> None:
+        warn_if_on_loop("Future.get()", "future")
+        me = here.control
+        node = node_of(self.callee, me)
+        if timeout is not None:
+            self.granted = timeout
+            self.deadline = node.clock.now() + timeout
+        if me is None:
+            self._park(node, None)
+            return
+        me.begin_wait(self)
+        try:
+            self._park(node, me)
+        finally:
+            me.end_wait()
+
+    def park(self, me: Control) -> None:
+        """Wait for the value; `me`, the process that runs here, has noted that it waits."""
+        self._park(node_of(self.callee, me), me)
+
+    def _park(self, node: Node, me: Control | None) -> None:
+        """Wait for the value, an exit signal to this process, or the nearest deadline."""
+        while self._value is _PENDING:
+            deadline = self.deadline
+            inherited = me.inherited_deadline() if me is not None else None
+            if inherited is not None and (deadline is None or inherited < deadline):
+                deadline = inherited
+            parker = node.scheduler.parker(me)
+            if not self.add_waiter(parker.unpark):
+                return
+            try:
+                if me is not None:
+                    me.watch_exit(parker)
+                unparked = parker.park(deadline)
+            finally:
+                self.remove_waiter(parker.unpark)
+                if me is not None:
+                    me.watch_exit(None)
+            if me is not None and me.pending_exit is not NOTHING:
+                raise Exited(me.pending_exit)
+            if unparked or self._value is not _PENDING:
+                continue
+            self._expire(node.clock.now(), me)
+
+    def _expire(self, now: float, me: Control | None) -> None:
+        """Raise if a deadline has passed; both may have been moved while we waited."""
+        inherited = me.inherited_deadline() if me is not None else None
+        whom = self.callee.ref if self.callee is not None else None
+        if self.deadline is not None and now >= self.deadline:
+            raise CallTimeout(whom, self.granted)
+        if inherited is not None and now >= inherited:
+            raise DeadlineExpired(whom, self.granted)
+
+    def add_waiter(self, wake: Callable[[], None]) -> bool:
+        """Have `wake` called, from any thread, when the value is there; it must not block.
+
+        Returns:
+            False if the value is there already: `wake` will not be called.
+        """
+        with _first:
+            if self._value is not _PENDING:
+                return False
+            if self._waiters is None:
+                self._waiters = []
+            self._waiters.append(wake)
+            return True
+
+    def remove_waiter(self, wake: Callable[[], None]) -> None:
+        """Have `wake` called no more."""
+        with _first:
+            if self._waiters is not None and wake in self._waiters:
+                self._waiters.remove(wake)
+
+    # Awaiting
+
+    def __await__(self) -> Generator[Any, None, T]:
+        if self._value is _PENDING:
+            if self._get_hook is not None:
+                yield from asyncio.to_thread(self.get).__await__()
+            else:
+                yield from self._wait_on_loop().__await__()
+        return self.result()
+
+    __iter__ = __await__
+
+    async def _wait_on_loop(self) -> None:
+        """Wait without blocking the loop; cancelling abandons the wait, not the work."""
+        loop = asyncio.get_running_loop()
+        arrived = asyncio.Event()
+
+        def wake() -> None:
+            # A loop that has closed meanwhile has nobody left to tell.
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(arrived.set)
+
+        if not self.add_waiter(wake):
+            return
+        now = node_of(self.callee, None).clock.now
+        try:
+            while self._value is _PENDING:
+                left = None if self.deadline is None else self.deadline - now()
+                try:
+                    async with asyncio.timeout(left):
+                        await arrived.wait()
+                except TimeoutError:
+                    self._expire(now(), None)
+        finally:
+            self.remove_waiter(wake)
+
+    # Derived futures
+
+    def map(self, func: Callable[[T], M]) -> Future[M]:
+        """Return a future of `func(value)`."""
+        return Derived((self,), lambda values: func(values[0]))
+
+    def join(self, *futures: pykka.Future[Any]) -> Future[Iterable[Any]]:
+        """Return a future of the list of this future's value and those of `futures`."""
+        return Derived((self, *futures), lambda values: values)
+
+    def filter(self, func: Callable[[Any], bool]) -> Future[Iterable[Any]]:
+        """Return a future of the list of those items of the value for which `func` is true."""
+        return Derived((self,), lambda values: [item for item in values[0] if func(item)])
+
+    def reduce(self, func: Callable[[Any, Any], Any], *args: Any) -> Future[Any]:
+        """Return a future of `functools.reduce(func, value, *args)`."""
+        return Derived((self,), lambda values: functools.reduce(func, values[0], *args))
+
+
+class Derived(Future[M]):
+    """A future computed from others, when it is first asked for; awaits them without blocking."""
+
+    __slots__ = ("_combine", "_sources")
+
+    def __init__(
+        self, sources: tuple[pykka.Future[Any], ...], combine: Callable[[list[Any]], M]
+    ) -> None:
+        super().__init__()
+        self._sources = sources
+        self._combine = combine
+
+    def get(self, *, timeout: float | None = None) -> M:
+        """Return the value; `timeout` (seconds) bounds the wait for all sources together."""
+        if not self.done:
+            clock = node_of(None, here.control).clock
+            until = None if timeout is None else clock.now() + timeout
+            values = []
+            for source in self._sources:
+                left = None if until is None else max(0.0, until - clock.now())
+                values.append(source.get(timeout=left))
+            self.settle(self._combine(values))
+        return self.result()
+
+    def __await__(self) -> Generator[Any, None, M]:
+        if not self.done:
+            values = []
+            for source in self._sources:
+                values.append((yield from source.__await__()))
+            self.settle(self._combine(values))
+        return self.result()
+
+    __iter__ = __await__
+
+
+def received(error: BaseException, callee: Control | None) -> BaseException:
+    """Return `error` as the caller is to see it: a copy of its own, which says who sent it.
+
+    Two callers must not share one traceback; and G7 asks, of a `Refused` that leaves a handler,
+    whether this process raised it or got it as an answer. An exception that a user put into a
+    future is raised as it is, as Pykka does.
+    """
+    if not isinstance(error, BeamError):
+        return error
+    kind = type(error)
+    copy = kind.__new__(kind, *error.args)
+    copy.args = error.args
+    copy.__dict__.update(error.__dict__)
+    copy.__cause__ = error.__cause__
+    copy.__suppress_context__ = True
+    copy.__traceback__ = error.__traceback__
+    if callee is not None and isinstance(copy, Refused) and copy.process is None:
+        copy.process = callee.ref
+    return copy

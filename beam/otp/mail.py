@@ -1,0 +1,127 @@
+"""What lies in a mailbox: each message in an envelope that says how it was sent.
+
+The context variables of the sender travel with it (structlog's context and a trace context are
+such variables), so that what a handler logs belongs to the request it serves.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from typing import TYPE_CHECKING, Any
+
+from beam.otp.context import here
+
+if TYPE_CHECKING:
+    from beam.otp.control import Control
+    from beam.otp.future import Future
+    from beam.otp.ref import Ref
+
+    Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+
+__all__ = ["Call", "Cast", "Continue", "Info", "Init", "Stop"]
+
+_copy_context = contextvars.copy_context
+
+
+class Info:
+    """A plain message: `ref.tell`, a timer's, a `Down`, an `Exit`.
+
+    Also the event that a state machine makes of it, and `Cast` and `Call` likewise.
+    """
+
+    __slots__ = ("context", "message")
+    __match_args__ = ("message",)
+
+    def __init__(self, message: Any) -> None:
+        self.message: Any = message
+        # A copy for each message: a handler's own changes end with it, and reach nobody else.
+        self.context = _copy_context()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.message!r})"
+
+
+class Cast(Info):
+    """A request that wants no answer: `ref.cast`, or a proxy's `defer`."""
+
+    __slots__ = ()
+
+
+class Continue(Info):
+    """What a handler left to do before the next message (`continue_with`)."""
+
+    __slots__ = ()
+
+
+class Init:
+    """The first thing in the mailbox of a process whose `init` its starter does not run itself."""
+
+    __slots__ = ("arguments", "context", "future")
+
+    def __init__(self, arguments: Arguments, future: Future[Any]) -> None:
+        self.arguments = arguments
+        self.future = future
+        self.context = _copy_context()
+
+
+class Stop:
+    """A request to stop, in its place among the mail (OTP's `gen_server:stop`)."""
+
+    __slots__ = ("future", "reason")
+
+    def __init__(self, reason: Any, future: Future[Any] | None) -> None:
+        self.reason = reason
+        self.future = future
+
+
+class Call:
+    """A request whose sender waits for the answer; handlers get it as `caller`.
+
+    A handler that returns `noreply` keeps it, and answers later, from this process or another.
+
+    Attributes:
+        message: what is asked.
+        process: who asks; `None` if that is no process.
+    """
+
+    __match_args__ = ("message", "caller")
+    __slots__ = ("callee", "context", "future", "message", "outer", "process")
+
+    def __init__(self, message: Any, future: Future[Any], callee: Control) -> None:
+        me = here.control
+        self.message = message
+        self.future = future
+        self.callee = callee
+        self.context = _copy_context()
+        self.process: Ref[Any] | None = None
+        self.outer: Call | None = None
+        if me is not None:
+            self.process = me.ref
+            self.outer = me.serving
+
+    def __repr__(self) -> str:
+        return f"<call to {self.callee.ref} from {self.process or 'outside'}>"
+
+    @property
+    def caller(self) -> Call:
+        """The call itself: what a handler answers with."""
+        return self
+
+    def reply(self, value: Any = None) -> bool:
+        """Answer the call.
+
+        Returns:
+            Whether the answer was the first; a second is dropped, as is one to a caller who has
+            stopped waiting.
+        """
+        self.callee.deferred_answered(self)
+        return self.future.settle(value)
+
+    def refuse(self, error: BaseException) -> bool:
+        """Answer the call with an exception, to be raised at the caller, like a `Refused`.
+
+        Returns:
+            As `reply`.
+        """
+        self.callee.deferred_answered(self)
+        return self.future.settle(error, failed=True)

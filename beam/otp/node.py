@@ -1,0 +1,214 @@
+"""Nodes: where processes live, with their names, their clock and their scheduler.
+
+    >>> from beam.otp import Server, whereis
+    >>> class Echo(Server):
+    ...     def echo(self, what):
+    ...         return what
+    >>> with Node() as node:
+    ...     echo = Echo.start(name="echo")
+    ...     whereis("echo") is echo
+    True
+    >>> echo.is_alive()
+    False
+
+The current node is, inside a process, its own; else that of the innermost `with Node()`; else one
+default node of the Python process. Code outside any process acts as the node's `init` process.
+Leaving `with Node()` stops everything in it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from typing import TYPE_CHECKING, Any, Self
+
+from beam.errors import Exited, InvalidInput
+from beam.otp.clock import Clock, SystemClock
+from beam.otp.context import here, innermost_node
+from beam.otp.control import NOTHING, Control, Life
+from beam.otp.pool import CAP, Pool
+from beam.otp.ref import Ref
+from beam.otp.timer import Timer
+
+if TYPE_CHECKING:
+    from contextvars import Token
+    from types import TracebackType
+
+    from beam.otp.scheduler import Scheduler
+
+__all__ = ["Node", "current_node"]
+
+_node_numbers = itertools.count(1)
+
+
+class init:  # noqa: N801 - shows in refs as Erlang shows it
+    """The node's first process: the parent of what is started from outside; takes no mail."""
+
+    trap_exit = True
+    follows_parent = False
+
+    @classmethod
+    def public_names(cls) -> dict[str, Any]:
+        """Return nothing: `init` offers nothing."""
+        return {}
+
+
+class _Nowhere:
+    """The driver of a process without a thread: what is sent to it is dropped."""
+
+    def submit(self, control: Control) -> None:
+        control.mailbox.clear()
+        control.turn.release()
+
+
+class Node:
+    """A world of processes.
+
+    Args:
+        name: says which node it is, in refs and thread names; numbered unless given.
+        clock: where time and chance come from; the machine's unless given.
+        scheduler: who runs the processes; a `Pool` unless given.
+        pool_size: the most workers of that pool.
+    """
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        clock: Clock | None = None,
+        scheduler: Scheduler | None = None,
+        pool_size: int = CAP,
+    ) -> None:
+        if pool_size < 1:
+            raise InvalidInput("pool_size", pool_size, "at least 1")
+        self.name = name or f"node{next(_node_numbers)}"
+        self.clock: Clock = clock if clock is not None else SystemClock()
+        self.scheduler: Scheduler = (
+            scheduler if scheduler is not None else Pool(self.clock, self.name, pool_size)
+        )
+        self.lock = threading.Lock()
+        """Guards links, monitors, names and deaths; held for a few instructions."""
+        self.names: dict[Any, Control] = {}
+        self.given_up: dict[int, Ref[Any]] = {}
+        """Processes that were given up while their handler ran, by number (G9)."""
+        self._processes: dict[int, Control] = {}
+        self.next_serial = itertools.count(0).__next__
+        self.init = Control(self, init(), _Nowhere(), None)
+        self.init.ref = Ref(self.init, init)
+        self.init.life = Life.RUNNING
+        self.init.turn.release()
+        self._token: Token[Node | None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Node {self.name!r}: {len(self._processes)} processes>"
+
+    def __enter__(self) -> Self:
+        self._token = innermost_node.set(self)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._token is not None:
+            innermost_node.reset(self._token)
+        self.stop()
+
+    # Processes
+
+    def processes(self) -> list[Ref[Any]]:
+        """Return the refs of the live processes, oldest first."""
+        with self.lock:
+            return [control.ref for control in self._processes.values()]
+
+    def remember(self, control: Control) -> None:
+        """Count a process in; under the lock."""
+        self._processes[control.serial] = control
+
+    def forget(self, control: Control) -> None:
+        """Count a dead process out, and free its names; under the lock."""
+        self._processes.pop(control.serial, None)
+        for name in control.names or ():
+            if self.names.get(name) is control:
+                del self.names[name]
+
+    def note_given_up(self, control: Control) -> None:
+        """Count a process whose handler will not end, and its thread as lost."""
+        self.given_up[control.serial] = control.ref
+        self.scheduler.abandon(control)
+
+    def whereis(self, name: Any) -> Ref[Any] | None:
+        """Return the process registered under `name`, `None` if there is none."""
+        control = self.names.get(name)
+        return control.ref if control is not None else None
+
+    # Time
+
+    def send_after(self, delay: float, to: Ref[Any], message: Any) -> Timer:
+        """Send `message` to `to` in `delay` seconds; see `beam.otp.send_after`."""
+        if not delay >= 0:
+            raise InvalidInput("delay", delay, "a number of seconds, 0 or more")
+        return Timer(self, delay, to, message)
+
+    def sleep(self, seconds: float) -> None:
+        """Let the calling process, or thread, wait for `seconds` of this node's time."""
+        if not seconds >= 0:
+            raise InvalidInput("seconds", seconds, "a number of seconds, 0 or more")
+        me = here.control
+        until = self.clock.now() + seconds
+        while self.clock.now() < until:
+            parker = self.scheduler.parker(me)
+            if me is not None:
+                me.watch_exit(parker)
+            try:
+                parker.park(until)
+            finally:
+                if me is not None:
+                    me.watch_exit(None)
+            if me is not None and me.pending_exit is not NOTHING:
+                raise Exited(me.pending_exit)
+
+    # The end
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """Stop every process, those started from outside first, then the scheduler.
+
+        Each gets a `"shutdown"` signal, youngest first, and `timeout` seconds; what is left after
+        that is killed, and given up if its handler will not end (G9).
+        """
+        from beam.otp.shutdown import end_all  # noqa: PLC0415 - made of processes
+
+        end_all(self, timeout)
+        self.scheduler.stop()
+
+    def roots(self) -> list[Control]:
+        """Return the live processes that were started from outside, oldest first."""
+        with self.lock:
+            return [one for one in self._processes.values() if one.parent is self.init]
+
+    def survivors(self) -> list[Control]:
+        """Return the control blocks of all live processes, oldest first."""
+        with self.lock:
+            return list(self._processes.values())
+
+
+_default: Node | None = None
+_default_lock = threading.Lock()
+
+
+def current_node() -> Node:
+    """Return the node in which this code runs (see the module)."""
+    control = here.control
+    if control is not None:
+        return control.node
+    node = innermost_node.get()
+    if node is not None:
+        return node
+    global _default  # noqa: PLW0603 - the one default node of the Python process
+    with _default_lock:
+        if _default is None:
+            _default = Node("default")
+        return _default
+

@@ -1,0 +1,288 @@
+"""References to processes: Pykka refs, with OTP's verbs added.
+
+A ref outlives its process. `ask` and `tell` mean what they mean in Pykka, with two differences:
+a call ends by a deadline of 5 s unless told otherwise, and an error that the process did not
+declare as an answer kills it, and reaches the caller as `CallExit`.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
+
+import pykka
+from pykka import messages
+
+from beam.errors import CallExit
+from beam.otp.context import here, warn_if_on_loop
+from beam.otp.control import Control, Life
+from beam.otp.future import Future
+from beam.otp.mail import Call, Cast, Info, Stop
+from beam.otp.proxy import Proxy
+from beam.otp.turn import INLINE_DEPTH, run_inline
+
+if TYPE_CHECKING:
+    from beam.otp.node import Node
+    from beam.otp.process import Process
+
+__all__ = ["CALL_TIMEOUT", "Ref"]
+
+# Seconds for which a call waits unless told otherwise, as OTP's `gen_server:call/2`.
+CALL_TIMEOUT = 5.0
+
+A = TypeVar("A", bound="Process")
+
+
+class _Stopped:
+    """Pykka's `actor_stopped`, as a view of the process's life."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+
+    def is_set(self) -> bool:
+        return self._control.life is Life.DEAD
+
+
+class Ref(pykka.ActorRef[A], Generic[A]):
+    """A reference to a process, alive or dead; may be passed around freely, and compared."""
+
+    __slots__ = ("actor_class", "control")
+
+    control: Control
+
+    def __init__(self, control: Control, actor_class: type[A]) -> None:
+        self.control = control
+        self.actor_class = actor_class
+
+    def __repr__(self) -> str:
+        return f"<{self}>"
+
+    def __str__(self) -> str:
+        names = self.control.names
+        label = f" {names[0]!r}" if names else ""
+        return f"{self.actor_class.__name__}{label} #{self.control.serial}"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> str:
+        raise TypeError(f"{self} belongs to this Python process and cannot be pickled")
+
+    # Pykka's attributes
+
+    @property
+    def actor_urn(self) -> str:  # type: ignore[override]  # Pykka declares a plain attribute
+        """The process's identifier: its node's and its number there."""
+        return f"urn:beam:{self.control.node.name}:{self.control.serial}"
+
+    @property
+    def actor_inbox(self) -> Any:  # type: ignore[override]  # as actor_urn
+        """The process's inbox (see `Process.actor_inbox`)."""
+        return Inbox(self.control)
+
+    @property
+    def actor_stopped(self) -> Any:  # type: ignore[override]  # as actor_urn
+        """An object whose `is_set()` says whether the process has ended."""
+        return _Stopped(self.control)
+
+    @property
+    def _actor_weakref(self) -> Any:
+        actor = self.control.actor
+        return weakref.ref(actor) if actor is not None else lambda: None
+
+    @property
+    def __term_order__(self) -> tuple[str, int]:
+        return (self.control.node.name, self.control.serial)
+
+    @property
+    def node(self) -> Node:
+        """The node that the process lives in."""
+        return self.control.node
+
+    def is_alive(self) -> bool:
+        """Return whether the process has not ended; true until its cleanup has run."""
+        return self.control.life is not Life.DEAD
+
+    @property
+    def exit_reason(self) -> Any:
+        """The reason with which the process ended; `None` while it lives."""
+        return self.control.exit_reason if self.control.life is Life.DEAD else None
+
+    # Sending
+
+    def tell(self, message: Any) -> None:
+        """Send a plain message, for `handle_info`; never blocks.
+
+        Raises:
+            CallExit: if the process is dead (Pykka's `ActorDeadError`). A message to one that
+                dies later is dropped, as every message to a dead process is in Erlang.
+        """
+        if self.control.life is Life.DEAD:
+            raise CallExit("noproc", self)
+        self.control.post(Info(message))
+
+    def cast(self, message: Any) -> None:
+        """Send a request that wants no answer, for `handle_cast`; never blocks, never fails.
+
+        As OTP's `gen_server:cast/2`: to a dead process it goes nowhere.
+        """
+        self.control.post(Cast(message))
+
+    @overload
+    def ask(
+        self, message: Any, *, block: Literal[False], timeout: float | None = ...
+    ) -> Future[Any]: ...
+    @overload
+    def ask(
+        self, message: Any, *, block: Literal[True] = True, timeout: float | None = ...
+    ) -> Any: ...
+    @overload
+    def ask(
+        self, message: Any, *, block: bool = ..., timeout: float | None = ...
+    ) -> Any | Future[Any]: ...
+    def ask(
+        self, message: Any, *, block: bool = True, timeout: float | None = CALL_TIMEOUT
+    ) -> Any | Future[Any]:
+        """Call the process, for `handle_call`, and return its answer (OTP's `gen_server:call`).
+
+        Args:
+            message: what to ask.
+            block: wait for the answer; else return a future of it.
+            timeout: seconds until the call ends; `None` never, as OTP's `infinity`.
+
+        Raises:
+            Refused: what the process refused with.
+            CallExit: if the process died, or was dead.
+            CallTimeout: when the time is over.
+            DeadlineExpired: when the deadline passed of the call that this process is serving.
+            CallCycle: if the process waits, directly or not, for the one that calls.
+            PoolExhausted: if every worker of the pool waits in a call.
+        """
+        control = self.control
+        granted = timeout
+        deadline = None if timeout is None else control.node.clock.now() + timeout
+        future: Future[Any] = Future(control, deadline, granted)
+        if not block:
+            _send_call(control, message, future)
+            return future
+        warn_if_on_loop("Ref.ask()", "ref.ask(message, block=False)")
+        me = here.control
+        if me is None:
+            _send_call(control, message, future)
+            return future.get()
+        me.begin_wait(future)
+        try:
+            _send_call(control, message, future)
+            if not future.done:
+                future.park(me)
+        finally:
+            me.end_wait()
+        return future.result()
+
+    @overload
+    def stop(
+        self, *, block: Literal[True] = True, timeout: float | None = ..., reason: Any = ...
+    ) -> bool: ...
+    @overload
+    def stop(
+        self, *, block: Literal[False], timeout: float | None = ..., reason: Any = ...
+    ) -> Future[bool]: ...
+    @overload
+    def stop(
+        self, *, block: bool = ..., timeout: float | None = ..., reason: Any = ...
+    ) -> bool | Future[bool]: ...
+    def stop(
+        self, *, block: bool = True, timeout: float | None = None, reason: Any = "normal"
+    ) -> bool | Future[bool]:
+        """Ask the process to end with `reason` once it has handled the mail that is there.
+
+        As OTP's `gen_server:stop`: a request in its place among the mail, not an exit signal.
+
+        Args:
+            block: wait until it is dead.
+            timeout: seconds to wait; `None` without end.
+            reason: its exit reason.
+
+        Returns:
+            True if it ended by this request or one like it, False if it was dead before.
+
+        Raises:
+            CallTimeout: when the time is over; the request stands.
+            CallCycle: if the process asks itself, and blocks.
+        """
+        control = self.control
+        deadline = None if timeout is None else control.node.clock.now() + timeout
+        future: Future[bool] = Future(control, deadline, timeout)
+        control.post(Stop(reason, future))
+        return future.get() if block else future
+
+    def proxy(self) -> Proxy[A]:
+        """Return a proxy: the methods and attributes of the user's class, as calls.
+
+        Raises:
+            CallExit: if the process is dead (Pykka's `ActorDeadError`).
+        """
+        if self.control.life is Life.DEAD:
+            raise CallExit("noproc", self)
+        return Proxy(actor_ref=self)
+
+    # Used by proxies
+
+    def call_method(self, attr_path: tuple[str, ...], args: Any, kwargs: Any) -> Future[Any]:
+        """Call a method, by the path of its name; the future of its answer."""
+        return self.ask(
+            messages.ProxyCall(attr_path=attr_path, args=args, kwargs=kwargs), block=False
+        )
+
+
+def _send_call(control: Control, message: Any, future: Future[Any]) -> None:
+    """Put a call into the mailbox; run the callee here if it never blocks and is idle."""
+    call = Call(message, future, control)
+    control.mailbox.append(call)
+    if control.turn.acquire(False):
+        if control.blocking is False and here.depth < INLINE_DEPTH:
+            _run_here(control, future)
+        else:
+            control.driver.submit(control)
+    elif control.life is Life.DEAD:
+        control.drain("noproc")
+
+
+def _run_here(control: Control, future: Future[Any]) -> None:
+    """Run the callee on top of the caller, who waits for it, whatever it does with the future."""
+    me = here.control
+    if me is None:
+        run_inline(control)
+        return
+    outer, me.waiting = me.waiting, future
+    try:
+        run_inline(control)
+    finally:
+        me.waiting = outer
+
+
+class Inbox:
+    """A process's inbox, in the form that Pykka gives it: `put` envelopes, see if it is empty."""
+
+    __slots__ = ("_control",)
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+
+    def put(self, envelope: Any) -> None:
+        """Put a Pykka envelope into the mailbox: a call if it wants a reply, else a message."""
+        if envelope.reply_to is not None:
+            self._control.post(Call(envelope.message, envelope.reply_to, self._control))
+        else:
+            self._control.post(Info(envelope.message))
+
+    def get(self) -> Any:
+        """Refuse: only the process itself takes mail out."""
+        raise TypeError("a process's mail is taken out by the process itself")
+
+    def empty(self) -> bool:
+        """Return whether no mail waits."""
+        return not self._control.mailbox

@@ -1,0 +1,85 @@
+"""Reports: what happens to processes, as structlog events.
+
+The fields are a contract, documented in `docs/otp.md`. Progress is said at debug level, and built
+only if that is enabled; a crash is rendered after the restart that it causes, by the supervisor.
+`beam` never configures structlog: where nobody has, progress stays silent.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from beam.otp.reasons import Crash
+
+if TYPE_CHECKING:
+    from beam.otp.control import Control
+
+__all__ = ["CrashReport", "progress", "report"]
+
+_log: Any = structlog.get_logger("beam.otp")
+# Characters of a message or a reason that a report shows.
+SHOWN = 500
+
+
+def report(level: str, event: str, **fields: Any) -> None:
+    """Emit one event; `level` is the name of a log method."""
+    getattr(_log, level)(event, **fields)
+
+
+def shown(value: Any) -> str:
+    """Return `value` as a report shows it: its repr, cut; a repr that fails is said to have."""
+    try:
+        text = repr(value)
+    except Exception as error:  # noqa: BLE001 - the user's repr; a report must not crash for it
+        text = f"<{type(value).__name__}: its repr raised {type(error).__name__}>"
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}... ({len(text)} characters)"
+
+
+def debug_enabled() -> bool:
+    """Return whether progress would reach anybody."""
+    if not structlog.is_configured():
+        return False
+    is_enabled = getattr(_log.bind(), "is_enabled_for", None)
+    return is_enabled is None or bool(is_enabled(logging.DEBUG))
+
+
+def progress(control: Control) -> None:
+    """Say that a process has started."""
+    if debug_enabled():
+        parent = control.parent
+        report(
+            "debug",
+            "process_started",
+            process=str(control.ref),
+            process_class=control.ref.actor_class.__name__,
+            parent=str(parent.ref) if parent is not None else None,
+        )
+
+
+class CrashReport:
+    """What is known of a crash, kept until there is time to render it."""
+
+    __slots__ = ("_error", "_fields", "_reason")
+
+    def __init__(self, control: Control, error: BaseException, message: Any) -> None:
+        parent = control.parent
+        self._error = error
+        self._reason: Any = Crash(error)
+        self._fields: dict[str, Any] = {
+            "process": str(control.ref),
+            "process_class": control.ref.actor_class.__name__,
+            "parent": str(parent.ref) if parent is not None else None,
+            "node": control.node.name,
+            "mailbox_length": control.count(),
+            "message": message,
+        }
+
+    def emit(self) -> None:
+        """Render the report: `process_crashed`, at error level, with the traceback."""
+        fields = dict(self._fields, message=shown(self._fields["message"]))
+        report("error", "process_crashed", reason=shown(self._reason), **fields, exc_info=self._error)
+
+

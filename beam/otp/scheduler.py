@@ -1,0 +1,70 @@
+"""The port behind which processes get their turns: who runs when, and how one waits.
+
+Nothing else in `beam.otp` starts a thread, blocks one, or asks what the time is. Three
+implementations are meant: the pool (`beam.otp.pool`), a thread for each process, and the
+simulation, which runs one process at a time on virtual time. A process that waits says so through
+a `Parker`, so that a scheduler may hand its turn on, grow, or find that nobody can go on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from beam.otp.control import Control
+
+__all__ = ["Parker", "Scheduler"]
+
+
+class Parker(Protocol):
+    """A place where one context waits until another lets it go on. Used once."""
+
+    def park(self, deadline: float | None) -> bool:
+        """Wait until `unpark`, or until the clock reads `deadline` (seconds); `None` waits on.
+
+        Returns:
+            Whether it was unparked, rather than too late.
+        """
+        ...
+
+    def unpark(self) -> None:
+        """Let the waiting context go on; may come before `park`, and more than once."""
+        ...
+
+
+class Scheduler(Protocol):
+    """What a node needs of whoever runs its processes."""
+
+    def submit(self, control: Control) -> None:
+        """Take a process that has something to do and whose turn the caller has claimed."""
+        ...
+
+    def parker(self, control: Control | None) -> Parker:
+        """Return a place to wait for `control`, or for code outside any process.
+
+        Raises:
+            PoolExhausted: if waiting here would leave nobody to run anybody.
+        """
+        ...
+
+    def start_thread(self, name: str, main: Callable[[], None]) -> None:
+        """Run `main` in a context of its own, for a process that declares blocking work."""
+        ...
+
+    def call_at(self, when: float, action: Callable[[], None]) -> Callable[[], None]:
+        """Run `action` when the clock reads `when` (seconds); it must be short and never block.
+
+        Returns:
+            A function that cancels it, if it has not run.
+        """
+        ...
+
+    def abandon(self, control: Control) -> None:
+        """Give up the thread on which `control` hangs: it no longer counts, and ends if it can."""
+        ...
+
+    def stop(self) -> None:
+        """End the threads that are idle, and take no more work."""
+        ...

@@ -1,0 +1,238 @@
+"""Links, monitors, exit signals and death: what ties processes together.
+
+The rules are Erlang's (Reference Manual, "Processes"). A signal acts when it arrives: on a
+process that does not trap exits it is noted and ends the process before its next message, on one
+that traps it is mail. `"kill"` sent as a signal ends any process, with reason `"killed"`; `"kill"`
+that comes along a link is a reason like others. `"normal"` from elsewhere ends nobody.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from beam.errors import CallExit
+from beam.otp.control import NOTHING, Control, Life
+from beam.otp.mail import Info
+from beam.otp.reasons import Down, Exit
+
+if TYPE_CHECKING:
+    from beam.otp.future import Future
+
+__all__ = ["DeathWatch", "Monitor", "Watch", "bury", "link", "send_exit", "unlink", "watch"]
+
+
+class Watch:
+    """Somebody who will hear, once, that a process has ended."""
+
+    __slots__ = ("target",)
+
+    target: Control | None
+
+    def fire(self, reason: Any) -> None:
+        """Tell the one who watches; called under the node's lock."""
+        raise NotImplementedError
+
+
+class Monitor(Watch):
+    """What `monitor()` returns: names one watch, delivers one `Down`.
+
+    Attributes:
+        process: what is watched, in the form it was given: a ref, or a name.
+    """
+
+    __slots__ = ("flushed", "owner", "process")
+
+    def __init__(self, owner: Control, target: Control | None, process: Any) -> None:
+        self.owner = owner
+        self.target = target
+        self.process = process
+        # Set by `demonitor(flush=True)`: a Down in the mailbox is skipped instead of searched for.
+        self.flushed = False
+
+    def __repr__(self) -> str:
+        return f"<monitor of {self.process}>"
+
+    def fire(self, reason: Any) -> None:
+        if self.owner.monitors is not None:
+            self.owner.monitors.pop(self, None)
+        self.owner.post(Info(Down(self, self.process, reason)))
+
+
+class DeathWatch(Watch):
+    """A watch that settles a future with the exit reason; for those who wait for a death."""
+
+    __slots__ = ("future",)
+
+    def __init__(self, future: Future[Any], target: Control) -> None:
+        self.future = future
+        self.target = target
+
+    def fire(self, reason: Any) -> None:
+        self.future.settle(reason)
+
+
+def watch(target: Control, watcher: Watch) -> bool:
+    """Have `watcher` hear of the death of `target`.
+
+    Returns:
+        False if it is dead already, and `watcher` will hear nothing.
+    """
+    with target.node.lock:
+        if target.life is Life.DEAD:
+            return False
+        if target.watchers is None:
+            target.watchers = {}
+        target.watchers[watcher] = None
+        return True
+
+
+def unwatch(watcher: Watch) -> bool:
+    """Take a watch back; return whether it was still set."""
+    target = watcher.target
+    if target is None:
+        return False
+    with target.node.lock:
+        return target.watchers is not None and target.watchers.pop(watcher, NOTHING) is None
+
+
+def link(one: Control, other: Control) -> None:
+    """Link two processes; `one` gets an exit signal `"noproc"` if `other` is dead."""
+    if one is other:
+        return
+    doomed: list[Control] = []
+    with one.node.lock:
+        if other.life is Life.DEAD:
+            _receive_exit(one, other, "noproc", doomed)
+        else:
+            join(one, other)
+    _bury_all(doomed)
+
+
+def join(one: Control, other: Control) -> None:
+    """Write down a link between two live processes; under the node's lock."""
+    if one.links is None:
+        one.links = {}
+    if other.links is None:
+        other.links = {}
+    one.links[other] = None
+    other.links[one] = None
+
+
+def unlink(one: Control, other: Control) -> None:
+    """Undo a link: no exit signal of it will act on `one` any more."""
+    with one.node.lock:
+        if one.links is not None:
+            one.links.pop(other, None)
+        if other.links is not None:
+            other.links.pop(one, None)
+
+
+def send_exit(sender: Control, target: Control, reason: Any) -> None:
+    """Send an exit signal, as Erlang's `exit/2`; it acts on `target` as the module says."""
+    doomed: list[Control] = []
+    with target.node.lock:
+        if reason == "kill":
+            _doom(target, "killed", doomed)
+        else:
+            _receive_exit(target, sender, reason, doomed)
+    _bury_all(doomed)
+
+
+def _receive_exit(target: Control, sender: Control, reason: Any, doomed: list[Control]) -> None:
+    """Let a signal act on `target`; under the node's lock."""
+    if target.life is Life.DEAD:
+        return
+    if target.actor.trap_exit:
+        target.post(Info(Exit(sender.ref, reason)))
+    elif reason != "normal" or sender is target:
+        _doom(target, reason, doomed)
+
+
+def _doom(target: Control, reason: Any, doomed: list[Control]) -> None:
+    """End `target` before its next message; the first reason counts. Under the node's lock.
+
+    An idle process is ended by the signalling thread, as no code of the user's runs in that; one
+    that waits in a call is woken to end; one that runs sees the reason when its handler returns.
+    """
+    if target.life is Life.DEAD or target.pending_exit is not NOTHING:
+        return
+    target.pending_exit = reason
+    if target.turn.acquire(False):
+        doomed.append(target)
+        return
+    running: Control | None = target
+    while running is not None:
+        if running.parker is not None:
+            running.parker.unpark()
+        # A child whose init runs on top of the doomed one hears of it as by its link.
+        running = running.nested
+        if running is not None and running.pending_exit is NOTHING and not running.actor.trap_exit:
+            running.pending_exit = reason
+
+
+def bury(control: Control, reason: Any) -> bool:
+    """Make `control` dead for everyone, and tell everyone; its cleanup has run (G5).
+
+    Returns:
+        False if it was dead already.
+    """
+    doomed: list[Control] = []
+    with control.node.lock:
+        if not _die(control, reason, doomed):
+            return False
+    _settle(control, reason)
+    _bury_all(doomed)
+    return True
+
+
+def _bury_all(doomed: list[Control]) -> None:
+    """Bury the idle processes that a signal ended, and those that their links end, in order.
+
+    A loop, not a recursion: a chain of ten thousand links is no deeper than one.
+    """
+    queue = deque(doomed)
+    while queue:
+        control = queue.popleft()
+        reason, more = control.pending_exit, list[Control]()
+        with control.node.lock:
+            _die(control, reason, more)
+        _settle(control, reason)
+        queue.extend(more)
+        control.driver.submit(control)  # A thread of its own must hear that it is over.
+
+
+def _die(control: Control, reason: Any, doomed: list[Control]) -> bool:
+    """Take the process out of everything, then tell links and monitors; under the node's lock."""
+    if control.life is Life.DEAD:
+        return False
+    control.life = Life.DEAD
+    control.exit_reason = reason
+    node = control.node
+    node.forget(control)
+    for watcher in control.monitors or ():
+        if watcher.target is not None and watcher.target.watchers is not None:
+            watcher.target.watchers.pop(watcher, None)
+    for holding in control.holdings or ():
+        holding.holder_died(control)
+    links, watchers = control.links, control.watchers
+    control.links = control.watchers = control.monitors = control.holdings = None
+    for peer in links or ():
+        if peer.links is not None:
+            peer.links.pop(control, None)
+        _receive_exit(peer, control, reason, doomed)
+    for watcher in watchers or ():
+        watcher.fire(reason)
+    return True
+
+
+def _settle(control: Control, reason: Any) -> None:
+    """Fail every call that the dead process will not answer, and let go of the user's object."""
+    unanswered = list(control.deferred or ())
+    if control.serving is not None:
+        unanswered.append(control.serving)
+    for call in unanswered:
+        call.future.settle(CallExit(reason, control.ref), failed=True)
+    control.deferred = None
+    control.drain(reason)
+    control.actor = None

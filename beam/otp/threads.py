@@ -1,0 +1,43 @@
+"""A thread for one process: for those that declare blocking work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from beam.otp.control import Control, Life
+from beam.otp.turn import take_turn
+
+if TYPE_CHECKING:
+    from beam.otp.scheduler import Parker, Scheduler
+
+__all__ = ["OwnThread"]
+
+
+class OwnThread:
+    """Gives one process its turns, on a thread that ends with it."""
+
+    __slots__ = ("_control", "_parker", "_scheduler", "_started")
+
+    def __init__(self, scheduler: Scheduler, control: Control) -> None:
+        self._scheduler = scheduler
+        self._control = control
+        self._started = False
+        self._parker: Parker = scheduler.parker(None)
+
+    def submit(self, control: Control) -> None:
+        """Let the thread run the process, whose turn is held for that."""
+        if not self._started:
+            self._started = True
+            self._scheduler.start_thread(f"process-{control.serial}", self._run)
+        else:
+            self._parker.unpark()
+
+    def _run(self) -> None:
+        control = self._control
+        while True:
+            # Made before the turn can be given back, so that whoever takes it next wakes us.
+            self._parker = self._scheduler.parker(None)
+            take_turn(control)
+            if control.life is Life.DEAD:
+                return
+            self._parker.park(None)

@@ -1,0 +1,231 @@
+"""What to start: the validated description of one OS process.
+
+    >>> spec = PortSpec.of("claude -p --verbose", extra={"LANG": "C"}, inherit=("PATH", "HOME"))
+    >>> spec.argv
+    ('claude', '-p', '--verbose')
+    >>> PortSpec.of("")
+    Traceback (most recent call last):
+    ...
+    beam.errors.InvalidInput: command: expected a program and its arguments, got ''
+
+A spec is checked when it is made (G20), so that a port never starts half way because of a wrong
+option. It promises nothing about the machine: whether the program exists is known when it is
+started, and then said with `SpawnFailed`. Environments do not appear in its `repr` (G17).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Literal
+
+from beam.errors import InvalidInput
+
+__all__ = ["OWNER_VARIABLE", "PortSpec"]
+
+MIB = 1024 * 1024
+
+OWNER_VARIABLE = "BEAM_OWNER"
+"""The environment variable that marks every descendant of a port; not for users to set."""
+
+Variables = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortSpec:
+    """A program to run, with its surroundings and its bounds.
+
+    `PortSpec.of` takes looser input (a command line, mappings); both check the same.
+
+    Attributes:
+        argv: the program and its arguments. A program without a slash is looked up in the PATH of
+            the environment it gets; a relative one with a slash starts at `cwd`.
+        cwd: the directory to run in; None for ours.
+        env: the whole environment; None to take ours, as far as `inherit` lets it through.
+        inherit: the names of our variables that go through, `*` at the end for a prefix; None for
+            all. Not together with `env`.
+        extra: variables added last.
+        stdin: `"pipe"` to write to the program, `"null"` for none (it reads end of file).
+        line_limit: the bytes of the longest line of stdout that is kept in memory; a longer one
+            goes to a file.
+        spill_limit: the bytes of such a file; what is over is dropped, and counted.
+        stdin_limit: the bytes that may wait to be read by the program.
+        window_lines: the lines that may be delivered and not yet acknowledged.
+        window_bytes: the same in bytes; one line always fits.
+        stderr_bytes: the bytes of the end of stderr kept for reports.
+        stderr_lines: the same in lines.
+        grace: seconds from TERM to KILL.
+        kill_wait: seconds that KILL may take before what is left is reported as surviving.
+        start_timeout: seconds that the start may take.
+    """
+
+    argv: tuple[str, ...]
+    cwd: str | None = None
+    env: Variables | None = field(default=None, repr=False)
+    inherit: tuple[str, ...] | None = None
+    extra: Variables = field(default=(), repr=False)
+    stdin: Literal["pipe", "null"] = "null"
+    line_limit: int = 64 * MIB
+    spill_limit: int = 1024 * MIB
+    stdin_limit: int = 64 * MIB
+    window_lines: int = 1000
+    window_bytes: int = 8 * MIB
+    stderr_bytes: int = 16 * 1024
+    stderr_lines: int = 200
+    grace: float = 5.0
+    kill_wait: float = 5.0
+    start_timeout: float = 30.0
+
+    def __post_init__(self) -> None:
+        _check_argv(self.argv)
+        if self.cwd is not None:
+            _check_text("cwd", self.cwd)
+        if self.env is not None and self.inherit is not None:
+            raise InvalidInput("inherit", self.inherit, "None when env is the whole environment")
+        for name in self.inherit or ():
+            _check_text("inherit", name)
+        _check_variables("env", self.env or ())
+        _check_variables("extra", self.extra)
+        if self.stdin not in ("pipe", "null"):
+            raise InvalidInput("stdin", self.stdin, "'pipe' or 'null'")
+        for option in _SIZES:
+            _check_number(option, getattr(self, option), whole=True)
+        for option in _SECONDS:
+            _check_number(option, getattr(self, option), whole=False)
+
+    @classmethod
+    def of(
+        cls,
+        command: str | Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        extra: Mapping[str, str] | None = None,
+        inherit: Iterable[str] | None = None,
+        cwd: str | os.PathLike[str] | None = None,
+        **options: object,
+    ) -> PortSpec:
+        """Make a spec from a command line, or from a program and its arguments.
+
+        Args:
+            command: a line, split as a shell would (no shell runs), or a sequence.
+            env: the whole environment, or None.
+            extra: variables to add.
+            inherit: names of our variables to pass on, or None for all.
+            cwd: the directory to run in.
+            options: the other attributes of `PortSpec`.
+
+        Returns:
+            The spec.
+
+        Raises:
+            InvalidInput: an argument is wrong, or an option is not known.
+        """
+        known = {each.name for each in fields(cls)}
+        for name in options:
+            if name not in known:
+                raise InvalidInput(name, options[name], f"one of {', '.join(sorted(known))}")
+        return cls(
+            argv=_split(command),
+            env=None if env is None else _pairs("env", env),
+            extra=_pairs("extra", extra or {}),
+            inherit=None if inherit is None else _names(inherit),
+            cwd=None if cwd is None else os.fspath(cwd),
+            **options,  # type: ignore[arg-type]  # each value is checked in __post_init__
+        )
+
+    def environment(self, ours: Mapping[str, str], marker: str) -> dict[str, str]:
+        """Return the environment that the program gets.
+
+        Args:
+            ours: the environment of this process.
+            marker: the word that marks this port's processes.
+
+        Returns:
+            The variables, with `BEAM_OWNER` holding the marker after those of the owners above us.
+        """
+        if self.env is not None:
+            result = dict(self.env)
+        elif self.inherit is None:
+            result = dict(ours)
+        else:
+            result = {name: ours[name] for name in ours if _passes(name, self.inherit)}
+        result.update(self.extra)
+        result[OWNER_VARIABLE] = f"{ours.get(OWNER_VARIABLE, '')} {marker}".strip()
+        return result
+
+
+_SIZES = (
+    "line_limit",
+    "spill_limit",
+    "stdin_limit",
+    "window_lines",
+    "window_bytes",
+    "stderr_bytes",
+    "stderr_lines",
+)
+_SECONDS = ("grace", "kill_wait", "start_timeout")
+
+
+def _split(command: str | Sequence[str]) -> tuple[str, ...]:
+    if not isinstance(command, str):
+        return tuple(command)
+    try:
+        argv = tuple(shlex.split(command))
+    except ValueError as error:
+        raise InvalidInput("command", command, f"a command line ({error})") from None
+    if not argv:
+        raise InvalidInput("command", command, "a program and its arguments")
+    return argv
+
+
+def _pairs(option: str, variables: object) -> Variables:
+    if not isinstance(variables, Mapping):
+        raise InvalidInput(option, type(variables).__name__, "a mapping of names to text")
+    return tuple(variables.items())
+
+
+def _names(inherit: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(inherit, str):
+        raise InvalidInput("inherit", inherit, "several names, not one text")
+    return tuple(inherit)
+
+
+def _passes(name: str, inherit: tuple[str, ...]) -> bool:
+    return any(
+        name.startswith(each[:-1]) if each.endswith("*") else name == each for each in inherit
+    )
+
+
+def _check_argv(argv: tuple[str, ...]) -> None:
+    if not isinstance(argv, tuple) or not argv or not argv[0]:
+        raise InvalidInput("argv", argv, "a tuple of a program and its arguments")
+    for word in argv:
+        if not isinstance(word, str) or "\0" in word:
+            raise InvalidInput("argv", word, "text without a NUL character")
+
+
+def _check_text(option: str, value: object) -> None:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise InvalidInput(option, value, "text that is not empty and has no NUL character")
+
+
+def _check_variables(option: str, variables: Variables) -> None:
+    # The values may be secrets: an error names the variable and never shows what it holds.
+    for name, value in variables:
+        if not isinstance(name, str) or not name or "=" in name or "\0" in name:
+            raise InvalidInput(option, name, "a variable's name, without '=' and NUL")
+        if not isinstance(value, str) or "\0" in value:
+            raise InvalidInput(f"{option}[{name}]", type(value).__name__, "text without NUL")
+        if name == OWNER_VARIABLE:
+            raise InvalidInput(option, name, f"no {OWNER_VARIABLE}, which the port sets itself")
+
+
+def _check_number(option: str, value: object, *, whole: bool) -> None:
+    kinds = (int,) if whole else (int, float)
+    wrong = not isinstance(value, kinds) or isinstance(value, bool)
+    if wrong or not math.isfinite(value) or value < (1 if whole else 0):  # type: ignore[operator,arg-type]  # a number by now
+        expected = "a whole number of at least 1" if whole else "seconds, 0 or more, finite"
+        raise InvalidInput(option, value, expected)

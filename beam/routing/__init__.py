@@ -1,0 +1,48 @@
+"""Choose a backend for each session: six policies, stickiness, cursors, circuit breakers.
+
+    >>> from beam.routing import BackendSet, Breakers, Memory, commit, parse_request, select
+    >>> backends = BackendSet.of({"reviewer": ["session_info"], "claude": ["session_info"]})
+    >>> memory, breakers = Memory(), Breakers()
+    >>> request = parse_request({"policy": "round_robin"}, backends)
+    >>> picked = []
+    >>> for _ in range(3):
+    ...     selection = select(request, backends, memory, breakers, now=0.0)
+    ...     _ = commit(selection, memory, breakers, now=0.0)
+    ...     picked.append(selection.decision.backend)
+    >>> picked
+    ['claude', 'reviewer', 'claude']
+
+Everything here is a plain value or a plain function: no thread, no clock, no actor. Time is an
+argument, in seconds on any one clock. `select` changes nothing; `commit` makes its choice count.
+Between the two stands whatever may still refuse the choice, so that a refusal moves no cursor,
+binds no affinity and uses up no probe of a breaker.
+
+The values with a memory (`Memory`, `Breakers`) belong to one owner, who serialises their use.
+"""
+
+from beam.routing.backends import BackendSet
+from beam.routing.breaker import Breaker, BreakerOptions, Breakers
+from beam.routing.decision import Decision
+from beam.routing.defaults import defaults_of_handle, defaults_of_id, defaults_of_options
+from beam.routing.memory import Memory
+from beam.routing.request import RouteRequest, parse_request
+from beam.routing.selection import Committed, Selection, commit, denied, select
+
+__all__ = [
+    "BackendSet",
+    "Breaker",
+    "BreakerOptions",
+    "Breakers",
+    "Committed",
+    "Decision",
+    "Memory",
+    "RouteRequest",
+    "Selection",
+    "commit",
+    "defaults_of_handle",
+    "defaults_of_id",
+    "defaults_of_options",
+    "denied",
+    "parse_request",
+    "select",
+]

@@ -1,0 +1,1 @@
+"""The demo's survey of the Python standard library: tasks, two agents and their shared analysis."""

@@ -1,0 +1,15 @@
+"""What all tests share: hypothesis's settings, at the volume of this run."""
+
+from hypothesis import HealthCheck, settings
+
+from tests.volume import STRESS
+
+# Deadlines off: two loaded cores say nothing about a slow example; pytest's hang limit bounds it.
+settings.register_profile(
+    "beam",
+    deadline=None,
+    max_examples=1000 if STRESS else 50,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("beam")

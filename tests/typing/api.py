@@ -1,0 +1,187 @@
+"""User code as `docs/` shows it: type-checked with the library, never run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import beam
+from beam.backends import function
+from beam.otp import (
+    Backoff,
+    Call,
+    Down,
+    DynamicSupervisor,
+    Enter,
+    Mailbox,
+    Node,
+    Refused,
+    Restarts,
+    Server,
+    StateMachine,
+    StateTimeout,
+    Supervisor,
+    Table,
+    child,
+    goto,
+    postpone,
+    reply,
+    state,
+    state_timeout,
+    stay,
+    supervisor,
+    unhandled,
+)
+
+# --- servers -------------------------------------------------------------------------------------
+
+
+class Account(Server):
+    def init(self, owner: str, balance: int = 0) -> None:
+        self.owner, self.balance = owner, balance
+
+    def withdraw(self, amount: int) -> int:
+        if amount > self.balance:
+            raise Refused("insufficient_funds", balance=self.balance)
+        self.balance -= amount
+        return self.balance
+
+    def handle_call(self, message: Any, caller: Any) -> Any:
+        caller.reply(message)
+
+    def handle_cast(self, message: Any) -> None:
+        self.balance += message
+
+    def handle_info(self, message: Any) -> None:
+        match message:
+            case Down(process=who, reason=why):
+                print(who, why)
+
+    def handle_continue(self, message: Any) -> None: ...
+
+    def terminate(self, reason: Any) -> None: ...
+
+
+def use_a_server() -> None:
+    account = Account.start("ada", 100, name="ada")
+    account.proxy().withdraw(30).get()
+    account.proxy().withdraw.defer(30)
+    account.ask("how much", timeout=1.0)
+    account.cast(1)
+    account.tell("anything")
+    beam.otp.exit(account, "shutdown")
+    with Node(), Mailbox() as me:
+        me.receive(timeout=1.0)
+
+
+async def use_a_server_from_a_coroutine() -> None:
+    account = await Account.aio.start("ada", 100)
+    print(await account.proxy().withdraw(30))
+
+
+# --- state machines ------------------------------------------------------------------------------
+
+
+class Door(StateMachine):
+    def init(self, code: str) -> Any:
+        self.code, self.keys = code, ""
+        return self.locked
+
+    @state(enter=True)
+    def locked(self, event: Any) -> Any:
+        match event:
+            case Enter():
+                self.keys = ""
+                return None
+            case Call(("press", key), caller):
+                self.keys += key
+                if self.keys == self.code:
+                    return goto(self.open, reply(caller, "open"), state_timeout(10.0))
+                return stay(reply(caller, "locked"))
+            case _:
+                return unhandled
+
+    @state
+    def open(self, event: Any) -> Any:
+        match event:
+            case StateTimeout():
+                return goto(self.locked)
+            case Call(("press", _), _):
+                return stay(postpone)
+        return None
+
+
+# --- supervisors ---------------------------------------------------------------------------------
+
+
+def use_supervisors() -> None:
+    tree = Supervisor.start(
+        [
+            child(Account, "ada", restart="permanent", shutdown=5.0),
+            child(Door, "42", restart="transient"),
+            supervisor(
+                [child(Account, f"worker {n}", id=n) for n in range(8)],
+                id="workers",
+                strategy="one_for_all",
+            ),
+        ],
+        strategy="rest_for_one",
+        max_restarts=3,
+        max_seconds=5,
+        name="app",
+    )
+    with tree:
+        print(tree.which_children())
+        tree.restart_child("Door")
+
+    template = Supervisor.start([child(Account)], strategy="simple_one_for_one")
+    template.start_child("ada")
+
+    pool = DynamicSupervisor.start(
+        budget=Restarts(5, per=60.0), backoff=Backoff(0.5, 30.0, jitter=0.2)
+    )
+    pool.start_child(child(Account, "ada", id="job-17"))
+
+
+# --- tables --------------------------------------------------------------------------------------
+
+
+def use_a_table() -> None:
+    users = Table.new("users", kind="ordered_set", access="protected")
+    users.insert(("ada", 36), ("bob", 41))
+    print(users.lookup("bob"), users.match(("$1", 36)), users.update_counter("ada", 1))
+
+
+# --- fleets --------------------------------------------------------------------------------------
+
+
+def review(prompt: str) -> Iterator[str]:
+    yield f"reviewed: {prompt}"
+
+
+def use_a_fleet() -> None:
+    backends = {"reviewer": function(review), "second": function(review)}
+    with beam.Fleet(store="fleet.db", backends=backends) as fleet:
+        session = fleet.start_session(
+            routing={"policy": "failover", "preferred_backends": ["reviewer", "second"]},
+            cwd="repo",
+            on_crash="retry",
+        )
+        with session.stream("Fix the failing test") as stream:
+            for message in stream:
+                print(message.type, message.content)
+        run = session.submit("Now the docs")
+        print(run.get(timeout=600), session.query("Summarise").get())
+        for event in session.events(after=120):
+            print(event)
+        fleet.control.list_pending_requests(session.id)
+        print(fleet.tree(), fleet.whereis("Router"), beam.whereis("counter"))
+
+
+async def use_a_fleet_from_a_coroutine() -> None:
+    async with beam.Fleet(backends={"reviewer": function(review)}) as fleet:
+        session = await fleet.aio.start_session(backend="reviewer")
+        async for message in session.stream("Fix the failing test"):
+            print(message.type, message.content)
+        print(await session.query("Summarise the change"))
+        print(await session.submit("Now the docs"))
