@@ -2,6 +2,7 @@
 
     BeamError
     ├── InvalidInput (also ValueError)       bad input, named before anything changed
+    │   └── InvalidSpec                      a child specification or a supervisor's flags
     ├── NotAProcess                          an operation that only a process can do
     ├── StartError                           a process did not start; `reason` is its exit reason
     │   └── AlreadyStarted                   the name is taken; `process` holds it
@@ -59,6 +60,7 @@ __all__ = [
     "Exited",
     "Interrupted",
     "InvalidInput",
+    "InvalidSpec",
     "LoopStopped",
     "NotAProcess",
     "NotFound",
@@ -118,6 +120,18 @@ class InvalidInput(BeamError, ValueError):
         self.field = field
         self.value = value
         self.expected = expected
+
+
+class InvalidSpec(InvalidInput):
+    """A child specification, or a supervisor's flags, are not what they must be.
+
+    Attributes:
+        reason: OTP's term for it: `("invalid_shutdown", value)`, `"missing_id"`, ...
+    """
+
+    def __init__(self, field: str, value: object, expected: str, reason: Any) -> None:
+        super().__init__(field, value, expected)
+        self.reason = reason
 
 
 class NotAProcess(BeamError):

@@ -1,9 +1,9 @@
 """Completion: one thread waits for the answer to its append.
 
-    >>> completion = Completion()
-    >>> completion.done([])
-    >>> completion.result(timeout=1.0)
-    []
+>>> completion = Completion()
+>>> completion.done([])
+>>> completion.result(timeout=1.0)
+[]
 """
 
 from __future__ import annotations

@@ -29,13 +29,24 @@ from typing import Final
 from beam.errors import StoreCorrupt, StoreError, StoreForeign, StoreNewer
 from beam.log.faults import faults, is_damage
 
-__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "connect", "create", "examine"]
+__all__ = [
+    "APPLICATION_ID",
+    "SCHEMA_VERSION",
+    "connect",
+    "create",
+    "examine",
+    "examine_leftovers",
+    "size_of",
+]
 
 APPLICATION_ID: Final = int.from_bytes(b"BEAM", "big")
 """Bytes 68 to 71 of the file, which tell `file` and us whose it is."""
 
 SCHEMA_VERSION: Final = 1
 """The schema below; SQLite's `user_version`."""
+
+# The smallest page that SQLite has; it takes a single byte for an empty database.
+_LEAST_DATABASE: Final = 512
 
 # `timestamp` is the number as JSON text: SQLite would make 1.0 of 1, and prints 15 digits only.
 # `body` has no type, so that text stays text and bytes stay bytes.
@@ -94,8 +105,8 @@ def create(path: str) -> None:
 def examine(path: str) -> bool:
     """Return whether there is a log at `path`; `False` if one may be made there.
 
-    Nothing is changed, beside the file neither. Damage in the middle of the file is not looked
-    for; `SqliteReader.verify` does that.
+    Nothing is changed, nor is any file made beside it. Damage in the middle of the file is not
+    looked for; `SqliteReader.verify` does that.
 
     Raises:
         StoreForeign: there is something else.
@@ -103,6 +114,15 @@ def examine(path: str) -> bool:
         StoreNewer: there is a log of a newer `beam`.
         StoreError: it cannot be read.
     """
+    try:
+        return _examine(path)
+    except StoreCorrupt:
+        # It is looked at without a lock. Damage is there a second time; what looked so because a
+        # writer had the file in hand just then is not.
+        return _examine(path)
+
+
+def _examine(path: str) -> bool:
     try:
         status = Path(path).stat()
     except FileNotFoundError:
@@ -113,6 +133,8 @@ def examine(path: str) -> bool:
         size = status.st_size
         if not stat.S_ISREG(status.st_mode):
             raise StoreForeign("not a log of beam: it is not a regular file", path)
+        if 0 < size < _LEAST_DATABASE:
+            raise StoreForeign("not a log of beam: it is not an SQLite database", path)
     if size:
         _examine_database(path)
     else:
@@ -120,10 +142,32 @@ def examine(path: str) -> bool:
     return size > 0
 
 
+def examine_leftovers(path: str) -> None:
+    """Look at what a writer that died left, before anything is written; for the lock's holder.
+
+    The log and its WAL are not changed. Only a crash in the midst of a checkpoint, seen by a file
+    that is shorter than it says, costs a reading of the whole log.
+
+    Raises:
+        StoreCorrupt: the log and its WAL together are no whole log.
+    """
+    if not size_of(f"{path}-wal"):
+        return
+    with faults(path):
+        with closing(connect(path, "mode=ro&immutable=1")) as connection:
+            cut = _is_cut(connection, path)
+        # Closed without the right to write, a connection leaves the WAL as it is.
+        with closing(connect(path, "mode=ro")) as connection:
+            connection.execute("SELECT max(position) FROM event").fetchone()
+            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0] if cut else "ok"
+    if found != "ok":
+        raise StoreCorrupt(f"damaged: {found}", path)
+
+
 def _examine_surroundings(path: str) -> None:
     # SQLite would play such a leftover back into the new log.
     for suffix in ("-wal", "-journal"):
-        size = _size(path + suffix)
+        size = size_of(path + suffix)
         if size:
             raise StoreCorrupt(
                 f"the log is gone or empty, but {size} bytes of it are in {path}{suffix}; put the"
@@ -136,9 +180,9 @@ def _examine_database(path: str) -> None:
     with faults(path), closing(connect(path, "mode=ro&immutable=1")) as connection:
         cut = _is_cut(connection, path)
         _check_header(connection, path)
-        if cut and not _size(f"{path}-wal"):
+        if cut and not size_of(f"{path}-wal"):
             raise StoreCorrupt(
-                f"damaged: it has {_size(path)} bytes, less than its header says", path
+                f"damaged: it has {size_of(path)} bytes, less than its header says", path
             )
         _check_schema(connection, path)
         if not Path(f"{path}-wal").exists():
@@ -158,7 +202,10 @@ def _is_cut(connection: sqlite3.Connection, path: str) -> bool:
         # This mode is made for reading what is left of a damaged file; nothing is written.
         connection.execute("PRAGMA writable_schema = ON")
         return True
-    return False
+    # SQLite takes zeros for what the last page lacks.
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    (page_size,) = connection.execute("PRAGMA page_size").fetchone()
+    return size_of(path) < int(pages) * int(page_size)
 
 
 def _check_header(connection: sqlite3.Connection, path: str) -> None:
@@ -186,7 +233,8 @@ def _check_schema(connection: sqlite3.Connection, path: str) -> None:
             raise StoreCorrupt(f"damaged: table {name} is {found.get(name)!r}", path)
 
 
-def _size(path: str) -> int:
+def size_of(path: str) -> int:
+    """Return the bytes of a file, 0 if there is none."""
     try:
         return Path(path).stat().st_size
     except OSError:

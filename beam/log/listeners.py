@@ -17,12 +17,12 @@ to those who add them.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, TypeVar
+import traceback
+from typing import TYPE_CHECKING, TypeVar
 
-import structlog
-
-from beam.errors import InvalidInput, StoreClosed
-from beam.log.record import check_range, check_seconds
+from beam.errors import StoreClosed
+from beam.log.record import check_callback, check_range, check_seconds
+from beam.log.reports import report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["Listener", "Listeners"]
 
 _T = TypeVar("_T")
-
-_log: Any = structlog.get_logger("beam.log")
 
 
 class Listener:
@@ -79,8 +77,7 @@ class Listeners:
 
     def add(self, callback: OnAppend) -> Listener:
         """Let `callback` hear of what is published from now on."""
-        if not callable(callback):
-            raise InvalidInput("callback", callback, "a callable")
+        check_callback("callback", callback)
         with self._moved:
             self._check_open()
             listener = Listener(callback, self._position, self._remove)
@@ -104,7 +101,14 @@ class Listeners:
             callback(value)
         except BaseException as error:  # noqa: BLE001 - not even SystemExit may end the thread that stores
             self.failures += 1
-            _log.error("log_callback_failed", path=self._path, callback=callback, exc_info=error)
+            report(
+                "log_callback_failed",
+                path=self._path,
+                callback=repr(callback),
+                error=repr(error),
+                # As text, since a renderer that shows variables would show bodies.
+                traceback="".join(traceback.format_exception(error)),
+            )
 
     def wait_for(self, position: int, timeout: float) -> bool:
         """Wait until `position` has been published, at most `timeout` seconds."""

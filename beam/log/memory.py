@@ -17,13 +17,20 @@ from __future__ import annotations
 import threading
 from collections import deque
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from beam.errors import StoreClosed, StoreError
 from beam.log.completion import Completion
 from beam.log.listeners import Listener, Listeners
 from beam.log.numbering import Numbered, number
-from beam.log.record import check_name, check_range, check_seconds, check_types, checked
+from beam.log.record import (
+    check_callback,
+    check_name,
+    check_range,
+    check_seconds,
+    check_types,
+    checked,
+)
 from beam.log.store import Stats
 
 if TYPE_CHECKING:
@@ -54,7 +61,7 @@ class MemoryStore:
         self._lock = threading.Lock()
         self._requests = self._commits = self._largest = 0
 
-    def __enter__(self) -> MemoryStore:
+    def __enter__(self) -> Self:
         """Return the store; leaving the block closes it."""
         return self
 
@@ -64,8 +71,9 @@ class MemoryStore:
 
     def append(self, records: Iterable[Record], done: Done, timeout: float = 0.0) -> None:
         """Store records and answer, before it returns; see `Store.append`."""
-        given = checked(records)
         check_seconds("timeout", timeout)
+        check_callback("done", done)
+        given = checked(records)
         with self._turn:
             self._untold.append((self._keep(given), done))
             if not self._telling:

@@ -1,12 +1,12 @@
 """Numbering: which records of some appends are new, and what numbers they get. Pure.
 
-    >>> from beam.log.record import Record
-    >>> one = Record("e1", "a", "t", 0, "{}")
-    >>> numbered = number([[one, one], [Record("e2", "a", "t", 0, "{}")]], 7, {"a": 3}.get, {}.get)
-    >>> [(record.position, record.sequence) for record in numbered.fresh]
-    [(8, 4), (9, 5)]
-    >>> [[record.sequence for record in answer] for answer in numbered.answers]
-    [[4, 4], [5]]
+>>> from beam.log.record import Record
+>>> one = Record("e1", "a", "t", 0, "{}")
+>>> numbered = number([[one, one], [Record("e2", "a", "t", 0, "{}")]], 7, {"a": 3}.get, {}.get)
+>>> [(record.position, record.sequence) for record in numbered.fresh]
+[(8, 4), (9, 5)]
+>>> [[record.sequence for record in answer] for answer in numbered.answers]
+[[4, 4], [5]]
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Final
 
 from beam.errors import InvalidInput, StoreClosed, StoreCorrupt
 from beam.log.connections import Connections
-from beam.log.format import connect, examine
+from beam.log.format import connect, examine, size_of
 from beam.log.record import check_name, check_range, check_seconds, check_types
 from beam.log.rows import PAGE, events, of_stream, page
 
@@ -204,8 +204,8 @@ class SqliteReader:
             connection.execute(LAST_POSITION).fetchone()
         except sqlite3.OperationalError:
             connection.close()
-            # Where no file can be made, as on read-only media, and none is left to be read.
-            if Path(f"{self._path}-wal").exists():
+            # Where no file can be made, as on read-only media, and no WAL is left to be read.
+            if size_of(f"{self._path}-wal"):
                 raise
             return connect(self._path, "mode=ro&immutable=1")
         except sqlite3.Error:

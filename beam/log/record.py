@@ -137,9 +137,14 @@ def check_types(types: Collection[str] | None) -> tuple[str, ...] | None:
 
 def check_seconds(field: str, value: object) -> None:
     """Refuse what is no time that a thread can wait."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0 <= value <= TIMEOUT_MAX:
+    if not (_is_integer(value) or isinstance(value, float)) or not 0 <= value <= TIMEOUT_MAX:
         raise InvalidInput(field, value, "seconds, a finite number from 0")
+
+
+def check_callback(field: str, value: object) -> None:
+    """Refuse what cannot be called."""
+    if not callable(value):
+        raise InvalidInput(field, value, "a callable")
 
 
 def check_count(field: str, value: object) -> None:

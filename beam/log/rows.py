@@ -99,31 +99,22 @@ def page(
     (weight,) = connection.execute(_WEIGHT.format(clause), arguments).fetchone()
     rows = _ROWS.format(clause)
     if weight > _PACKED_BODIES:
-        return [_plain(*row) for row in connection.execute(rows, arguments).fetchall()]
+        return [_plain(row) for row in connection.execute(rows, arguments).fetchall()]
     (packed,) = connection.execute(_PACKED.format(rows), arguments).fetchone()
     # An aggregate need not keep the order of its input.
-    return [_unpacked(*row) for row in sorted(json.loads(packed), key=itemgetter(0))]
+    return [_unpacked(row) for row in sorted(json.loads(packed), key=itemgetter(0))]
 
 
 def _placeholders(count: int) -> str:
     return f"({', '.join('?' * count)})"
 
 
-def _plain(
-    position: int, stream: str, sequence: int, id_: str, type_: str, timestamp: str, body: Any
-) -> StoredRecord:
+def _plain(row: tuple[Any, ...]) -> StoredRecord:
+    position, stream, sequence, id_, type_, timestamp, body = row
     return StoredRecord(position, stream, sequence, id_, type_, json.loads(timestamp), body)
 
 
-def _unpacked(  # noqa: PLR0913 - the columns of a row
-    position: int,
-    stream: str,
-    sequence: int,
-    id_: str,
-    type_: str,
-    timestamp: float,
-    body: str,
-    is_bytes: int,
-) -> StoredRecord:
+def _unpacked(row: list[Any]) -> StoredRecord:
+    position, stream, sequence, id_, type_, timestamp, body, is_bytes = row
     content = bytes.fromhex(body) if is_bytes else body
     return StoredRecord(position, stream, sequence, id_, type_, timestamp, content)

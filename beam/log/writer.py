@@ -33,12 +33,11 @@ from __future__ import annotations
 import copy
 import os
 import threading
-from typing import TYPE_CHECKING, Any
-
-import structlog
+from typing import TYPE_CHECKING
 
 from beam.errors import QueueFull, StoreClosed, StoreError, StoreFull, StoreLocked, StoreTimeout
 from beam.log.intake import Intake
+from beam.log.reports import report
 from beam.log.store import Stats
 
 if TYPE_CHECKING:
@@ -55,8 +54,6 @@ QUEUE = "log.append"
 """The name of the queue, in `QueueFull.queue`."""
 
 _PASSES = (StoreFull, StoreLocked)
-
-_log: Any = structlog.get_logger("beam.log")
 
 
 class GroupCommit:
@@ -219,7 +216,7 @@ class GroupCommit:
                 self._broken = error
             self._room.notify_all()
         if waiting:
-            _log.error("log_append_failed", path=self._path, appends=len(waiting), error=str(error))
+            report("log_append_failed", path=self._path, appends=len(waiting), error=str(error))
         for request in waiting:
             self._listeners.guard(request.done, _again(error))
 

@@ -86,10 +86,17 @@ class RawBlock:
 Block = TextBlock | ThinkingBlock | ToolUseBlock | ToolResultBlock | RawBlock
 """One piece of a message."""
 
+_Parser = Callable[[Mapping[str, Any]], Block | None]
+
 
 def parse_blocks(content: object) -> tuple[Block, ...]:
-    """Return the blocks of a wire message's content; none if it is not a list. Never raises."""
-    return tuple(_parse(entry) for entry in content) if isinstance(content, list | tuple) else ()
+    """Return the blocks of a wire message's content; none if it is not a list. Never raises.
+
+    A tool's result inside of a tool's result is kept raw, so blocks are nested two deep at most.
+    """
+    if not isinstance(content, list | tuple):
+        return ()
+    return tuple(_parse(entry, _PARSERS) for entry in content)
 
 
 def block_to_wire(block: Block) -> Any:
@@ -123,10 +130,10 @@ def text_of(blocks: Iterable[Block]) -> str:
     return "".join(block.text for block in blocks if isinstance(block, TextBlock))
 
 
-def _parse(entry: object) -> Block:
+def _parse(entry: object, parsers: Mapping[str, _Parser]) -> Block:
     if isinstance(entry, Mapping):
         kind = entry.get("type")
-        parse = _PARSERS.get(kind) if isinstance(kind, str) else None
+        parse = parsers.get(kind) if isinstance(kind, str) else None
         block = parse(entry) if parse else None
         if block is not None:
             return block
@@ -158,21 +165,24 @@ def _parse_tool_result(wire: Mapping[str, Any]) -> Block | None:
         return None
     if not isinstance(is_error, bool | None):
         return None
-    parsed = content if isinstance(content, str) else parse_blocks(content)
+    parsed = (
+        content
+        if isinstance(content, str)
+        else tuple(_parse(entry, _INNER_PARSERS) for entry in content)
+    )
     return ToolResultBlock(
         use_id, parsed, is_error, _extra(wire, "tool_use_id", "content", "is_error")
     )
 
 
 def _extra(wire: Mapping[str, Any], *known: str) -> Extra:
-    if len(wire) == len(known) + 1:
-        return None
     return {key: value for key, value in wire.items() if key != "type" and key not in known} or None
 
 
-_PARSERS: Mapping[str, Callable[[Mapping[str, Any]], Block | None]] = {
+_INNER_PARSERS: Mapping[str, _Parser] = {
     "text": _parse_text,
     "thinking": _parse_thinking,
     "tool_use": _parse_tool_use,
-    "tool_result": _parse_tool_result,
 }
+
+_PARSERS: Mapping[str, _Parser] = {**_INNER_PARSERS, "tool_result": _parse_tool_result}

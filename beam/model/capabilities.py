@@ -33,6 +33,7 @@ __all__ = [
     "Fidelity",
     "Implementation",
     "Level",
+    "Row",
     "Support",
     "require",
     "status",
@@ -82,6 +83,7 @@ class Support:
 
 
 Row = Mapping[Capability, Support]
+"""One backend's support of the capabilities; what is not in it is missing."""
 
 _PATHS: tuple[Implementation, ...] = ("direct_backend", "universal")
 

@@ -11,7 +11,7 @@
 
 An event is a fact of a session: appended once, known by its `id`, never changed. The log gives it
 its place, `sequence`, counting from 1 in each session without a gap. What belongs to no session
-(tasks, routing) is kept under the session id `FLEET`.
+(tasks of the main job, routing) is kept under the session id `FLEET`.
 
 | type | when | in `data` |
 |---|---|---|
@@ -20,7 +20,7 @@ its place, `sequence`, counting from 1 in each session without a gap. What belon
 | `session_quarantined` | its restart budget is used up | reason, restarts |
 | `session_released` | an operator lets it go on | |
 | `session_stopped` | it ended for good | reason |
-| `state_changed` | between its states | from_state, to_state, reason |
+| `state_changed` | between its states, or in its settings | from_state, to_state, reason, settings |
 | `run_submitted` | a prompt was accepted, before anybody is told so | the run's record |
 | `run_started` | an attempt begins | attempt |
 | `run_retried` | back to the queue after a crash | reason, attempts |
@@ -36,12 +36,20 @@ its place, `sequence`, counting from 1 in each session without a gap. What belon
 | `user_input_requested` | somebody has to answer something | request_id, request |
 | `pending_request_stored` | a request waits | request_id, request |
 | `pending_request_resolved` | it was answered | request_id, response |
-| `routing_selected` | a backend was chosen | request, decision |
+| `task_registered` | a session has a task under way | task_id, replaced |
+| `task_unregistered` | it was taken off the list | task_id, status |
+| `task_stopped` | somebody stopped it | task_id |
+| `task_died` | its process ended before that | task_id, exit_reason |
+| `feedback_submitted` | somebody said something about the session | seq, and what was said |
+| `feedback_cleared` | what was said until now was forgotten | seq |
+| `routing_selected` | a backend was chosen | request, decision, and what it was bound to |
+| `routing_cleared` | every binding until now was forgotten | |
 | `task_accepted` | a task of the main job is known | task_id, the task |
 | `task_started` | an attempt at it begins | task_id, attempt, session_id, run_id |
 | `task_retried` | it is tried again | task_id, attempt, reason |
 | `task_answered` | its answer is known | task_id, answer |
 | `task_failed` | it is given up | task_id, reason |
+| `fault_injected` | an experiment is about to break something | fault, target |
 
 `data` holds JSON data, with its secrets redacted before the event is made (G17). A type is never
 taken out of the set and never changes its meaning; a change of shape raises `SCHEMA_VERSION`.
@@ -79,8 +87,11 @@ EventType = Literal[
     "tool_call_started", "tool_call_completed", "tool_call_unknown",
     "permission_requested", "permission_resolved",
     "user_input_requested", "pending_request_stored", "pending_request_resolved",
-    "routing_selected",
+    "task_registered", "task_unregistered", "task_stopped", "task_died",
+    "feedback_submitted", "feedback_cleared",
+    "routing_selected", "routing_cleared",
     "task_accepted", "task_started", "task_retried", "task_answered", "task_failed",
+    "fault_injected",
 ]  # fmt: skip
 """What an event can be."""
 

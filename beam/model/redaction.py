@@ -49,6 +49,7 @@ REDACTED_KEYS = CREDENTIAL_KEYS | {
 
 _CONTEXT = "oauthcallback"
 _SHORT = 64
+_DEEPEST = 128
 
 # Most values are these, and asking a class whether it is a Mapping is slow.
 _SCALARS = (str, int, float, bytes)
@@ -59,13 +60,10 @@ def redact(value: Any) -> Any:
     """Return `value` with every secret replaced by `REDACTED`; the argument stays as it is.
 
     Mappings come back as dicts, lists and tuples as themselves, everything else untouched.
-    A list has no key of its own: what is in it stands under the keys above the list. What is
-    nested too deep to be walked, or contains itself, is replaced as a whole.
+    A list has no key of its own: what is in it stands under the keys above the list. What lies
+    below more than 128 mappings and lists is not looked through but replaced.
     """
-    try:
-        return _redact(value, in_context=False)
-    except RecursionError:
-        return REDACTED
+    return _redact(value, in_context=False, depth=0)
 
 
 def redact_runtime_state(state: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,23 +104,25 @@ def _is_secret(key: str, in_context: bool) -> bool:
     return key in REDACTED_KEYS or (in_context and key == "code")
 
 
-def _redact(value: Any, *, in_context: bool) -> Any:
+def _redact(value: Any, *, in_context: bool, depth: int) -> Any:
     if value is None or isinstance(value, _SCALARS):
         return value
+    if depth > _DEEPEST:
+        return REDACTED
     if isinstance(value, dict | Mapping):
-        return {key: _redact_under(key, item, in_context) for key, item in value.items()}
+        return {key: _redact_under(key, item, in_context, depth) for key, item in value.items()}
     if isinstance(value, list):
-        return [_redact(item, in_context=in_context) for item in value]
+        return [_redact(item, in_context=in_context, depth=depth + 1) for item in value]
     if type(value) is tuple:
-        return tuple(_redact(item, in_context=in_context) for item in value)
+        return tuple(_redact(item, in_context=in_context, depth=depth + 1) for item in value)
     return value
 
 
-def _redact_under(key: object, value: Any, in_context: bool) -> Any:
+def _redact_under(key: object, value: Any, in_context: bool, depth: int) -> Any:
     name = canonical(key)
     if _is_secret(name, in_context):
         return REDACTED
-    return _redact(value, in_context=in_context or name == _CONTEXT)
+    return _redact(value, in_context=in_context or name == _CONTEXT, depth=depth + 1)
 
 
 def _redact_parts(record: Mapping[str, Any], parts: tuple[str, ...]) -> dict[str, Any]:

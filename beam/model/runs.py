@@ -75,7 +75,7 @@ def parse_on_crash(word: object) -> OnCrash:
     raise InvalidInput("on_crash", word, " or ".join(repr(known) for known in ON_CRASH))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunInfo:
     """A run as it stands; every step returns a new one.
 

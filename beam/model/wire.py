@@ -222,8 +222,15 @@ def _content(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
         blocks = parse_blocks(content)
         return {"content": text_of(blocks), "content_blocks": blocks}
     if kind in _ENDINGS:
-        return {"content": encode(content)}
+        return {"content": _json_text(content)}
     raise InvalidInput("content", type(content).__name__, "text or a list of blocks")
+
+
+def _json_text(content: object) -> str:
+    try:
+        return encode(content)
+    except InvalidInput:
+        return ""
 
 
 def _object(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -26,6 +26,9 @@ from beam.otp.bif import (
     unregister,
     whereis,
 )
+from beam.otp.budget import Backoff, Restarts
+from beam.otp.child import ChildSpec, child
+from beam.otp.dynamic import DynamicSupervisor
 from beam.otp.function import Mailbox
 from beam.otp.future import Future
 from beam.otp.mail import Call, Cast, Info
@@ -36,6 +39,7 @@ from beam.otp.ref import Ref
 from beam.otp.server import Server
 from beam.otp.signals import Monitor
 from beam.otp.statem import StateMachine, state
+from beam.otp.supervisor import Supervisor, supervisor
 from beam.otp.timer import Timer
 from beam.otp.transitions import (
     Enter,
@@ -58,10 +62,13 @@ from beam.otp.transitions import (
 from beam.otp.turn import ignore, noreply
 
 __all__ = [
+    "Backoff",
     "Call",
     "Cast",
+    "ChildSpec",
     "Crash",
     "Down",
+    "DynamicSupervisor",
     "Enter",
     "EventTimeout",
     "Exit",
@@ -75,12 +82,15 @@ __all__ = [
     "Process",
     "Ref",
     "Refused",
+    "Restarts",
     "Server",
     "StateMachine",
     "StateTimeout",
+    "Supervisor",
     "TableTransfer",
     "Timeout",
     "Timer",
+    "child",
     "current_node",
     "current_process",
     "demonitor",
@@ -105,9 +115,11 @@ __all__ = [
     "state_timeout",
     "stay",
     "stop",
+    "supervisor",
     "timeout",
     "unhandled",
     "unlink",
     "unregister",
     "whereis",
 ]
+

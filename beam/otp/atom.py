@@ -10,7 +10,7 @@ different keys, and atoms come before everything but numbers.
 from __future__ import annotations
 
 from functools import total_ordering
-from threading import Lock
+from threading import RLock
 from typing import ClassVar, Final, NoReturn, cast, final
 from weakref import WeakValueDictionary
 
@@ -27,8 +27,8 @@ class Atom:
     """A name that is a value: `Atom("ok")`. There is one object for each name.
 
     Atoms are equal when they are the same object, hash as such, and sort by name. An atom is not
-    text. The booleans are the atoms `true` and `false`, as in Erlang, so
-    `Atom("true")` is `True`. An atom that nobody refers to any more is freed.
+    text. The booleans are the atoms `true` and `false`, as in Erlang, so `Atom("true")` is `True`.
+    An atom that nobody refers to any more is freed.
 
         >>> sorted([Atom("b"), Atom("a")]), Atom("true")
         ([Atom('a'), Atom('b')], True)
@@ -37,7 +37,8 @@ class Atom:
     __slots__ = ("__weakref__", "name")
 
     _interned: ClassVar[WeakValueDictionary[str, Atom]] = WeakValueDictionary()
-    _lock: ClassVar[Lock] = Lock()
+    # Re-entrant, as a finalizer that makes an atom may run wherever memory is allocated.
+    _lock: ClassVar[RLock] = RLock()
 
     name: str
 
@@ -54,14 +55,13 @@ class Atom:
             raise InvalidInput("name", name, "a str")
         if name in _BOOLEANS:
             return cast("Atom", _BOOLEANS[name])
-        name = str.__str__(name)
+        atom = cls._interned.get(name)
+        if atom is not None:
+            return atom
+        atom = object.__new__(cls)
+        object.__setattr__(atom, "name", str.__str__(name))
         with cls._lock:
-            atom = cls._interned.get(name)
-            if atom is None:
-                atom = object.__new__(cls)
-                object.__setattr__(atom, "name", name)
-                cls._interned[name] = atom
-        return atom
+            return cls._interned.setdefault(name, atom)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"an Atom does not change; {name!r} cannot be set")

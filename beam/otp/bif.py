@@ -19,13 +19,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from beam.errors import AlreadyExists, Exited, InvalidInput, NotAProcess, NotFound
+from beam.errors import Exited, InvalidInput, NotAProcess
 from beam.otp import signals
-from beam.otp.context import here
-from beam.otp.control import Control, Life
+from beam.otp.context import current_node, here
+from beam.otp.control import NOTHING, Control
 from beam.otp.function import FunctionProcess, receive_here
 from beam.otp.mail import Info
-from beam.otp.node import current_node
+from beam.otp.node import check_name
 from beam.otp.process import Process
 from beam.otp.reasons import Down
 from beam.otp.ref import Ref
@@ -109,10 +109,12 @@ def _spawn(
 def link(other: Ref[Any]) -> None:
     """Link this process and `other`: when one ends, the other gets an exit signal.
 
-    Linking to a dead process brings the signal `"noproc"` at once.
+    Linking to a dead process brings the signal `"noproc"` at once if this one traps exits, and
+    fails if it does not, as Erlang's `link/1`. A second link between two processes is the first.
 
     Raises:
         NotAProcess: outside a process.
+        CallExit: `"noproc"`, if `other` is dead and this process does not trap exits.
     """
     signals.link(_me("link"), other.control)
 
@@ -137,19 +139,17 @@ def monitor(process: Ref[Any] | Any) -> Monitor:
         NotAProcess: outside a process.
     """
     me = _me("monitor")
+    target: Control | None
     if isinstance(process, Ref):
-        target: Control | None = process.control
+        target = process.control
     else:
+        check_name(process)
         target = me.node.names.get(process)
     watch = signals.Monitor(me, target, process)
+    if target is me:
+        return watch  # Nobody hears of its own end; as in Erlang, nothing is set.
     if target is None or not signals.watch(target, watch):
         me.post(Info(Down(watch, process, "noproc")))
-        return watch
-    with me.node.lock:
-        if me.monitors is None:
-            me.monitors = {}
-        if target.life is not Life.DEAD:
-            me.monitors[watch] = None
     return watch
 
 
@@ -162,18 +162,22 @@ def demonitor(watch: Monitor, *, flush: bool = False) -> bool:
 
     Returns:
         Whether it was still set (OTP's option `info`).
+
+    Raises:
+        NotAProcess: outside a process.
+        InvalidInput: if another process has set it.
     """
+    if watch.owner is not _me("demonitor"):
+        raise InvalidInput("watch", watch, "a monitor that this process has set")
     was_set = signals.unwatch(watch)
-    if watch.owner.monitors is not None:
-        watch.owner.monitors.pop(watch, None)
-    watch.flushed = flush
+    watch.flushed = watch.flushed or flush
     return was_set
 
 
 _ABSENT = object()
 
 
-def exit(process: Ref[Any] | Any, reason: Any = _ABSENT) -> None:  # noqa: A001 - Erlang's name
+def exit(process: Ref[Any] | Any, reason: Any = _ABSENT) -> None:
     """`exit(ref, reason)` sends an exit signal; `exit(reason)` ends the process that calls it.
 
     A signal ends a process that does not trap exits before its next message, with `reason`; one
@@ -185,7 +189,9 @@ def exit(process: Ref[Any] | Any, reason: Any = _ABSENT) -> None:  # noqa: A001 
         reason: any value.
 
     Raises:
-        Exited: with one argument, always: it unwinds the handler.
+        Exited: with one argument, always, and with a signal to oneself that is not trapped: it
+            unwinds the handler.
+        InvalidInput: if `process` is no ref.
     """
     if reason is _ABSENT:
         raise Exited(process)
@@ -194,6 +200,8 @@ def exit(process: Ref[Any] | Any, reason: Any = _ABSENT) -> None:  # noqa: A001 
     me = here.control
     sender = me if me is not None else process.control.node.init
     signals.send_exit(sender, process.control, reason)
+    if process.control is me and me.pending_exit is not NOTHING:
+        raise Exited(me.pending_exit)  # A signal to oneself acts at once.
 
 
 def receive(timeout: float | None = None) -> Any:
@@ -225,38 +233,25 @@ def send_after(delay: float, to: Ref[Any], message: Any) -> Timer:
 
 
 def register(name: Any, process: Ref[Any]) -> None:
-    """Give a live process a name; the name goes when the process does.
+    """Give a live process a name in its node; the name goes when the process does.
 
     Raises:
-        AlreadyExists: if the name is taken.
-        NotFound: if the process is dead.
-        InvalidInput: if the name is `None`.
+        AlreadyExists: if the name is taken (`"already_registered"`), or the process has one
+            (`"already_named"`): it may have one, as in Erlang.
+        NotFound: `"noproc"`, if the process is dead.
+        InvalidInput: if the name is `None`, or cannot be hashed.
     """
-    if name is None:
-        raise InvalidInput("name", name, "any hashable value but None")
-    control = process.control
-    with control.node.lock:
-        if name in control.node.names:
-            holder = control.node.names[name].ref
-            raise AlreadyExists("already_registered", name=name, holder=holder)
-        if control.life is Life.DEAD:
-            raise NotFound("noproc", name=name)
-        control.node.names[name] = control
-        control.names = [*(control.names or ()), name]
+    process.control.node.register(name, process.control)
 
 
 def unregister(name: Any) -> None:
     """Take a name back.
 
     Raises:
-        NotFound: if no process has it.
+        NotFound: `"not_registered"`, if no process has it.
+        InvalidInput: if it cannot be a name.
     """
-    node = current_node()
-    with node.lock:
-        control = node.names.pop(name, None)
-        if control is None:
-            raise NotFound("not_registered", name=name)
-        control.names = [other for other in control.names or () if other != name]
+    current_node().unregister(name)
 
 
 def whereis(name: Any) -> Ref[Any] | None:

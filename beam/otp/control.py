@@ -15,9 +15,11 @@ from collections import deque
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
-from beam.errors import CallCycle, CallExit
-from beam.otp.mail import Call, Cast, Info, Stop
-from beam.otp.reasons import Exit
+from beam.errors import CallCycle, CallExit, StartError
+from beam.otp.context import current_node
+from beam.otp.interrupt import hold
+from beam.otp.mail import Call, Cast, Info, Init, Stop
+from beam.otp.reasons import Exit, is_flushed
 
 if TYPE_CHECKING:
     from beam.otp.future import Future
@@ -75,17 +77,19 @@ class Control:
         "driver",
         "ending",
         "exit_reason",
+        "follows",
         "holdings",
         "life",
         "links",
         "mailbox",
         "monitors",
-        "names",
+        "name",
         "nested",
         "node",
         "parent",
         "parker",
         "pending_exit",
+        "receiving",
         "ref",
         "report",
         "serial",
@@ -100,6 +104,9 @@ class Control:
         self.actor = actor
         self.driver = driver
         self.parent = parent
+        # Whether an exit signal from its parent ends it although it traps exits: if it was
+        # started linked to it, or from outside any process.
+        self.follows = False
         self.ref: Ref[Any]
         self.serial = node.next_serial()
         self.life = Life.STARTING
@@ -116,12 +123,14 @@ class Control:
         self.links: dict[Control, None] | None = None
         self.watchers: dict[Watch, None] | None = None
         self.monitors: dict[Watch, None] | None = None
-        self.names: list[Any] | None = None
+        self.name: Any = None
         self.holdings: dict[Holding, None] | None = None
         self.deferred: dict[Call, None] | None = None
         self.serving: Call | None = None
         self.waiting: Future[Any] | None = None
         self.parker: Parker | None = None
+        # Whether it waits for mail in the middle of its own code, with its turn given back.
+        self.receiving = False
         self.nested: Control | None = None
 
     def __repr__(self) -> str:
@@ -140,16 +149,33 @@ class Control:
         Mail to a dead process is dropped, and a call among it fails with `noproc`.
         """
         self.mailbox.append(mail)
-        if self.turn.acquire(False):
-            self.driver.submit(self)
+        # Who holds the turn looks into the mailbox again after giving it back.
+        if not self.turn.locked():
+            self.wake()
         elif self.life is Life.DEAD:
             self.drain("noproc")
 
-    def drain(self, reason: Any) -> None:
+    def wake(self) -> None:
+        """Have an idle process run soon, as it has mail; one that is not idle will see it."""
+        held = hold()
+        try:
+            if self.turn.acquire(False):
+                self.driver.submit(self)
+            elif self.life is Life.DEAD:
+                self.drain("noproc")
+        finally:
+            if held is not None:
+                held.release()
+
+    def drain(self, reason: Any, *, died: bool = False) -> None:
         """Empty the mailbox of a dead process; nobody who waits there is left waiting (G6).
 
         Run by the death, and again by a sender that found the process dead after its mail was
         in: every message is popped once, by one of them.
+
+        Args:
+            reason: what calls fail with: the exit reason, or `"noproc"` from a sender.
+            died: whether the process dies now, and was alive when it was asked to stop.
         """
         mailbox = self.mailbox
         while mailbox:
@@ -157,11 +183,13 @@ class Control:
                 mail = mailbox.popleft()
             except IndexError:
                 return
-            if type(mail) is Call:
+            kind = type(mail)
+            if kind is Call:
                 mail.future.settle(CallExit(reason, self.ref), failed=True)
-            elif type(mail) is Stop:
-                if mail.future is not None:
-                    mail.future.settle(reason != "noproc")
+            elif kind is Stop:
+                mail.future.settle(died)
+            elif kind is Init:
+                mail.future.settle(StartError(reason, str(self.ref)))
             elif type(mail.message) is Exit:
                 mail.message.process.control.release_report()
 
@@ -177,22 +205,51 @@ class Control:
 
     def messages(self) -> list[Any]:
         """Return the plain messages and casts that wait, oldest first."""
-        return [mail.message for mail in list(self.mailbox) if isinstance(mail, (Info, Cast))]
+        kinds = (Info, Cast)
+        return [
+            mail.message
+            for mail in list(self.mailbox)
+            if type(mail) in kinds and not is_flushed(mail.message)
+        ]
 
-    def deferred_answered(self, call: Call) -> None:
-        """Forget a call that a handler kept and that is answered now."""
-        if self.deferred is not None:
-            self.deferred.pop(call, None)
+    def keep_call(self, call: Call) -> None:
+        """Note that the process will answer `call` later; run by the process."""
+        deferred = self.deferred
+        if deferred is None:
+            deferred = self.deferred = {}
+        deferred[call] = None
+        # Note first, look after: whoever answers meanwhile settles first, and forgets after.
+        if call.future.done:
+            deferred.pop(call, None)
+
+    def call_answered(self, call: Call) -> None:
+        """Forget a call that the process kept and that is answered now; run by any thread."""
+        deferred = self.deferred
+        if deferred is not None:
+            deferred.pop(call, None)
+
+    def leave_nobody_waiting(self, reason: Any) -> None:
+        """Fail every call that the dead process will not answer (G6), and end waits for its end."""
+        # The one that is being served first: what its handler keeps is noted before it is let go.
+        serving, deferred = self.serving, self.deferred
+        self.deferred = None
+        for call in (serving, *(deferred or ())):
+            if call is not None:
+                call.future.settle(CallExit(reason, self.ref), failed=True)
+        if self.ending is not NOTHING and self.ending.stop is not None:
+            self.ending.stop.future.settle(True)
+        self.drain(reason, died=True)
 
     # Waiting for others
 
     def inherited_deadline(self) -> float | None:
         """Return when the callers of the call being served stop waiting; `None` if none do.
 
-        Asked anew each time: a caller may move its deadline while it waits.
+        Asked anew each time: a caller may move its deadline while it waits, and one that has been
+        answered waits no more.
         """
         call, nearest = self.serving, None
-        while call is not None:
+        while call is not None and not call.future.done:
             deadline = call.future.deadline
             if deadline is not None and (nearest is None or deadline < nearest):
                 nearest = deadline
@@ -208,7 +265,9 @@ class Control:
         self.waiting = future
         callee = future.callee
         # Note first, look after: of two that close a ring at once, one sees the other.
-        if callee is not None and (callee is self or callee.waiting is not None):
+        if callee is not None and (
+            callee is self or callee.waiting is not None or callee.nested is not None
+        ):
             with self.node.lock:
                 path = self._path_back(callee)
                 if path is not None:
@@ -224,7 +283,12 @@ class Control:
             if at is self:
                 return tuple(path)
             seen.add(at)
-            at = at.waiting.callee if at.waiting is not None else None
+            waiting = at.waiting
+            if waiting is None:
+                at = at.nested  # It waits for the one that runs its init on top of it.
+            else:
+                # One whose answer is there goes on in a moment.
+                at = waiting.callee if not waiting.done else None
         return None
 
     def end_wait(self) -> None:
@@ -240,10 +304,6 @@ class Control:
 
 def node_of(callee: Control | None, me: Control | None) -> Node:
     """Return the node whose clock and scheduler rule a wait for `callee` by `me`."""
-    if callee is not None:
-        return callee.node
     if me is not None:
         return me.node
-    from beam.otp.node import current_node  # noqa: PLC0415 - a node is made of control blocks
-
-    return current_node()
+    return callee.node if callee is not None else current_node()

@@ -16,13 +16,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from beam.errors import Exited, NotAProcess, Refused
-from beam.otp.context import here
+from beam.errors import BeamError, Exited, InvalidInput, NotAProcess, Refused
+from beam.otp.clock import deadline_after
+from beam.otp.context import current_node, here
 from beam.otp.control import NOTHING, Control, Life
-from beam.otp.mail import Call, Cast, Continue, Info, Stop
-from beam.otp.node import current_node
+from beam.otp.interrupt import hold
+from beam.otp.mail import Call, Continue, Info, Stop
 from beam.otp.process import Process
-from beam.otp.reasons import Crash, Down
+from beam.otp.reasons import Crash, is_flushed
 from beam.otp.ref import Ref
 from beam.otp.signals import bury
 
@@ -39,9 +40,9 @@ class FunctionProcess(Process, framework=True):
     """A process that runs one function, on a thread of its own, and ends with it."""
 
     blocking = True
-    follows_parent = False
 
     def init(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
+        """Begin with the function, before any message."""
         self._work = (function, args, kwargs)
         self.continue_with(None)
 
@@ -57,9 +58,9 @@ class FunctionProcess(Process, framework=True):
 def receive_here(timeout: float | None) -> Any:
     """Take the oldest message of the process that runs here; see `beam.otp.receive`."""
     control = here.control
-    if control is None or not isinstance(control.actor, (FunctionProcess, Mailbox)):
+    if control is None or control.ref.actor_class not in (FunctionProcess, Mailbox):
         raise NotAProcess("receive")
-    until = None if timeout is None else control.node.clock.now() + timeout
+    until = deadline_after(control.node.clock, timeout)
     while True:
         if control.pending_exit is not NOTHING:
             raise Exited(control.pending_exit)
@@ -67,46 +68,47 @@ def receive_here(timeout: float | None) -> Any:
             message = _opened(control, control.mailbox.popleft())
             if message is not NOTHING:
                 return message
-        if not _wait_for_mail(control, until):
+        if until is not None and control.node.clock.now() >= until:
             raise TimeoutError(f"no message within {timeout} s")
+        _wait_for_mail(control, until)
 
 
 def _opened(control: Control, mail: Any) -> Any:
     """Return the message in an envelope, `NOTHING` if there is none for the user."""
     if type(mail) is Stop:
-        if mail.future is not None:
-            mail.future.settle(True)
+        control.mailbox.appendleft(mail)  # Answered when the process is dead.
         raise Exited(mail.reason)
     if type(mail) is Call:
         mail.future.settle(Refused("no_calls", process=str(control.ref)), failed=True)
         return NOTHING
     if type(mail) is Continue:
         return NOTHING
-    assert isinstance(mail, (Info, Cast))
-    message = mail.message
-    if type(message) is Down and message.monitor.flushed:
-        return NOTHING
-    return message
+    assert isinstance(mail, Info)
+    return NOTHING if is_flushed(mail.message) else mail.message
 
 
-def _wait_for_mail(control: Control, until: float | None) -> bool:
+def _wait_for_mail(control: Control, until: float | None) -> None:
     """Give the turn back until mail or a signal takes it, or it is too late."""
     waker = _Waker(control.node.scheduler.parker(None))
+    held = hold()
     driver, control.driver = control.driver, waker
+    control.receiving = True
     control.turn.release()
+    woken = False
     try:
-        if control.mailbox or control.pending_exit is not NOTHING:
-            if not control.turn.acquire(False):
-                waker.parker.park(None)  # Somebody took it to wake us: that comes.
-            return True
-        if waker.parker.park(until):
-            return True
-        if control.turn.acquire(False):
-            return False
-        waker.parker.park(None)
-        return True
+        if held is not None:
+            held.release()
+        if not control.mailbox and control.pending_exit is NOTHING:
+            woken = waker.parker.park(until)
     finally:
+        # Also after the user's Ctrl-C: nobody else may run this process while its code goes on.
+        held = hold()
+        if not woken and not control.turn.acquire(False):
+            waker.parker.park(None)  # Somebody took it to wake us: that comes.
+        control.receiving = False
         control.driver = driver
+        if held is not None:
+            held.release()
 
 
 class _Waker:
@@ -133,8 +135,6 @@ class Mailbox:
             where the thread next waits.
     """
 
-    follows_parent = False
-
     def __init__(self, name: Any = None, *, trap_exit: bool = False) -> None:
         self.trap_exit = trap_exit
         self._name = name
@@ -151,14 +151,19 @@ class Mailbox:
         return {}
 
     def __enter__(self) -> Self:
-        from beam.otp.bif import register  # noqa: PLC0415 - register knows processes of all kinds
-
         control = self._control
-        with control.node.lock:
-            control.node.remember(control)
-        control.life = Life.RUNNING
+        node = control.node
+        if control.life is not Life.STARTING:
+            raise InvalidInput("mailbox", self.ref, "one that has not been entered before")
+        with node.lock:
+            node.remember(control)
+            control.life = Life.RUNNING
         if self._name is not None:
-            register(self._name, self.ref)
+            try:
+                node.register(self._name, control)
+            except BeamError:
+                bury(control, "normal")
+                raise
         self._outer, here.control = here.control, control
         return self
 

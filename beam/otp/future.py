@@ -15,6 +15,7 @@ inside `beam.otp`; a second `set` by a user raises `queue.Full`, as Pykka's does
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import queue
 import sys
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 import pykka
 
 from beam.errors import BeamError, CallTimeout, DeadlineExpired, Exited, Refused
+from beam.otp.clock import deadline_after
 from beam.otp.context import here, warn_if_on_loop
 from beam.otp.control import NOTHING, node_of
 
@@ -180,10 +182,10 @@ class Future(pykka.Future[T], Generic[T]):
     def _wait(self, timeout: float | None) -> None:
         warn_if_on_loop("Future.get()", "future")
         me = here.control
-        node = node_of(self.callee, me)
+        node = self.home(me)
         if timeout is not None:
+            self.deadline = deadline_after(node.clock, timeout)
             self.granted = timeout
-            self.deadline = node.clock.now() + timeout
         if me is None:
             self._park(node, None)
             return
@@ -193,9 +195,13 @@ class Future(pykka.Future[T], Generic[T]):
         finally:
             me.end_wait()
 
-    def park(self, me: Control) -> None:
-        """Wait for the value; `me`, the process that runs here, has noted that it waits."""
-        self._park(node_of(self.callee, me), me)
+    def home(self, me: Control | None) -> Node:
+        """Return the node whose clock and scheduler rule the wait of `me`."""
+        return node_of(self.callee, me)
+
+    def park(self, me: Control | None) -> None:
+        """Wait for the value; `me`, the process that runs here, if any, has noted that it waits."""
+        self._park(self.home(me), me)
 
     def _park(self, node: Node, me: Control | None) -> None:
         """Wait for the value, an exit signal to this process, or the nearest deadline."""
@@ -223,12 +229,14 @@ class Future(pykka.Future[T], Generic[T]):
 
     def _expire(self, now: float, me: Control | None) -> None:
         """Raise if a deadline has passed; both may have been moved while we waited."""
-        inherited = me.inherited_deadline() if me is not None else None
+        own, inherited = self.deadline, me.inherited_deadline() if me is not None else None
         whom = self.callee.ref if self.callee is not None else None
-        if self.deadline is not None and now >= self.deadline:
-            raise CallTimeout(whom, self.granted)
-        if inherited is not None and now >= inherited:
+        # The earlier one has passed first, however late we look: a call made with the same
+        # seconds as the one it is made for must not be taken for one that failed by itself.
+        if inherited is not None and now >= inherited and (own is None or inherited <= own):
             raise DeadlineExpired(whom, self.granted)
+        if own is not None and now >= own:
+            raise CallTimeout(whom, self.granted)
 
     def add_waiter(self, wake: Callable[[], None]) -> bool:
         """Have `wake` called, from any thread, when the value is there; it must not block.
@@ -269,12 +277,12 @@ class Future(pykka.Future[T], Generic[T]):
 
         def wake() -> None:
             # A loop that has closed meanwhile has nobody left to tell.
-            if not loop.is_closed():
+            with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(arrived.set)
 
         if not self.add_waiter(wake):
             return
-        now = node_of(self.callee, None).clock.now
+        now = self.home(None).clock.now
         try:
             while self._value is _PENDING:
                 left = None if self.deadline is None else self.deadline - now()
@@ -316,28 +324,35 @@ class Derived(Future[M]):
         super().__init__()
         self._sources = sources
         self._combine = combine
+        # As in Pykka, a derived future has a hook, and so cannot be set.
+        self._get_hook = self._gather
 
-    def get(self, *, timeout: float | None = None) -> M:
+    def _gather(self, timeout: float | None) -> M:
         """Return the value; `timeout` (seconds) bounds the wait for all sources together."""
-        if not self.done:
-            clock = node_of(None, here.control).clock
-            until = None if timeout is None else clock.now() + timeout
-            values = []
-            for source in self._sources:
-                left = None if until is None else max(0.0, until - clock.now())
-                values.append(source.get(timeout=left))
-            self.settle(self._combine(values))
-        return self.result()
+        clock = node_of(None, here.control).clock
+        until = deadline_after(clock, timeout)
+        values = []
+        for source in self._sources:
+            left = None if until is None else max(0.0, until - clock.now())
+            values.append(source.get(timeout=left))
+        return self._combine(values)
 
     def __await__(self) -> Generator[Any, None, M]:
         if not self.done:
             values = []
             for source in self._sources:
-                values.append((yield from source.__await__()))
+                values.append((yield from _awaited(source)))
             self.settle(self._combine(values))
         return self.result()
 
     __iter__ = __await__
+
+
+def _awaited(source: pykka.Future[Any]) -> Generator[Any, None, Any]:
+    """Await a future of any runtime; Pykka's own would block the loop."""
+    if isinstance(source, Future):
+        return source.__await__()
+    return asyncio.to_thread(source.get).__await__()
 
 
 def received(error: BaseException, callee: Control | None) -> BaseException:

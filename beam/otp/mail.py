@@ -69,7 +69,7 @@ class Stop:
 
     __slots__ = ("future", "reason")
 
-    def __init__(self, reason: Any, future: Future[Any] | None) -> None:
+    def __init__(self, reason: Any, future: Future[Any]) -> None:
         self.reason = reason
         self.future = future
 
@@ -97,7 +97,7 @@ class Call:
         self.outer: Call | None = None
         if me is not None:
             self.process = me.ref
-            self.outer = me.serving
+            self.outer = _outer_of(me)
 
     def __repr__(self) -> str:
         return f"<call to {self.callee.ref} from {self.process or 'outside'}>"
@@ -107,6 +107,11 @@ class Call:
         """The call itself: what a handler answers with."""
         return self
 
+    def expired(self, now: float) -> bool:
+        """Return whether nobody waits for the answer any more, at `now` on the node's clock."""
+        deadline = self.future.deadline
+        return self.future.done or (deadline is not None and deadline <= now)
+
     def reply(self, value: Any = None) -> bool:
         """Answer the call.
 
@@ -114,8 +119,9 @@ class Call:
             Whether the answer was the first; a second is dropped, as is one to a caller who has
             stopped waiting.
         """
-        self.callee.deferred_answered(self)
-        return self.future.settle(value)
+        first = self.future.settle(value)
+        self.callee.call_answered(self)
+        return first
 
     def refuse(self, error: BaseException) -> bool:
         """Answer the call with an exception, to be raised at the caller, like a `Refused`.
@@ -123,5 +129,19 @@ class Call:
         Returns:
             As `reply`.
         """
-        self.callee.deferred_answered(self)
-        return self.future.settle(error, failed=True)
+        first = self.future.settle(error, failed=True)
+        self.callee.call_answered(self)
+        return first
+
+
+def _outer_of(me: Control) -> Call | None:
+    """Return the call inside which `me` makes one, if its caller waits still."""
+    serving = me.serving
+    if serving is None or serving.future.done:
+        return None
+    # Let go of calls that are over: two processes that answer each other without end would
+    # otherwise make a chain without end.
+    outer = serving.outer
+    if outer is not None and outer.future.done:
+        serving.outer = None
+    return serving

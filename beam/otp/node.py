@@ -18,34 +18,52 @@ Leaving `with Node()` stops everything in it.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from beam.errors import Exited, InvalidInput
+from beam.errors import AlreadyExists, Exited, InvalidInput, NotFound, StartError
 from beam.otp.clock import Clock, SystemClock
-from beam.otp.context import here, innermost_node
+from beam.otp.context import current_node, default_node, here, innermost_node
 from beam.otp.control import NOTHING, Control, Life
 from beam.otp.pool import CAP, Pool
 from beam.otp.ref import Ref
+from beam.otp.shutdown import end_all
 from beam.otp.timer import Timer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextvars import Token
     from types import TracebackType
 
     from beam.otp.scheduler import Scheduler
 
-__all__ = ["Node", "current_node"]
+__all__ = ["Node", "check_name", "current_node"]
 
 _node_numbers = itertools.count(1)
+
+
+def check_name(name: Any) -> None:
+    """Refuse what cannot be a name.
+
+    Raises:
+        InvalidInput: if it is `None`, or cannot be hashed.
+    """
+    try:
+        hash(name)
+    except TypeError:
+        usable = False
+    else:
+        usable = name is not None
+    if not usable:
+        raise InvalidInput("name", name, "a hashable value other than None")
 
 
 class init:  # noqa: N801 - shows in refs as Erlang shows it
     """The node's first process: the parent of what is started from outside; takes no mail."""
 
     trap_exit = True
-    follows_parent = False
 
     @classmethod
     def public_names(cls) -> dict[str, Any]:
@@ -57,12 +75,18 @@ class _Nowhere:
     """The driver of a process without a thread: what is sent to it is dropped."""
 
     def submit(self, control: Control) -> None:
-        control.mailbox.clear()
-        control.turn.release()
+        """Drop its mail, as a dead process's; what comes meanwhile, too."""
+        while True:
+            control.drain("noproc")
+            control.turn.release()
+            if not control.mailbox or not control.turn.acquire(False):
+                return
 
 
 class Node:
     """A world of processes.
+
+    Links, monitors, refs and calls may go from one node to another.
 
     Args:
         name: says which node it is, in refs and thread names; numbered unless given.
@@ -70,6 +94,10 @@ class Node:
         scheduler: who runs the processes; a `Pool` unless given.
         pool_size: the most workers of that pool.
     """
+
+    lock: ClassVar[threading.Lock] = threading.Lock()
+    """Guards links, monitors, names and deaths, of all nodes: they may concern two. Held for a few
+    instructions."""
 
     def __init__(
         self,
@@ -86,8 +114,6 @@ class Node:
         self.scheduler: Scheduler = (
             scheduler if scheduler is not None else Pool(self.clock, self.name, pool_size)
         )
-        self.lock = threading.Lock()
-        """Guards links, monitors, names and deaths; held for a few instructions."""
         self.names: dict[Any, Control] = {}
         self.given_up: dict[int, Ref[Any]] = {}
         """Processes that were given up while their handler ran, by number (G9)."""
@@ -97,6 +123,7 @@ class Node:
         self.init.ref = Ref(self.init, init)
         self.init.life = Life.RUNNING
         self.init.turn.release()
+        self._stopped = False
         self._token: Token[Node | None] | None = None
 
     def __repr__(self) -> str:
@@ -116,6 +143,15 @@ class Node:
             innermost_node.reset(self._token)
         self.stop()
 
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[Self]:
+        """Make this the current node for the block, as `with node` does, without stopping it."""
+        token = innermost_node.set(self)
+        try:
+            yield self
+        finally:
+            innermost_node.reset(token)
+
     # Processes
 
     def processes(self) -> list[Ref[Any]]:
@@ -124,20 +160,43 @@ class Node:
             return [control.ref for control in self._processes.values()]
 
     def remember(self, control: Control) -> None:
-        """Count a process in; under the lock."""
+        """Count a process in; under the lock.
+
+        Raises:
+            StartError: `"shutdown"`, if the node has been stopped.
+        """
+        if self._stopped:
+            raise StartError("shutdown", f"process in {self.name}, which has been stopped,")
         self._processes[control.serial] = control
 
     def forget(self, control: Control) -> None:
-        """Count a dead process out, and free its names; under the lock."""
+        """Count a dead process out, and free its name; under the lock."""
         self._processes.pop(control.serial, None)
-        for name in control.names or ():
-            if self.names.get(name) is control:
-                del self.names[name]
+        if control.name is not None and self.names.get(control.name) is control:
+            del self.names[control.name]
 
-    def note_given_up(self, control: Control) -> None:
-        """Count a process whose handler will not end, and its thread as lost."""
-        self.given_up[control.serial] = control.ref
-        self.scheduler.abandon(control)
+    def register(self, name: Any, control: Control) -> None:
+        """Give a process a name; see `beam.otp.register`."""
+        check_name(name)
+        with self.lock:
+            holder = self.names.get(name)
+            if holder is not None:
+                raise AlreadyExists("already_registered", name=name, holder=holder.ref)
+            if control.life is Life.DEAD:
+                raise NotFound("noproc", name=name)
+            if control.name is not None:
+                raise AlreadyExists("already_named", name=name, has=control.name)
+            self.names[name] = control
+            control.name = name
+
+    def unregister(self, name: Any) -> None:
+        """Take a name back; see `beam.otp.unregister`."""
+        check_name(name)
+        with self.lock:
+            control = self.names.pop(name, None)
+            if control is None:
+                raise NotFound("not_registered", name=name)
+            control.name = None
 
     def whereis(self, name: Any) -> Ref[Any] | None:
         """Return the process registered under `name`, `None` if there is none."""
@@ -176,11 +235,12 @@ class Node:
         """Stop every process, those started from outside first, then the scheduler.
 
         Each gets a `"shutdown"` signal, youngest first, and `timeout` seconds; what is left after
-        that is killed, and given up if its handler will not end (G9).
+        that is killed, and given up if its handler will not end (G9). Nothing starts here after.
         """
-        from beam.otp.shutdown import end_all  # noqa: PLC0415 - made of processes
-
         end_all(self, timeout)
+        with self.lock:
+            self._stopped = True
+        end_all(self, 0.0)  # What cleanups have started meanwhile.
         self.scheduler.stop()
 
     def roots(self) -> list[Control]:
@@ -194,21 +254,5 @@ class Node:
             return list(self._processes.values())
 
 
-_default: Node | None = None
-_default_lock = threading.Lock()
-
-
-def current_node() -> Node:
-    """Return the node in which this code runs (see the module)."""
-    control = here.control
-    if control is not None:
-        return control.node
-    node = innermost_node.get()
-    if node is not None:
-        return node
-    global _default  # noqa: PLW0603 - the one default node of the Python process
-    with _default_lock:
-        if _default is None:
-            _default = Node("default")
-        return _default
+default_node.make = lambda: Node("default")
 

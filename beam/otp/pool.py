@@ -61,13 +61,13 @@ class ThreadParker:
 
 
 class _WorkerParker(ThreadParker):
-    """A worker's place to wait: the pool knows that it is away, and for whom."""
+    """A worker's place to wait: its pool knows that it is away, and for whom."""
 
     __slots__ = ("_control", "_pool")
 
-    def __init__(self, pool: Pool, control: Control) -> None:
-        super().__init__(pool.clock)
-        self._pool = pool
+    def __init__(self, worker: _Worker, control: Control) -> None:
+        super().__init__(worker.pool.clock)
+        self._pool = worker.pool
         self._control = control
 
     def park(self, deadline: float | None) -> bool:
@@ -79,9 +79,10 @@ class _WorkerParker(ThreadParker):
 
 
 class _Worker:
-    __slots__ = ("abandoned", "lock")
+    __slots__ = ("abandoned", "lock", "pool")
 
-    def __init__(self) -> None:
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
         self.lock = threading.Lock()
         self.lock.acquire()
         self.abandoned = False
@@ -105,7 +106,7 @@ class Pool:
         self._waking = False
         self._lock = threading.Lock()
         self._size = 0
-        self._away: dict[int, Control] = {}
+        self._away: dict[Control, None] = {}
         self._running: dict[Control, _Worker] = {}
         self._threads = 0
         self._stopped = False
@@ -129,8 +130,9 @@ class Pool:
 
     def parker(self, control: Control | None) -> ThreadParker:
         """Return a place for this thread to wait."""
-        if control is not None and here.worker is not None:
-            return _WorkerParker(self, control)
+        worker = here.worker
+        if control is not None and isinstance(worker, _Worker):
+            return _WorkerParker(worker, control)  # Of whichever pool: a process may be another's.
         return ThreadParker(self.clock)
 
     def start_thread(self, name: str, main: Callable[[], None]) -> None:
@@ -180,19 +182,39 @@ class Pool:
             self._size += 1
             self._threads += 1
             number = self._threads
-        threading.Thread(target=self._work, name=f"{self._name}-{number}", daemon=True).start()
+        thread = threading.Thread(target=self._work, name=f"{self._name}-{number}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            with self._lock:
+                self._size -= 1
+                alone = self._size == len(self._away)
+            if alone:  # Nobody else would run what waits.
+                raise
 
     def _work(self) -> None:
-        worker = here.worker = _Worker()
-        while not worker.abandoned:
-            control = self._next()
-            if control is None:
-                if not self._rest(worker):
-                    return
-                continue
-            self._running[control] = worker
+        worker = here.worker = _Worker(self)
+        try:
+            while not worker.abandoned:
+                control = self._next()
+                if control is not None:
+                    self._run(worker, control)
+                elif not self._rest(worker):
+                    break
+        finally:
+            with self._lock:
+                if not worker.abandoned:
+                    self._size -= 1
+            # Whoever submitted while this one left may have counted on it.
+            self._requeue()
+            if self._queue:
+                self._wake_one()
+
+    def _run(self, worker: _Worker, control: Control) -> None:
+        self._running[control] = worker
+        try:
             take_turn(control)
-            here.ending = False
+        finally:
             self._running.pop(control, None)
 
     def _next(self) -> Control | None:
@@ -203,12 +225,19 @@ class Pool:
             control = self._queue.popleft()
         except IndexError:
             return None
-        if self._queue and not self._waking and self._idle:
+        # Whoever submitted the next one may have counted on us.
+        if self._queue and not self._waking:
             self._wake_one()
         return control
 
+    def _requeue(self) -> None:
+        """Leave to others the process that was to run next on this thread."""
+        control, here.next = here.next, None
+        if control is not None:
+            self._queue.append(control)
+
     def _rest(self, worker: _Worker) -> bool:
-        """Wait for work; return False if the worker is to end."""
+        """Wait for work; return whether there is some, or the worker is to end."""
         self._idle.append(worker)
         # Whoever submits looks at the idle after it has queued; we look at the queue after we
         # are idle: one of the two sees the other.
@@ -221,12 +250,7 @@ class Pool:
             if not took:
                 worker.lock.acquire()  # Released by who chose us, just now or in a moment.
         self._waking = False
-        if (chosen or self._queue) and not self._stopped:
-            return True
-        with self._lock:
-            if not worker.abandoned:
-                self._size -= 1
-            return False
+        return (chosen or bool(self._queue)) and not self._stopped
 
     def worker_leaves(self, control: Control) -> None:
         """Note that the worker that runs `control` waits in a call.
@@ -235,27 +259,25 @@ class Pool:
             PoolExhausted: if it was the last that did not, and no more may be started.
         """
         with self._lock:
-            self._away[control.serial] = control
+            self._away[control] = None
             exhausted = len(self._away) >= self.cap
             graph = self._graph() if exhausted else ()
             if exhausted:
-                del self._away[control.serial]
+                del self._away[control]
         if exhausted:
             raise PoolExhausted(self.cap, graph)
-        waiting, here.next = here.next, None
-        if waiting is not None:
-            self._queue.append(waiting)
+        self._requeue()
         if self._queue:
             self._wake_one()
 
     def worker_returns(self, control: Control) -> None:
         """Note that it waits no more."""
         with self._lock:
-            self._away.pop(control.serial, None)
+            self._away.pop(control, None)
 
     def _graph(self) -> tuple[tuple[Any, Any], ...]:
         edges = []
-        for control in self._away.values():
+        for control in self._away:
             future = control.waiting
             callee = future.callee if future is not None else None
             edges.append((control.ref, callee.ref if callee is not None else None))

@@ -85,7 +85,6 @@ class Process(pykka.Actor):
     settable: ClassVar[Collection[str]] = ()
     """The names of the attributes that a proxy may set."""
 
-    follows_parent: ClassVar[bool] = True
     renders_reports: ClassVar[bool] = False
     ref_class: ClassVar[type[Ref[Any]]] = Ref
 

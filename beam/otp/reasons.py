@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from beam.otp.signals import Monitor
     from beam.otp.table import Table
 
-__all__ = ["Crash", "Down", "Exit", "TableTransfer", "is_graceful", "is_shutdown"]
+__all__ = [
+    "Crash",
+    "Down",
+    "Exit",
+    "Quarantined",
+    "TableTransfer",
+    "is_flushed",
+    "is_graceful",
+    "is_shutdown",
+    "is_word",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +75,19 @@ class Exit:
 
 
 @dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A dynamic supervisor restarts a child no more: its budget is spent, until it is released.
+
+    Attributes:
+        supervisor: the supervisor.
+        id: the child's id.
+    """
+
+    supervisor: Ref[Any]
+    id: Any
+
+
+@dataclass(frozen=True, slots=True)
 class TableTransfer:
     """A table is yours now: its owner died and named you its heir, or gave it away.
 
@@ -81,11 +104,21 @@ class TableTransfer:
     data: Any
 
 
+def is_flushed(message: object) -> bool:
+    """Return whether `message` is a `Down` that `demonitor(flush=True)` has taken back."""
+    return type(message) is Down and message.monitor.flushed
+
+
+def is_word(reason: object, word: str) -> bool:
+    """Return whether `reason` is that word; any value may be a reason, also one without `==`."""
+    return isinstance(reason, str) and reason == word
+
+
 def is_shutdown(reason: object) -> bool:
     """Return whether `reason` is `"shutdown"` or `("shutdown", detail)`."""
-    if reason == "shutdown":
-        return True
-    return isinstance(reason, tuple) and len(reason) == 2 and reason[0] == "shutdown"
+    if isinstance(reason, tuple) and len(reason) == 2:
+        return is_word(reason[0], "shutdown")
+    return is_word(reason, "shutdown")
 
 
 def is_graceful(reason: object) -> bool:
@@ -94,4 +127,4 @@ def is_graceful(reason: object) -> bool:
     `"normal"`, `"shutdown"` and `("shutdown", detail)` are: no crash is reported, and a transient
     child is not restarted (OTP's `supervisor`).
     """
-    return reason == "normal" or is_shutdown(reason)
+    return is_word(reason, "normal") or is_shutdown(reason)

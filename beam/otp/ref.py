@@ -14,9 +14,11 @@ import pykka
 from pykka import messages
 
 from beam.errors import CallExit
+from beam.otp.clock import deadline_after
 from beam.otp.context import here, warn_if_on_loop
 from beam.otp.control import Control, Life
 from beam.otp.future import Future
+from beam.otp.interrupt import hold
 from beam.otp.mail import Call, Cast, Info, Stop
 from beam.otp.proxy import Proxy
 from beam.otp.turn import INLINE_DEPTH, run_inline
@@ -58,8 +60,8 @@ class Ref(pykka.ActorRef[A], Generic[A]):
         return f"<{self}>"
 
     def __str__(self) -> str:
-        names = self.control.names
-        label = f" {names[0]!r}" if names else ""
+        name = self.control.name
+        label = f" {name!r}" if name is not None else ""
         return f"{self.actor_class.__name__}{label} #{self.control.serial}"
 
     def __copy__(self) -> Self:
@@ -162,9 +164,7 @@ class Ref(pykka.ActorRef[A], Generic[A]):
             PoolExhausted: if every worker of the pool waits in a call.
         """
         control = self.control
-        granted = timeout
-        deadline = None if timeout is None else control.node.clock.now() + timeout
-        future: Future[Any] = Future(control, deadline, granted)
+        future: Future[Any] = Future(control, deadline_after(control.node.clock, timeout), timeout)
         if not block:
             _send_call(control, message, future)
             return future
@@ -172,7 +172,9 @@ class Ref(pykka.ActorRef[A], Generic[A]):
         me = here.control
         if me is None:
             _send_call(control, message, future)
-            return future.get()
+            if not future.done:
+                future.park(None)
+            return future.result()
         me.begin_wait(future)
         try:
             _send_call(control, message, future)
@@ -214,8 +216,7 @@ class Ref(pykka.ActorRef[A], Generic[A]):
             CallCycle: if the process asks itself, and blocks.
         """
         control = self.control
-        deadline = None if timeout is None else control.node.clock.now() + timeout
-        future: Future[bool] = Future(control, deadline, timeout)
+        future: Future[bool] = Future(control, deadline_after(control.node.clock, timeout), timeout)
         control.post(Stop(reason, future))
         return future.get() if block else future
 
@@ -242,26 +243,35 @@ def _send_call(control: Control, message: Any, future: Future[Any]) -> None:
     """Put a call into the mailbox; run the callee here if it never blocks and is idle."""
     call = Call(message, future, control)
     control.mailbox.append(call)
-    if control.turn.acquire(False):
-        if control.blocking is False and here.depth < INLINE_DEPTH:
-            _run_here(control, future)
-        else:
-            control.driver.submit(control)
-    elif control.life is Life.DEAD:
-        control.drain("noproc")
+    if control.turn.locked():
+        if control.life is Life.DEAD:
+            control.drain("noproc")
+    elif control.blocking is False and here.depth < INLINE_DEPTH:
+        _run_here(control, future)
+    else:
+        control.wake()
 
 
 def _run_here(control: Control, future: Future[Any]) -> None:
-    """Run the callee on top of the caller, who waits for it, whatever it does with the future."""
+    """Run an idle callee on top of the caller, who waits for it, whatever it does with the future.
+
+    The user's Ctrl-C is held back from before the turn is taken, or it could be lost (G8).
+    """
+    held = hold()
     me = here.control
-    if me is None:
-        run_inline(control)
-        return
-    outer, me.waiting = me.waiting, future
+    outer = me.waiting if me is not None else None
+    if me is not None:
+        me.waiting = future
     try:
-        run_inline(control)
+        if control.turn.acquire(False):
+            run_inline(control, future)
+        elif control.life is Life.DEAD:
+            control.drain("noproc")
     finally:
-        me.waiting = outer
+        if me is not None:
+            me.waiting = outer
+        if held is not None:
+            held.release()
 
 
 class Inbox:

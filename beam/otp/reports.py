@@ -8,6 +8,7 @@ only if that is enabled; a crash is rendered after the restart that it causes, b
 from __future__ import annotations
 
 import logging
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -25,8 +26,15 @@ SHOWN = 500
 
 
 def report(level: str, event: str, **fields: Any) -> None:
-    """Emit one event; `level` is the name of a log method."""
-    getattr(_log, level)(event, **fields)
+    """Emit one event; `level` is the name of a log method.
+
+    Logging runs the user's code, in the middle of the kernel's: what it raises is printed, as the
+    standard library's logging does it, and goes no further.
+    """
+    try:
+        getattr(_log, level)(event, **fields)
+    except Exception:
+        traceback.print_exc()
 
 
 def shown(value: Any) -> str:
@@ -42,8 +50,12 @@ def debug_enabled() -> bool:
     """Return whether progress would reach anybody."""
     if not structlog.is_configured():
         return False
-    is_enabled = getattr(_log.bind(), "is_enabled_for", None)
-    return is_enabled is None or bool(is_enabled(logging.DEBUG))
+    try:
+        is_enabled = getattr(_log.bind(), "is_enabled_for", None)
+        return is_enabled is None or bool(is_enabled(logging.DEBUG))
+    except Exception:
+        traceback.print_exc()
+        return False
 
 
 def progress(control: Control) -> None:
@@ -80,6 +92,7 @@ class CrashReport:
     def emit(self) -> None:
         """Render the report: `process_crashed`, at error level, with the traceback."""
         fields = dict(self._fields, message=shown(self._fields["message"]))
-        report("error", "process_crashed", reason=shown(self._reason), **fields, exc_info=self._error)
+        reason = shown(self._reason)
+        report("error", "process_crashed", reason=reason, **fields, exc_info=self._error)
 
 

@@ -51,6 +51,15 @@ _PROXY_MESSAGES = frozenset({ProxyCall, ProxyGetAttr, ProxySetAttr})
 class Server(Process, framework=True):
     """A process that serves calls, casts and messages, one at a time (G2)."""
 
+    @property
+    def caller(self) -> Call | None:
+        """The call that is being served, for a public method that answers later.
+
+        The method keeps it, returns `noreply`, and answers with `caller.reply(value)` or
+        `caller.refuse(error)`, from anywhere. `None` in a cast and outside of calls.
+        """
+        return self._control.serving
+
     def handle_call(self, message: Any, caller: Call) -> Any:
         """Answer `ref.ask(message)`.
 

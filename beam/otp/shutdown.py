@@ -1,22 +1,28 @@
-"""Ending processes within a time: ask, then kill, then give up (G9)."""
+"""Ending processes within a time: ask, then kill, then give up (G9).
+
+A shutdown is a number of seconds to end after a `"shutdown"` signal, `None` for no limit, or
+`"brutal"`, which kills at once (OTP's `shutdown()` of a child).
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from beam.errors import CallTimeout
+from beam.errors import CallCycle, CallTimeout
 from beam.otp.context import here
 from beam.otp.control import Control
 from beam.otp.future import Future
-from beam.otp.signals import DeathWatch, send_exit, watch
-from beam.otp.spawn import give_up
+from beam.otp.signals import DeathWatch, bury, bury_idle, send_exit, watch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from beam.otp.node import Node
 
-__all__ = ["KILL_GRACE", "death_of", "end", "end_all"]
+__all__ = ["KILL_GRACE", "Shutdown", "death_of", "end", "end_all", "end_together"]
+
+Shutdown: TypeAlias = float | Literal["brutal"] | None
 
 # Seconds that a killed process has to come out of its handler before it is given up. A handler
 # that waits in a call comes out at once; this is for one that is busy.
@@ -31,29 +37,27 @@ def death_of(target: Control) -> Future[Any]:
     return future
 
 
-def end(sender: Control, target: Control, shutdown: float | None) -> Any:
+def end(sender: Control, target: Control, shutdown: Shutdown) -> Any:
     """End `target` as its parent would, and return the reason with which it ended.
 
     Args:
         sender: who ends it.
         target: whom.
-        shutdown: seconds for it to end after a `"shutdown"` signal; `None` without end, 0 kills.
+        shutdown: how; see the module.
     """
     return wait_for_end(sender, target, shutdown, begin_end(sender, target, shutdown))
 
 
-def begin_end(sender: Control, target: Control, shutdown: float | None) -> Future[Any]:
+def begin_end(sender: Control, target: Control, shutdown: Shutdown) -> Future[Any]:
     """Send the signal of `end`; return the future of the exit reason."""
     death = death_of(target)
-    send_exit(sender, target, "kill" if shutdown == 0 else "shutdown")
+    send_exit(sender, target, "kill" if shutdown == "brutal" else "shutdown")
     return death
 
 
-def wait_for_end(
-    sender: Control, target: Control, shutdown: float | None, death: Future[Any]
-) -> Any:
+def wait_for_end(sender: Control, target: Control, shutdown: Shutdown, death: Future[Any]) -> Any:
     """Wait for an end that has begun; kill when the time is over, and give up after that."""
-    if shutdown != 0:
+    if shutdown != "brutal":
         try:
             return _wait(death, shutdown)
         except CallTimeout:
@@ -63,6 +67,42 @@ def wait_for_end(
     except CallTimeout:
         give_up(target, "killed")
         return _wait(death, KILL_GRACE)
+
+
+def end_together(sender: Control, targets: Sequence[tuple[Control, Shutdown]]) -> list[Any]:
+    """End processes all at once, each in the way that is its own; as `end` for each.
+
+    Returns:
+        Their exit reasons, in the order of `targets`.
+    """
+    now = sender.node.clock.now
+    begun = now()
+    deaths = [begin_end(sender, target, shutdown) for target, shutdown in targets]
+    seconds = [_seconds(shutdown) for _, shutdown in targets]
+    timed = sorted(
+        (at for at in range(len(targets)) if seconds[at] < math.inf and not deaths[at].done),
+        key=seconds.__getitem__,
+    )
+    killed = []
+    for at in timed:
+        try:
+            _wait(deaths[at], max(0.0, begun + seconds[at] - now()))
+        except CallTimeout:
+            send_exit(sender, targets[at][0], "kill")
+            killed.append(at)
+    grace = now() + KILL_GRACE
+    for at in killed:
+        try:
+            _wait(deaths[at], max(0.0, grace - now()))
+        except CallTimeout:
+            give_up(targets[at][0], "killed")
+    return [_wait(death, None) for death in deaths]
+
+
+def _seconds(shutdown: Shutdown) -> float:
+    if shutdown is None:
+        return math.inf
+    return 0.0 if shutdown == "brutal" else shutdown
 
 
 def _wait(death: Future[Any], seconds: float | None) -> Any:
@@ -76,13 +116,47 @@ def _wait(death: Future[Any], seconds: float | None) -> Any:
     if me is None:
         return death.get()
     serving, me.serving = me.serving, None
-    me.begin_wait(death)
+    _begin_wait(me, death)
     try:
         death.park(me)
     finally:
         me.end_wait()
         me.serving = serving
     return death.result()
+
+
+def _begin_wait(me: Control, death: Future[Any]) -> None:
+    """Note the wait. If the dying process waits for us in a call, that call is refused, not we.
+
+    It would not end otherwise: it hears of the signal after its call, and we answer after its end.
+    """
+    try:
+        me.begin_wait(death)
+    except CallCycle as ring:
+        me.waiting = death
+        dying = death.callee
+        while dying is not None and dying.waiting is None:
+            dying = dying.nested
+        if dying is not None and dying.waiting is not None:
+            dying.waiting.settle(ring, failed=True)
+
+
+def give_up(control: Control, reason: Any) -> None:
+    """Make a process dead for everyone although its handler still runs (G9).
+
+    Its thread is counted as lost until the handler returns, if it ever does.
+    """
+    control.pending_exit = reason
+    if control.turn.acquire(False):
+        bury_idle(control, reason)  # It was idle after all.
+        return
+    node = control.node
+    # Noted before it is dead, so that a handler which returns then finds the note to take back.
+    node.given_up[control.serial] = control.ref
+    if bury(control, reason):
+        node.scheduler.abandon(control)
+    else:
+        node.given_up.pop(control.serial, None)
 
 
 def end_all(node: Node, seconds: float) -> None:
@@ -94,6 +168,6 @@ def end_all(node: Node, seconds: float) -> None:
 
 def _kill(node: Node, targets: Iterable[Control]) -> None:
     """Kill what is left: children of processes that were killed themselves, and the unlinked."""
-    deaths = [(target, begin_end(node.init, target, 0)) for target in targets]
+    deaths = [(target, begin_end(node.init, target, "brutal")) for target in targets]
     for target, death in deaths:
-        wait_for_end(node.init, target, 0, death)
+        wait_for_end(node.init, target, "brutal", death)

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from beam.errors import CallExit
+from beam.errors import CallExit, Exited
 from beam.otp.control import NOTHING, Control, Life
+from beam.otp.interrupt import hold
 from beam.otp.mail import Info
-from beam.otp.reasons import Down, Exit
+from beam.otp.reasons import Down, Exit, is_word
 
 if TYPE_CHECKING:
     from beam.otp.future import Future
@@ -54,6 +55,7 @@ class Monitor(Watch):
         return f"<monitor of {self.process}>"
 
     def fire(self, reason: Any) -> None:
+        """Send the `Down`."""
         if self.owner.monitors is not None:
             self.owner.monitors.pop(self, None)
         self.owner.post(Info(Down(self, self.process, reason)))
@@ -69,6 +71,7 @@ class DeathWatch(Watch):
         self.target = target
 
     def fire(self, reason: Any) -> None:
+        """Settle the future."""
         self.future.settle(reason)
 
 
@@ -81,10 +84,20 @@ def watch(target: Control, watcher: Watch) -> bool:
     with target.node.lock:
         if target.life is Life.DEAD:
             return False
-        if target.watchers is None:
-            target.watchers = {}
-        target.watchers[watcher] = None
+        add_watch(target, watcher)
         return True
+
+
+def add_watch(target: Control, watcher: Watch) -> None:
+    """Write a watch down; under the node's lock."""
+    if target.watchers is None:
+        target.watchers = {}
+    target.watchers[watcher] = None
+    if isinstance(watcher, Monitor):
+        owner = watcher.owner
+        if owner.monitors is None:
+            owner.monitors = {}
+        owner.monitors[watcher] = None
 
 
 def unwatch(watcher: Watch) -> bool:
@@ -93,20 +106,30 @@ def unwatch(watcher: Watch) -> bool:
     if target is None:
         return False
     with target.node.lock:
+        if isinstance(watcher, Monitor) and watcher.owner.monitors is not None:
+            watcher.owner.monitors.pop(watcher, None)
         return target.watchers is not None and target.watchers.pop(watcher, NOTHING) is None
 
 
 def link(one: Control, other: Control) -> None:
-    """Link two processes; `one` gets an exit signal `"noproc"` if `other` is dead."""
+    """Link two processes; `one` runs here.
+
+    Raises:
+        CallExit: `"noproc"`, if `other` is dead and `one` does not trap exits. If it does, that
+            is the signal it gets. (As Erlang's `link/1`.)
+        Exited: if `one` has been given up, and is dead itself.
+    """
     if one is other:
         return
-    doomed: list[Control] = []
     with one.node.lock:
-        if other.life is Life.DEAD:
-            _receive_exit(one, other, "noproc", doomed)
-        else:
+        if one.life is Life.DEAD:
+            raise Exited(one.exit_reason)
+        if other.life is not Life.DEAD:
             join(one, other)
-    _bury_all(doomed)
+        elif one.actor.trap_exit:
+            one.post(Info(Exit(other.ref, "noproc")))
+        else:
+            raise CallExit("noproc", other.ref)
 
 
 def join(one: Control, other: Control) -> None:
@@ -131,12 +154,17 @@ def unlink(one: Control, other: Control) -> None:
 def send_exit(sender: Control, target: Control, reason: Any) -> None:
     """Send an exit signal, as Erlang's `exit/2`; it acts on `target` as the module says."""
     doomed: list[Control] = []
-    with target.node.lock:
-        if reason == "kill":
-            _doom(target, "killed", doomed)
-        else:
-            _receive_exit(target, sender, reason, doomed)
-    _bury_all(doomed)
+    held = hold()
+    try:
+        with target.node.lock:
+            if is_word(reason, "kill"):
+                _doom(target, "killed", doomed)
+            else:
+                _receive_exit(target, sender, reason, doomed)
+        _bury_all(doomed)
+    finally:
+        if held is not None:
+            held.release()
 
 
 def _receive_exit(target: Control, sender: Control, reason: Any, doomed: list[Control]) -> None:
@@ -145,7 +173,7 @@ def _receive_exit(target: Control, sender: Control, reason: Any, doomed: list[Co
         return
     if target.actor.trap_exit:
         target.post(Info(Exit(sender.ref, reason)))
-    elif reason != "normal" or sender is target:
+    elif sender is target or not is_word(reason, "normal"):
         _doom(target, reason, doomed)
 
 
@@ -153,22 +181,26 @@ def _doom(target: Control, reason: Any, doomed: list[Control]) -> None:
     """End `target` before its next message; the first reason counts. Under the node's lock.
 
     An idle process is ended by the signalling thread, as no code of the user's runs in that; one
-    that waits in a call is woken to end; one that runs sees the reason when its handler returns.
+    that waits, in a call or for mail, is woken to end; one that runs sees the reason when its
+    handler returns.
     """
-    if target.life is Life.DEAD or target.pending_exit is not NOTHING:
-        return
-    target.pending_exit = reason
-    if target.turn.acquire(False):
-        doomed.append(target)
-        return
-    running: Control | None = target
-    while running is not None:
-        if running.parker is not None:
-            running.parker.unpark()
-        # A child whose init runs on top of the doomed one hears of it as by its link.
-        running = running.nested
-        if running is not None and running.pending_exit is NOTHING and not running.actor.trap_exit:
-            running.pending_exit = reason
+    dying: Control | None = target
+    while dying is not None and dying.life is not Life.DEAD and dying.pending_exit is NOTHING:
+        dying.pending_exit = reason
+        if dying.turn.acquire(False):
+            if dying.receiving:
+                dying.driver.submit(dying)
+            else:
+                doomed.append(dying)
+            return
+        if dying.parker is not None:
+            dying.parker.unpark()
+        # A child whose init runs on top of it, and is linked to it, hears of it now: the dying
+        # one cannot tell before that init is over.
+        nested = dying.nested
+        if nested is None or nested.links is None or dying not in nested.links:
+            return
+        dying = nested if not nested.actor.trap_exit else None
 
 
 def bury(control: Control, reason: Any) -> bool:
@@ -178,12 +210,28 @@ def bury(control: Control, reason: Any) -> bool:
         False if it was dead already.
     """
     doomed: list[Control] = []
-    with control.node.lock:
-        if not _die(control, reason, doomed):
-            return False
-    _settle(control, reason)
-    _bury_all(doomed)
+    held = hold()
+    try:
+        with control.node.lock:
+            if not _die(control, reason, doomed):
+                return False
+        _settle(control, reason)
+        _bury_all(doomed)
+    finally:
+        if held is not None:
+            held.release()
     return True
+
+
+def bury_idle(control: Control, reason: Any) -> None:
+    """Bury a process whose turn the caller holds, and which does not run."""
+    control.pending_exit = reason
+    held = hold()
+    try:
+        _bury_all([control])
+    finally:
+        if held is not None:
+            held.release()
 
 
 def _bury_all(doomed: list[Control]) -> None:
@@ -199,7 +247,8 @@ def _bury_all(doomed: list[Control]) -> None:
             _die(control, reason, more)
         _settle(control, reason)
         queue.extend(more)
-        control.driver.submit(control)  # A thread of its own must hear that it is over.
+        if control.driver is not control.node.scheduler:
+            control.driver.submit(control)  # A thread of its own must hear that it is over.
 
 
 def _die(control: Control, reason: Any, doomed: list[Control]) -> bool:
@@ -228,11 +277,5 @@ def _die(control: Control, reason: Any, doomed: list[Control]) -> bool:
 
 def _settle(control: Control, reason: Any) -> None:
     """Fail every call that the dead process will not answer, and let go of the user's object."""
-    unanswered = list(control.deferred or ())
-    if control.serving is not None:
-        unanswered.append(control.serving)
-    for call in unanswered:
-        call.future.settle(CallExit(reason, control.ref), failed=True)
-    control.deferred = None
-    control.drain(reason)
+    control.leave_nobody_waiting(reason)
     control.actor = None

@@ -7,24 +7,24 @@ and many starts a second. A process with a thread of its own, or a start with a 
 
 from __future__ import annotations
 
-import contextvars
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from beam.errors import AlreadyStarted, CallTimeout, Exited, InvalidInput, NotAProcess, StartError
-from beam.otp.context import here, warn_if_on_loop
+from beam.otp.clock import deadline_after
+from beam.otp.context import current_node, here, warn_if_on_loop
 from beam.otp.control import NOTHING, Control, Life
-from beam.otp.future import Future
+from beam.otp.future import Future, received
 from beam.otp.mail import Init
-from beam.otp.node import current_node
+from beam.otp.node import check_name
 from beam.otp.reports import progress
-from beam.otp.signals import Monitor, bury, join
+from beam.otp.shutdown import end
+from beam.otp.signals import Monitor, add_watch, bury, join, send_exit
 from beam.otp.threads import OwnThread
-from beam.otp.turn import ignore, run_init
+from beam.otp.turn import ignore, run_init_here
 
 if TYPE_CHECKING:
     from beam.otp.node import Node
     from beam.otp.process import Process
-    from beam.otp.ref import Ref
 
 __all__ = ["RESERVED_KEYWORDS", "Started", "launch"]
 
@@ -53,16 +53,18 @@ def launch(
     me = here.control
     if me is None and (link or monitor):
         raise NotAProcess("start_link" if link else "start_monitor")
-    if timeout is not None and timeout <= 0:
+    if timeout is not None and not (isinstance(timeout, int | float) and timeout > 0):
         raise InvalidInput("timeout", timeout, "a number of seconds above 0, or None")
+    if name is not None:
+        check_name(name)
     node = me.node if me is not None else current_node()
     warn_if_on_loop(f"{kind.__name__}.start()", f"{kind.__name__}.aio.start(...)")
-    control = _make(node, kind, me)
+    control = _make(node, kind, me, link=link)
     watch = _introduce(control, name, me, link=link, monitor=monitor)
     if control.blocking is True or timeout is not None:
         failure = _init_elsewhere(control, (args, kwargs), timeout)
     else:
-        failure = run_init(control, (args, kwargs), contextvars.copy_context(), None)
+        failure = run_init_here(control, (args, kwargs))
         if failure is None:
             _open(control)
     if me is not None and me.pending_exit is not NOTHING:
@@ -70,16 +72,17 @@ def launch(
     if failure is ignore:
         return Started(None, watch)
     if failure is not None:
-        raise failure
+        raise received(failure, control)
     progress(control)
     return Started(control.ref, watch)
 
 
-def _make(node: Node, kind: type[Process], me: Control | None) -> Control:
+def _make(node: Node, kind: type[Process], me: Control | None, *, link: bool) -> Control:
     actor = kind.__new__(kind)
     control = Control(node, actor, node.scheduler, me if me is not None else node.init)
     control.ref = kind.ref_class(control, kind)
     control.blocking = kind.blocking
+    control.follows = link or me is None
     actor._control = control
     if kind.blocking is True:
         control.driver = OwnThread(node.scheduler, control)
@@ -93,67 +96,58 @@ def _introduce(
     watch = None
     node = control.node
     with node.lock:
-        if name is not None:
-            holder = node.names.get(name)
-            if holder is not None:
-                raise AlreadyStarted(name, holder.ref)
-            node.names[name] = control
-            control.names = [name]
+        if me is not None and me.life is Life.DEAD:
+            raise Exited(me.exit_reason)  # Given up, and at it still (G9).
+        holder = node.names.get(name) if name is not None else None
+        if holder is not None:
+            raise AlreadyStarted(name, holder.ref)
         node.remember(control)
+        if name is not None:
+            node.names[name] = control
+            control.name = name
         if me is not None and link:
             join(me, control)
         if me is not None and monitor:
             watch = Monitor(me, control, control.ref)
-            control.watchers = {watch: None}
-            me.monitors = me.monitors if me.monitors is not None else {}
-            me.monitors[watch] = None
+            add_watch(control, watch)
     return watch
 
 
 def _open(control: Control) -> None:
     """Let the process, whose `init` has returned, take its mail."""
     control.turn.release()
-    if (control.mailbox or control.pending_exit is not NOTHING) and control.turn.acquire(False):
-        control.driver.submit(control)
+    if control.mailbox or control.pending_exit is not NOTHING:
+        control.wake()
 
 
 def _init_elsewhere(control: Control, arguments: Any, timeout: float | None) -> Any:
     """Run `init` on the process's own thread, or the pool's, and wait for it."""
-    clock = control.node.clock
-    deadline = None if timeout is None else clock.now() + timeout
-    future: Future[Any] = Future(control, deadline, timeout)
+    future: Future[Any] = Future(control, deadline_after(control.node.clock, timeout), timeout)
     control.mailbox.appendleft(Init(arguments, future))
-    control.driver.submit(control)
     me = here.control
     try:
+        control.driver.submit(control)
+    except BaseException:
+        bury(control, "killed")  # There is no thread for it.
+        raise
+    try:
         if me is None:
-            return future.get()
+            future.park(None)
+            return future.result()
         me.begin_wait(future)
         try:
             future.park(me)
         finally:
             me.end_wait()
         return future.result()
+    except Exited:
+        raise  # The starter has been ended; what it started lives, unless it is linked to it.
     except CallTimeout as late:
-        give_up(control, "killed")
+        end(me if me is not None else control.node.init, control, "brutal")
         if type(late) is not CallTimeout:
             raise
         return StartError("timeout", str(control.ref))
-
-
-def give_up(control: Control, reason: Any) -> bool:
-    """Make a process dead for everyone although its handler still runs (G9).
-
-    Its thread is counted as lost until the handler returns, if it ever does.
-
-    Returns:
-        False if it was dead already.
-    """
-    control.pending_exit = reason
-    if control.turn.acquire(False):
-        return bury(control, reason)  # It was idle after all.
-    running = control.life is not Life.DEAD
-    if not bury(control, reason) or not running:
-        return False
-    control.node.note_given_up(control)
-    return True
+    except BaseException:
+        # No worker to wait on, or the user's Ctrl-C: nothing is half started.
+        send_exit(control.node.init, control, "kill")
+        raise

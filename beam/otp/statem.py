@@ -30,30 +30,47 @@
     >>> door.stop()
     True
 
-`init` returns the first state, or `goto(state, *actions)`. States are methods marked with
-`@state`, or any values if the class defines `handle_event(event, state)`. The rules, in every
-order of things, are those of `gen_statem` in OTP 25.
+`init` returns the first state, or `goto(state, *actions)`. Each event is given to the state, which
+returns a transition (`beam.otp.transitions`) or `None`, to stay.
+
+- States are methods marked with `@state`: called with the event. Or they are any values but
+  `None`, if the class defines `handle_event(event, state)`, the one handler of all of them.
+- Events are `Call`, `Cast` and `Info` from outside; `Enter` for a state marked with
+  `@state(enter=True)`; `Internal`, or any other event, inserted by `next_event`; and the
+  time-outs `StateTimeout`, `EventTimeout` and `Timeout`.
+- The order of everything is that of `gen_statem` in OTP 25, told in `beam.otp.engine`.
+- A `Refused` that a state raises while it handles a call is the answer to that call, also to one
+  that was postponed; the machine stays in its state (G7). From any other event, and from `Enter`,
+  it is a crash.
+- A call is handled, each time, under its own caller's deadline (G6) and in its own context.
+- A public method of the class, called by a proxy, is answered in every state, and is no event.
+- `self.stop(reason)` in a state lets the transition take effect, then ends the machine.
+
+Where a bad return or action crashes the machine, `self.state` is, in `terminate`, the state that
+it was going to; where an exception does, the one it came from. Replies before that were sent.
+
+A departure: if a time-out of 0 seconds that is still due is set anew with a time, OTP 25 loses it,
+and the machine gets a stray message; here it comes when its time is over, as the manual says.
 """
 
 from __future__ import annotations
 
+import inspect
 import sys
-from collections import deque
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
+
+from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr
 
 from beam.errors import DeadlineExpired, Exited, Refused
 from beam.otp.control import NOTHING
-from beam.otp.mail import Call, Cast, Info
+from beam.otp.engine import Engine
+from beam.otp.mail import Call, Cast, Continue, Info
 from beam.otp.process import Process
 from beam.otp.reports import report, shown
 from beam.otp.timeouts import Timeouts
 from beam.otp.transitions import (
-    INSERTABLE,
     BadTransition,
     Enter,
-    NextEvent,
-    Reply,
-    SetTimeout,
     Transition,
     UnhandledEvent,
     goto,
@@ -83,7 +100,10 @@ __all__ = [
 ]
 
 F = TypeVar("F", bound="Callable[..., Any]")
-_STAY = stay()
+
+_PROXY_MESSAGES = frozenset({ProxyCall, ProxyGetAttr, ProxySetAttr})
+# States of one class whose unanswered calls are reported; more are values made at run time.
+_REPORTED = 100
 
 
 @overload
@@ -94,30 +114,21 @@ def state(function: F | None = None, *, enter: bool = False) -> F | Callable[[F]
     """Mark a method as a state: called with each event, it returns a transition.
 
     Args:
-        function: the method.
+        function: the method; or `handle_event`, to say `enter=True` of all states.
         enter: whether it wants `Enter(old)` when it is entered. That may not change the state,
             postpone or insert events.
+
+    Raises:
+        TypeError: if the method is async.
     """
 
     def mark(method: F) -> F:
+        if inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method):
+            raise TypeError(f"the state {method.__qualname__} is async; states are plain functions")
         method._beam_state = enter  # type: ignore[attr-defined]  # the mark that proxies look for
         return method
 
     return mark if function is None else mark(function)
-
-
-class _Step:
-    """What the handling of one event has come to, before it takes effect."""
-
-    __slots__ = ("enter", "inserted", "postponed", "state", "stopped", "timeouts")
-
-    def __init__(self, state: Any) -> None:
-        self.state = state
-        self.enter = False
-        self.postponed = False
-        self.stopped = False
-        self.inserted: list[Any] = []
-        self.timeouts: list[SetTimeout] = []
 
 
 class _Expired:
@@ -133,79 +144,94 @@ class _Expired:
 class StateMachine(Process, framework=True):
     """A process that is always in one state, which decides what an event means."""
 
-    state_enter: ClassVar[bool] = False
-    """With `handle_event`: whether it wants `Enter` events."""
-
+    # Whether states are methods, or values for `handle_event`; and the states reported by now.
+    _methods: ClassVar[bool] = True
     _unanswered: ClassVar[set[str]]
-    _current: Any
-    _postponed: list[Any]
-    _timeouts: Timeouts
+    _engine: Engine
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls._unanswered = set()
+        cls._methods = cls.handle_event is StateMachine.handle_event
+        if not cls._methods:
+            for kind in cls.__mro__:
+                for name, value in vars(kind).items():
+                    if hasattr(value, "_beam_state") and name != "handle_event":
+                        raise TypeError(f"{cls.__name__} has handle_event and a state {name!r}")
 
     @property
     def state(self) -> Any:
         """The state that the machine is in; while an event is handled, the one before it."""
-        return self._current
+        return self._engine.state
 
     def handle_event(self, event: Any, state: Any) -> Any:
-        """Handle `event` in `state`, for machines that are written as one handler."""
+        """Handle `event` in `state`, for machines that are written as one handler.
+
+        Returns:
+            A transition, or `None` to stay.
+        """
         raise UnhandledEvent(state, event)
 
-    # Start
+    def continue_with(self, message: Any) -> None:
+        """Refuse: a state machine inserts an event instead.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError(f"a state machine returns next_event(Internal({message!r})) instead")
+
+    # Start and end
 
     def _init(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         first = self.init(*args, **kwargs)
         if first is ignore:
             return ignore
+        host = _Host(self)
         begin = first if isinstance(first, Transition) else goto(first)
-        if begin.kind != "goto" or begin.state is None or not self._is_state(begin.state):
+        if begin.kind != "goto" or not host.is_state(begin.state):
             raise BadTransition("bad_return_from_init", first)
-        self._current = begin.state
-        self._postponed = []
-        self._timeouts = Timeouts(self._start_timer)
-        # The first state is entered when the start is acknowledged, before any message, as in OTP.
-        self.continue_with(begin)
+        self._engine = Engine(host, begin.state, Timeouts(self._start_timer))
+        if begin.actions or host.wants_enter(begin.state):
+            # Entered when the start has been acknowledged, and before any message, as in OTP.
+            self._control.mailbox.appendleft(Continue(begin.actions))
         return None
 
-    def _receive_continue(self, begin: Transition) -> None:
-        step = _Step(self._current)
-        self._act(step, begin.actions, entering=False)
-        step.enter = True
-        self._enter(step, self._current)
-        if not step.stopped:
-            queue: deque[Any] = deque()
-            self._settle(step, None, queue)
-            self._run(queue, None)
+    def _receive_continue(self, actions: tuple[Any, ...]) -> None:
+        self._engine.begin(actions)
 
     def _terminate(self, reason: Any) -> None:
-        if self.__dict__.get("_timeouts") is not None:
-            self._timeouts.cancel_all()
+        self._engine.timeouts.cancel_all()
         self.terminate(reason)
 
     # Events from outside
 
     def _receive_call(self, call: Call) -> Any:
-        self._control.serving = None  # Set for each event by itself, postponed ones too.
-        self._run(deque((call,)), call)
+        if type(call.message) in _PROXY_MESSAGES:
+            return self._receive_proxy(call.message)
+        control = self._control
+        control.serving = None  # Set for each call by itself, postponed ones too.
+        control.keep_call(call)  # Whatever becomes of it, it ends with the machine (G6).
+        try:
+            self._engine.run(call)
+        except Refused as refusal:
+            if refusal.process is None:  # Of another event than a call: a crash, no answer (G7).
+                refusal.process = control.ref
+            raise
         return noreply
 
     def _receive_cast(self, message: Any) -> None:
-        event = Cast(message)
-        self._run(deque((event,)), event)
+        if type(message) is ProxyCall:
+            self._receive_proxy(message)
+        else:
+            self._engine.run(Cast(message))
 
     def _receive_info(self, message: Any) -> None:
-        event: Any
-        if type(message) is _Expired:
-            counts, content = self._timeouts.expire(message.key, message.token)
-            if not counts:
-                return
-            event = timeout_event(message.key, content)
-        else:
-            event = Info(message)
-        self._run(deque((event,)), event)
+        if type(message) is not _Expired:
+            self._engine.run(Info(message))
+            return
+        counts, content = self._engine.timeouts.expire(message.key, message.token)
+        if counts:
+            self._engine.run(timeout_event(message.key, content))
 
     def _start_timer(self, seconds: float, key: Any, token: object) -> Callable[[], None]:
         control = self._control
@@ -213,181 +239,94 @@ class StateMachine(Process, framework=True):
         when = control.node.clock.now() + seconds
         return control.node.scheduler.call_at(when, lambda: control.post(mail))
 
-    # The loop
 
-    def _run(self, queue: deque[Any], first: Any) -> None:
-        """Handle the queued events, then the time-outs that are due at once, until none is left.
+class _Host:
+    """A state machine's process, as its engine sees it."""
 
-        Args:
-            queue: the events.
-            first: the one from outside, in whose context this runs.
-        """
-        control = self._control
-        while True:
-            while queue:
-                if control.pending_exit is not NOTHING:
-                    raise Exited(control.pending_exit)
-                if self._take(queue.popleft(), queue, first):
-                    return
-            due = self._timeouts.take_due()
-            if due is None:
-                return
-            queue.append(timeout_event(*due))
+    __slots__ = ("_actor", "_control")
 
-    def _take(self, event: Any, queue: deque[Any], first: Any) -> bool:
-        """Handle one event; return whether the machine ends."""
-        old = self._current
-        step = _Step(old)
-        if isinstance(event, (Call, Info)) and event is not first:
-            transition = event.context.run(self._handle, old, event)
-        else:
-            transition = self._handle(old, event)
-        self._follow(step, transition, entering=False)
-        if not step.stopped:
-            self._enter(step, old)
-        if step.stopped:
-            return True
-        self._settle(step, event, queue)
-        return False
+    def __init__(self, actor: StateMachine) -> None:
+        self._actor = actor
+        self._control = actor._control
 
-    def _handle(self, current: Any, event: Any) -> Any:
+    def handle(self, state: Any, event: Any) -> Any:
         """Let the state handle `event`; a `Refused` of its own answers a call (G7)."""
         if type(event) is not Call:
-            return self._call(current, event)
+            return self._call(state, event)
         control = self._control
         control.serving = event
         held = sys.getrefcount(event)
         try:
-            transition = self._call(current, event)
+            transition = self._call(state, event)
         except Refused as refusal:
             if refusal.process is not None:
                 raise
             event.refuse(refusal)
-            transition = _STAY
+            transition = stay()
         except DeadlineExpired as expired:
+            # An answer to a caller who has gone; but only if it is this call's deadline.
             inherited = control.inherited_deadline()
-            if inherited is None or control.node.clock.now() < inherited:
+            late = inherited is not None and control.node.clock.now() >= inherited
+            if not late and not event.future.done:
                 raise
             event.refuse(expired)
-            transition = _STAY
+            transition = stay()
         control.serving = None
-        # More references than before the state was called: it has kept the call to answer later.
+        # With more references than before the state was called, it is kept, to be answered later.
         if transition is None and not event.future.done and sys.getrefcount(event) <= held:
-            self._report_unanswered(current, event)
+            self._report_unanswered(state, event)
         return transition
 
-    def _call(self, current: Any, event: Any) -> Any:
-        if self._states_are_methods():
-            transition = current(event)
-        else:
-            transition = self.handle_event(event, current)
+    def enter(self, state: Any, old: Any) -> Any:
+        """Tell the state that it is entered, if it wants to know."""
+        return self._call(state, Enter(old)) if self.wants_enter(state) else None
+
+    def _call(self, state: Any, event: Any) -> Any:
+        actor = self._actor
+        transition = state(event) if actor._methods else actor.handle_event(event, state)
         if transition is unhandled:
-            raise UnhandledEvent(_name(current), event)
+            raise UnhandledEvent(_name(state), event)
         return transition
 
-    def _enter(self, step: _Step, old: Any) -> None:
-        """Tell the new state that it is entered, as often as it repeats itself."""
-        while step.enter and not step.stopped:
-            step.enter = False
-            if self._wants_enter(step.state):
-                self._follow(step, self._call(step.state, Enter(old)), entering=True)
+    def wants_enter(self, state: Any) -> bool:
+        """Return whether the state wants `Enter`."""
+        marked = state if self._actor._methods else self._actor.handle_event
+        return bool(getattr(marked, "_beam_state", False))
 
-    def _follow(self, step: _Step, transition: Any, *, entering: bool) -> None:
-        """Note what a transition says."""
-        if transition is None:
-            return
-        if not isinstance(transition, Transition):
-            raise BadTransition("bad_return_from_state_function", transition)
-        if transition.kind == "stop":
-            for action in transition.actions:
-                self._reply(action, entering=entering)
-            step.stopped = True
-            self.stop(transition.reason)
-            return
-        if transition.kind == "goto" and not _same(transition.state, step.state):
-            if entering:
-                raise BadTransition("bad_state_enter_return_from_state_function", transition)
-            if not self._is_state(transition.state):
-                raise BadTransition("bad_return_from_state_function", transition)
-            step.state = transition.state
-            step.enter = True
-        elif transition.kind == "repeat":
-            step.enter = True
-        self._act(step, transition.actions, entering=entering)
+    def is_state(self, value: Any) -> bool:
+        """Return whether `value` is a state of this machine."""
+        if not self._actor._methods:
+            return value is not None
+        return hasattr(value, "_beam_state") and getattr(value, "__self__", None) is self._actor
 
-    def _act(self, step: _Step, actions: tuple[Any, ...], *, entering: bool) -> None:
-        for action in actions:
-            if type(action) is SetTimeout:
-                step.timeouts.append(action)
-            elif action is postpone and not entering:
-                step.postponed = True
-            elif type(action) is NextEvent and not entering:
-                if not isinstance(action.event, INSERTABLE):
-                    raise BadTransition("bad_action_from_state_function", action)
-                step.inserted.append(action.event)
-            else:
-                self._reply(action, entering=entering)
+    def is_over(self) -> bool:
+        """Return whether the machine ends.
 
-    def _reply(self, action: Any, *, entering: bool) -> None:
-        if type(action) is not Reply:
-            where = "bad_state_enter_action" if entering else "bad_action"
-            raise BadTransition(f"{where}_from_state_function", action)
-        action.caller.reply(action.value)
+        Raises:
+            Exited: at an exit signal, which comes before every event (G4).
+        """
+        control = self._control
+        if control.pending_exit is not NOTHING:
+            raise Exited(control.pending_exit)
+        return control.ending is not NOTHING
 
-    def _settle(self, step: _Step, event: Any, queue: deque[Any]) -> None:
-        """Let a step take effect: the state, the postponed, the time-outs, the inserted."""
-        if step.postponed and event is not None:
-            self._postponed.append(event)
-        timeouts = self._timeouts
-        if timeouts:
-            timeouts.cancel("event")
-        if not _same(step.state, self._current):
-            self._current = step.state
-            if self._postponed:
-                queue.extendleft(reversed(self._postponed))
-                self._postponed = []
-            if timeouts:
-                timeouts.cancel("state")
-        if step.timeouts:
-            timeouts.apply(step.timeouts)
-        if step.inserted:
-            queue.extendleft(reversed(step.inserted))
+    def stop(self, reason: Any) -> None:
+        """End the process once the engine has returned."""
+        self._actor.stop(reason)
 
-    # States
-
-    @classmethod
-    def _states_are_methods(cls) -> bool:
-        return cls.handle_event is StateMachine.handle_event
-
-    def _is_state(self, value: Any) -> bool:
-        if self._states_are_methods():
-            return hasattr(value, "_beam_state") and getattr(value, "__self__", None) is self
-        return True
-
-    def _wants_enter(self, current: Any) -> bool:
-        if self._states_are_methods():
-            return bool(current._beam_state)
-        return self.state_enter
-
-    def _report_unanswered(self, current: Any, event: Call) -> None:
+    def _report_unanswered(self, state: Any, event: Call) -> None:
         """Say, once for each state, that a call was neither answered, kept nor postponed."""
-        name = _name(current)
-        if name not in self._unanswered:
-            self._unanswered.add(name)
+        name, reported = _name(state), self._actor._unanswered
+        if name not in reported and len(reported) < _REPORTED:
+            reported.add(name)
             report(
                 "warning",
                 "call_unanswered",
-                process=str(self),
+                process=str(self._actor),
                 state=name,
                 message=shown(event.message),
             )
 
 
-def _same(one: Any, other: Any) -> bool:
-    """Return whether two states are the same; 1 and True are two, as in OTP 1 and true are."""
-    return type(one) is type(other) and bool(one == other)
-
-
-def _name(current: Any) -> str:
-    return str(getattr(current, "__name__", current))
-
+def _name(state: Any) -> str:
+    return str(getattr(state, "__name__", state))

@@ -24,8 +24,9 @@ The order, lowest first, with what stands for the Erlang type:
 
 Subclasses (`IntEnum`, `StrEnum`, named tuples, ...) stand for the type they derive from. Values
 of any other type are welcome in a row but are no keys: they equal a value of their own type that
-`==` says they equal, and have an order only among their own type, by their own `<`. NaN is no key
-either. A Python dict cannot hold both `1` and `1.0` as keys, so neither can a dict in a table.
+`==` says they equal (it must not raise), and have an order only among their own type, by their own
+`<`. NaN is no key either. A Python dict cannot hold both `1` and `1.0` as keys, so neither can a
+dict in a table.
 
 Limit: the forms follow a value as it is now. A list or dict that is changed while a table holds
 it changes what the table compares.
@@ -33,6 +34,7 @@ it changes what the table compares.
 
 from __future__ import annotations
 
+import operator
 from math import isnan
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
 __all__ = [
+    "PLAIN",
     "RANKS",
     "Atom",
     "detached",
@@ -108,9 +111,10 @@ class _Foreign:
 
     def __lt__(self, other: _Foreign) -> bool:
         mine: Any = self.value
-        if type(mine) is not type(other.value):
-            raise TypeError(f"no order between {mine!r} and {other.value!r}")
-        return bool(mine < other.value)
+        theirs: Any = other.value
+        if not isinstance(theirs, type(mine)):
+            raise TypeError(f"no order between {mine!r} and {theirs!r}")
+        return bool(mine < theirs)
 
     def __hash__(self) -> int:
         try:
@@ -132,8 +136,9 @@ _NONE_ORDER: Final = (ATOM, (0, ""))
 _TRUE_ORDER: Final = (ATOM, (1, "true"))
 _FALSE_ORDER: Final = (ATOM, (1, "false"))
 
-# What equals in Python exactly what it equals in Erlang: each is its own exact form.
-_PLAIN: Final = frozenset({int, str, Atom, NoneType})
+PLAIN: Final = frozenset({int, str, Atom, NoneType})
+"""Types whose values equal in Python exactly what they equal in Erlang: their own exact forms."""
+
 _TERMS: Final = (int, float, str, bytes, tuple, list, dict, Atom, NoneType)
 
 
@@ -177,6 +182,11 @@ def exact_key(key: object) -> Hashable:
         InvalidInput: `key`, or a part of it, is no term (the error's `value` is that part), or it
             is nested too deeply.
     """
+    kind = type(key)
+    if kind in PLAIN:
+        return key
+    if kind is tuple and PLAIN.issuperset(map(type, cast("tuple[object, ...]", key))):
+        return key
     try:
         return _exact(key, strict=True)
     except RecursionError:
@@ -221,7 +231,10 @@ def equal(left: object, right: object) -> bool:
 def detached(key: object) -> object:
     """Return `key` with its lists and dicts copied, so that nobody outside can change them."""
     if isinstance(key, tuple):
-        return key if _PLAIN.issuperset(map(type, key)) else tuple(map(detached, key))
+        if PLAIN.issuperset(map(type, key)):
+            return key
+        items = tuple(map(detached, key))
+        return items if any(map(operator.is_not, items, key)) else key
     if isinstance(key, list):
         return [detached(item) for item in key]
     if isinstance(key, dict):
@@ -239,11 +252,11 @@ def _too_deep(key: object) -> InvalidInput:
 
 def _exact(term: object, strict: bool) -> Hashable:
     kind = type(term)
-    if kind in _PLAIN:
+    if kind in PLAIN:
         return term
     if kind is tuple:
         items = cast("tuple[object, ...]", term)
-        if _PLAIN.issuperset(map(type, items)):
+        if PLAIN.issuperset(map(type, items)):
             return items
         return tuple([_exact(item, strict) for item in items])
     if kind is bool:
@@ -298,8 +311,7 @@ def _order(term: object, strict: bool, exactly: bool) -> tuple[int, Any]:
     if kind is Atom:
         return (ATOM, (1, cast("Atom", term).name))
     if kind is tuple:
-        items = cast("tuple[object, ...]", term)
-        return (TUPLE, (len(items), *[_order(item, strict, exactly) for item in items]))
+        return _order_tuple(cast("tuple[object, ...]", term), strict, exactly)
     if kind is float:
         if isnan(cast("float", term)):
             raise _not_a_number(term)
@@ -309,6 +321,20 @@ def _order(term: object, strict: bool, exactly: bool) -> tuple[int, Any]:
     if term is None:
         return _NONE_ORDER
     return _order_rare(term, strict, exactly)
+
+
+def _order_tuple(items: tuple[object, ...], strict: bool, exactly: bool) -> tuple[int, Any]:
+    if exactly:
+        return (TUPLE, (len(items), *[_order(item, strict, True) for item in items]))
+    forms = [
+        (NUMBER, item)
+        if type(item) is int
+        else (TEXT, item)
+        if type(item) is str
+        else _order(item, strict, False)
+        for item in items
+    ]
+    return (TUPLE, (len(items), *forms))
 
 
 def _order_rare(term: Any, strict: bool, exactly: bool) -> tuple[int, Any]:

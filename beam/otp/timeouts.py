@@ -106,4 +106,3 @@ class Timeouts:
             return None
         key = self._due.pop(0)
         return key, self._running.pop(key).content
-

@@ -19,6 +19,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from beam.otp.mail import Info
+from beam.otp.reports import report, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,7 +125,10 @@ class TimerThread:
                     action = cell.pop()
                 except IndexError:
                     continue  # Cancelled.
-                action()
+                try:
+                    action()
+                except Exception as error:  # One action's failure must not stop all timers.
+                    report("error", "timer_failed", reason=shown(error), exc_info=error)
 
     def _wait_for_due(self) -> list[list[Callable[[], None]]] | None:
         """Wait until something is due and take it; `None` when there is nothing left to do."""

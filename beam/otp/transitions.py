@@ -3,14 +3,22 @@
 All are plain values. `goto(state, *actions)`, `stay(*actions)`, `repeat(*actions)` and
 `stop(reason, *replies)` are what a state returns; the actions are done in their order.
 
-    >>> stay(state_timeout(10.0), postpone)
-    Transition(kind='stay', actions=(SetTimeout(key='state', seconds=10.0, content=None), postpone))
+    >>> stay(state_timeout(10.0), timeout.cancel("poll"), postpone)
+    stay(state_timeout(10.0), timeout.cancel('poll'), postpone)
+    >>> goto("open", next_event(Internal("ring")), event_timeout(0, "idle"))
+    goto('open', next_event(Internal(content='ring')), event_timeout(0, 'idle'))
+
+They are checked when the machine follows them, all but the seconds of a time-out, which are
+checked where they are written. The rules are those of OTP's `gen_statem`, whose words they are,
+but `goto`, `stay` and `repeat`: there `next_state`, `keep_state` and `repeat_state`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+import enum
+import math
+from dataclasses import dataclass
+from typing import Any, Final
 
 from beam.errors import BeamError, InvalidInput
 from beam.otp.mail import Call, Cast, Info
@@ -84,9 +92,9 @@ class Timeout:
     content: Any = None
 
 
-Event = Call | Cast | Info | Enter | Internal | StateTimeout | EventTimeout | Timeout
+Event = Call | Cast | Info | Internal | StateTimeout | EventTimeout | Timeout
 # What `next_event` takes: all but Enter, which belongs to a change of state.
-INSERTABLE = (Call, Cast, Info, Internal, StateTimeout, EventTimeout, Timeout)
+INSERTABLE: Final = (Call, Cast, Info, Internal, StateTimeout, EventTimeout, Timeout)
 
 
 # Actions
@@ -106,8 +114,15 @@ class NextEvent:
 
     event: Any
 
+    def __repr__(self) -> str:
+        return f"next_event({self.event!r})"
 
-KEEP = object()
+
+class _Keep(enum.Enum):
+    KEEP = "keep"
+
+
+KEEP: Final = _Keep.KEEP
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +136,19 @@ class SetTimeout:
     """
 
     key: Any
-    seconds: Any
+    seconds: float | _Keep | None
     content: Any = None
+
+    def __repr__(self) -> str:
+        named = isinstance(self.key, tuple)
+        word, shown = ("timeout", [self.key[1]]) if named else (f"{self.key}_timeout", [])
+        if self.seconds is KEEP:
+            word, shown = f"{word}.update", [*shown, self.content]
+        elif self.seconds is None:
+            word = f"{word}.cancel"
+        else:
+            shown += [self.seconds] if self.content is None else [self.seconds, self.content]
+        return f"{word}({', '.join(map(repr, shown))})"
 
 
 class _Postpone:
@@ -130,7 +156,7 @@ class _Postpone:
         return "postpone"
 
 
-postpone = _Postpone()
+postpone: Final = _Postpone()
 """Handle this event again when the state has changed."""
 
 
@@ -139,7 +165,7 @@ class _Unhandled:
         return "unhandled"
 
 
-unhandled = _Unhandled()
+unhandled: Final = _Unhandled()
 """What a state returns for an event that it does not know: the machine crashes, as with OTP's
 `function_clause`."""
 
@@ -149,26 +175,40 @@ def reply(caller: Call, value: Any = None) -> Reply:
     return Reply(caller, value)
 
 
-def next_event(event: Any) -> NextEvent:
+def next_event(event: Event) -> NextEvent:
     """Handle `event` (`Internal(...)`, `Cast(...)`, ...) next, before what lies in the mailbox."""
     return NextEvent(event)
 
 
-def _checked(seconds: float) -> float:
+def _checked(seconds: object) -> float | None:
+    """Return the seconds of a time-out; `None` if it will never come.
+
+    Raises:
+        InvalidInput: if it is not a number, 0 or more.
+    """
+    if seconds is None or seconds == math.inf:
+        return None
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds >= 0:
-        raise InvalidInput("seconds", seconds, "a number of seconds, 0 or more")
+        raise InvalidInput("seconds", seconds, "a number of seconds, 0 or more, or None")
     return seconds
 
 
 class _Timeouts:
-    """A kind of time-out: called, it starts one; each kind has one at a time."""
+    """A kind of time-out of which a machine has one at a time."""
 
     def __init__(self, key: str) -> None:
         self._key = key
 
     def __call__(self, seconds: float | None, content: Any = None) -> SetTimeout:
-        """Start it anew: its event comes in `seconds`; `None` cancels it, as OTP's `infinity`."""
-        return SetTimeout(self._key, None if seconds is None else _checked(seconds), content)
+        """Start it anew: its event comes in `seconds`; `None` cancels it, as OTP's `infinity`.
+
+        One of 0 seconds comes after the events that the machine has queued already, and before
+        any message, even one that waits.
+
+        Raises:
+            InvalidInput: if `seconds` is negative or no number.
+        """
+        return SetTimeout(self._key, _checked(seconds), content)
 
     def cancel(self) -> SetTimeout:
         """Cancel it, if it runs."""
@@ -180,12 +220,20 @@ class _Timeouts:
 
 
 class _NamedTimeouts:
-    """Named time-outs: one for each name."""
+    """Time-outs by name, each of which runs by itself."""
 
     def __call__(self, name: Any, seconds: float | None, content: Any = None) -> SetTimeout:
-        """Start the one called `name` anew: `Timeout(name, content)` comes in `seconds`."""
-        seconds = None if seconds is None else _checked(seconds)
-        return SetTimeout(("timeout", name), seconds, content)
+        """Start the one called `name` anew: `Timeout(name, content)` comes in `seconds`.
+
+        Args:
+            name: any hashable value.
+            seconds: 0 or more; `None` cancels it.
+            content: what the event will carry.
+
+        Raises:
+            InvalidInput: if `seconds` is negative or no number.
+        """
+        return SetTimeout(("timeout", name), _checked(seconds), content)
 
     def cancel(self, name: Any) -> SetTimeout:
         """Cancel the one called `name`, if it runs."""
@@ -196,11 +244,11 @@ class _NamedTimeouts:
         return SetTimeout(("timeout", name), KEEP, content)
 
 
-state_timeout = _Timeouts("state")
+state_timeout: Final = _Timeouts("state")
 """The time-out of the state, cancelled when the state changes."""
-event_timeout = _Timeouts("event")
+event_timeout: Final = _Timeouts("event")
 """The time-out for want of events, cancelled by any event."""
-timeout = _NamedTimeouts()
+timeout: Final = _NamedTimeouts()
 """Time-outs by name, cancelled only by name."""
 
 
@@ -218,12 +266,27 @@ def timeout_event(key: Any, content: Any) -> StateTimeout | EventTimeout | Timeo
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """What a state returns: where to go, and what to do on the way."""
+    """What a state returns: where to go, and what to do on the way.
+
+    Attributes:
+        kind: `"goto"`, `"stay"`, `"repeat"` or `"stop"`.
+        actions: done in their order.
+        state: where `"goto"` goes.
+        reason: why `"stop"` ends.
+    """
 
     kind: str
     actions: tuple[Any, ...] = ()
-    state: Any = field(default=None, repr=False)
-    reason: Any = field(default=None, repr=False)
+    state: Any = None
+    reason: Any = None
+
+    def __repr__(self) -> str:
+        shown = list(map(repr, self.actions))
+        if self.kind == "goto":
+            shown.insert(0, repr(self.state))
+        elif self.kind == "stop":
+            shown.insert(0, repr(self.reason))
+        return f"{self.kind}({', '.join(shown)})"
 
 
 def goto(state: Any, *actions: Any) -> Transition:
@@ -250,9 +313,10 @@ class BadTransition(BeamError):
     """A state returned what no state may return, or an action that is none; the machine crashes.
 
     Attributes:
-        reason: OTP's word: `bad_return_from_state_function`, `bad_action_from_state_function`,
+        reason: OTP's word: `bad_return_from_init`, `bad_return_from_state_function`,
+            `bad_action_from_state_function`, `bad_reply_action_from_state_function`,
             `bad_state_enter_return_from_state_function`,
-            `bad_state_enter_action_from_state_function`, `bad_return_from_init`.
+            `bad_state_enter_action_from_state_function`.
         value: what it returned.
     """
 

@@ -7,26 +7,23 @@ to the scheduler if there is more to do, or keeps it for ever if the process end
 from __future__ import annotations
 
 import contextvars
-import signal
-import threading
 from typing import TYPE_CHECKING, Any
 
 from beam.errors import DeadlineExpired, Exited, Refused, StartError
 from beam.otp.context import here
 from beam.otp.control import NOTHING, Control, Life
+from beam.otp.interrupt import hold
 from beam.otp.mail import Call, Cast, Continue, Init, Stop
-from beam.otp.reasons import Crash, Down, Exit, is_graceful
+from beam.otp.reasons import Crash, Exit, is_flushed, is_graceful
 from beam.otp.reports import CrashReport
 from beam.otp.signals import bury
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from beam.otp.future import Future
     from beam.otp.mail import Arguments
     from beam.otp.process import Process
 
-__all__ = ["INLINE_DEPTH", "ask_to_end", "ignore", "noreply", "run_init", "run_inline", "take_turn"]
+__all__ = ["INLINE_DEPTH", "ask_to_end", "ignore", "noreply", "run_init", "run_init_here", "run_inline", "take_turn"]
 
 # How many messages a process handles before others get their turn.
 MESSAGES = 200
@@ -65,8 +62,11 @@ class _Ending:
         self.stop: Stop | None = None
 
 
-def take_turn(control: Control) -> None:
-    """Handle what is in the mailbox, until it is empty, the process ends, or others are due."""
+def take_turn(control: Control, until: Future[Any] | None = None) -> None:
+    """Handle what is in the mailbox, until it is empty, the process ends, or others are due.
+
+    With `until`, others are due as soon as that future is settled.
+    """
     outer = here.control
     here.control = control
     mailbox, turn = control.mailbox, control.turn
@@ -84,14 +84,15 @@ def take_turn(control: Control) -> None:
                 if (mailbox or control.pending_exit is not NOTHING) and turn.acquire(False):
                     continue
                 return
-            if left == 0:
+            if left == 0 or (until is not None and until.done):
                 mailbox.appendleft(mail)
                 control.driver.submit(control)
                 return
             left -= 1
             _handle(control, mail)
             if control.life is Life.DEAD:
-                return  # Given up meanwhile (G9), or its init failed.
+                _outlive(control)
+                return
             if control.ending is not NOTHING:
                 _end(control, control.ending)
                 return
@@ -103,6 +104,9 @@ def _handle(control: Control, mail: Any) -> None:
     """Handle one message; whatever comes out of the user's code becomes the process's end."""
     kind = type(mail)
     actor = control.actor
+    if actor is None:  # Given up a moment ago; who has sent it will hear.
+        control.mailbox.appendleft(mail)
+        return
     try:
         if kind is Call:
             _serve(control, actor, mail)
@@ -118,10 +122,10 @@ def _handle(control: Control, mail: Any) -> None:
             run_init(control, mail.arguments, mail.context, mail.future)
         else:
             message = mail.message
-            if type(message) is Down and _is_flushed(message):
+            if is_flushed(message):
                 return
-            if type(message) is Exit:
-                _receive_exit(control, actor, message)
+            if type(message) is Exit and _is_of_parent(control, message):
+                control.ending = _Ending(message.reason)
             else:
                 mail.context.run(actor._receive_info, message)
     except Exited as exited:
@@ -135,6 +139,9 @@ def _handle(control: Control, mail: Any) -> None:
 def _serve(control: Control, actor: Process, call: Call) -> None:
     """Let the process answer a call; a `Refused` of its own is an answer (G7)."""
     control.serving = call
+    # Note first, look after: who gives the process up looks at what it serves after its death.
+    if control.life is Life.DEAD:
+        return
     try:
         value = call.context.run(actor._receive_call, call)
     except Refused as refusal:
@@ -144,15 +151,13 @@ def _serve(control: Control, actor: Process, call: Call) -> None:
     except DeadlineExpired as expired:
         # An answer to a caller who has gone; but only if it is this call's deadline that passed.
         inherited = control.inherited_deadline()
-        if inherited is None or control.node.clock.now() < inherited:
+        late = inherited is not None and control.node.clock.now() >= inherited
+        if not late and not call.future.done:
             raise
         call.future.settle(expired, failed=True)
     else:
         if value is noreply:
-            if control.deferred is None:
-                control.deferred = {}
-            if not call.future.done:
-                control.deferred[call] = None
+            control.keep_call(call)
         elif control.ending is not NOTHING:
             control.ending.answer = (call, value)  # After terminate, as OTP's {stop, _, Reply, _}.
             return
@@ -161,17 +166,17 @@ def _serve(control: Control, actor: Process, call: Call) -> None:
     control.serving = None
 
 
-def _receive_exit(control: Control, actor: Process, message: Exit) -> None:
-    """Hand an exit signal to the process; its parent's ends it, as OTP's behaviours do."""
+def _is_of_parent(control: Control, message: Exit) -> bool:
+    """Return whether the signal comes from the parent, which ends it, as OTP's behaviours do."""
     parent = control.parent
-    if parent is not None and message.process is parent.ref and actor.follows_parent:
-        control.ending = _Ending(message.reason)
-    else:
-        actor._receive_info(message)
+    return control.follows and parent is not None and message.process is parent.ref
 
 
-def _is_flushed(message: Down) -> bool:
-    return message.monitor.flushed
+def _outlive(control: Control) -> None:
+    """Take note that a handler which was given up has come back (G9); its process is dead."""
+    control.node.given_up.pop(control.serial, None)
+    # It may have taken one more message while it was given up.
+    control.leave_nobody_waiting(control.exit_reason)
 
 
 def _ending(control: Control) -> _Ending:
@@ -188,6 +193,9 @@ def ask_to_end(control: Control, reason: Any) -> None:
 
 def _end(control: Control, ending: _Ending) -> None:
     """Run the process's cleanup, then make it dead for everyone."""
+    if control.life is Life.DEAD:
+        _outlive(control)
+        return
     control.ending = ending
     if control.pending_exit is NOTHING:
         _terminate(control, ending)
@@ -200,9 +208,9 @@ def _end(control: Control, ending: _Ending) -> None:
         control.report = CrashReport(control, ending.error, ending.message)
     supervised = _leave_report_to_supervisor(control)
     here.ending = here.depth == 0
-    bury(control, ending.reason)
-    if ending.stop is not None and ending.stop.future is not None:
-        ending.stop.future.settle(True)
+    if not bury(control, ending.reason):
+        _outlive(control)
+    here.ending = False
     if not supervised:
         control.release_report()
 
@@ -222,60 +230,30 @@ def _leave_report_to_supervisor(control: Control) -> bool:
 
     Rendering a traceback takes longer than a restart; nobody should wait for it.
     """
-    parent = control.parent
+    parent, links = control.parent, control.links
     return (
         control.report is not None
         and parent is not None
         and getattr(parent.actor, "renders_reports", False)
-        and control.links is not None
-        and parent in control.links
+        and links is not None
+        and parent in links
     )
 
 
-def run_inline(control: Control) -> None:
-    """Run a process that never blocks on top of the caller, whose thread holds its turn.
+def run_inline(control: Control, until: Future[Any] | None = None) -> None:
+    """Run a process on top of the caller, whose thread holds its turn; see `take_turn`.
 
     The user's Ctrl-C belongs to the user (G8): on the main thread it is held back while the
     handler runs, and raised in the caller after it.
     """
+    held = hold()
     here.depth += 1
-    outermost = here.depth == 1 and threading.get_ident() == _MAIN
-    held = _HeldInterrupt() if outermost else None
     try:
-        take_turn(control)
+        take_turn(control, until)
     finally:
         here.depth -= 1
         if held is not None:
             held.release()
-
-
-_MAIN = threading.main_thread().ident
-# The C functions under `signal`'s: 0.2 µs against 2.2, twice in each call that runs inline.
-_set_handler = getattr(signal.signal, "__wrapped__", signal.signal)
-_get_handler = getattr(signal.getsignal, "__wrapped__", signal.getsignal)
-
-
-class _HeldInterrupt:
-    """Ctrl-C held back while a handler runs on the main thread."""
-
-    __slots__ = ("frame", "previous", "struck")
-
-    def __init__(self) -> None:
-        self.struck = False
-        self.frame: FrameType | None = None
-        self.previous = _get_handler(signal.SIGINT)
-        if callable(self.previous):
-            _set_handler(signal.SIGINT, self._hold)
-
-    def _hold(self, _number: int, frame: FrameType | None) -> None:
-        self.struck, self.frame = True, frame
-
-    def release(self) -> None:
-        """Give Ctrl-C back to the user, and deliver the one that came meanwhile."""
-        if callable(self.previous):
-            _set_handler(signal.SIGINT, self.previous)
-            if self.struck:
-                self.previous(signal.SIGINT, self.frame)
 
 
 def run_init(
@@ -291,7 +269,7 @@ def run_init(
         raise, or `ignore`. `future`, if given, is settled with the same.
     """
     outer, here.control = here.control, control
-    if outer is not None:
+    if outer is not None and outer is not control:
         outer.nested = control
     failure: Any = None
     try:
@@ -300,22 +278,40 @@ def run_init(
         failure = refusal if refusal.process is None else _crashed_in_init(control, refusal)
     except Exited as exited:
         failure = StartError(exited.reason, str(control.ref))
+        failure.__cause__ = exited.__cause__
     except BaseException as error:  # noqa: BLE001 - see _handle
         failure = _crashed_in_init(control, error)
     finally:
         here.control = outer
         if outer is not None:
             outer.nested = None
+    if failure is None and control.ending is not NOTHING:
+        failure = StartError(control.ending.reason, str(control.ref))
     if control.pending_exit is not NOTHING:
         failure = StartError(control.pending_exit, str(control.ref))
     if failure is None:
-        control.life = Life.RUNNING if control.life is not Life.DEAD else Life.DEAD
+        with control.node.lock:
+            if control.life is Life.STARTING:
+                control.life = Life.RUNNING
     else:
-        bury(control, "normal" if failure is ignore else failure.reason)
+        if not bury(control, "normal" if failure is ignore else failure.reason):
+            _outlive(control)
         control.release_report()
     if future is not None:
         future.settle(failure)
     return failure
+
+
+def run_init_here(control: Control, arguments: Arguments) -> Any:
+    """Run `init` on the thread of the caller, as `run_inline` runs a handler; see `run_init`."""
+    held = hold()
+    here.depth += 1
+    try:
+        return run_init(control, arguments, contextvars.copy_context(), None)
+    finally:
+        here.depth -= 1
+        if held is not None:
+            held.release()
 
 
 def _crashed_in_init(control: Control, error: BaseException) -> StartError:

@@ -1,4 +1,4 @@
-"""OS processes as resources that end with their owner, and the one asyncio loop thread.
+r"""OS processes as resources that end with their owner, and the one asyncio loop thread.
 
     from beam.ports import LoopThread, PortHost, PortSpec, reap_leftovers
 
@@ -8,7 +8,7 @@
     host = PortHost(directory, loop)
     spec = PortSpec.of("claude -p --output-format stream-json", cwd="repo", stdin="pipe")
     port = host.start(spec, on_line=on_line, on_exit=on_exit)
-    port.write(b'{"type": "user", ...}\\n')
+    port.write(b'{"type": "user", ...}\n')
     port.ack()                                       # for each line that has been handled
     port.stop()                                      # TERM, KILL after the grace, the whole tree
     host.close()

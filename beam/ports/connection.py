@@ -50,6 +50,10 @@ class Connection:
         with contextlib.suppress(OSError):
             self._link.send((" ".join(map(str, words)) + "\n").encode())
 
+    def abandon(self) -> None:
+        """Close the socket when the loop is closed; from any thread, again is no error."""
+        self._link.close()
+
     def _readable(self) -> None:
         try:
             data = self._link.recv(4096)

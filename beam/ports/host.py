@@ -29,6 +29,7 @@ import itertools
 import os
 import sys
 import threading
+import time
 from pathlib import Path
 
 from beam.errors import LoopStopped, PortError, QueueFull, SpawnFailed
@@ -42,6 +43,8 @@ from beam.ports.sample import TreeSample, sample_trees
 from beam.ports.spec import PortSpec
 
 __all__ = ["PortHost"]
+
+DELIVERY_S = 5.0
 
 
 class PortHost:
@@ -105,7 +108,9 @@ class PortHost:
         try:
             port = self._launch(name, spec, callbacks)
         except BaseException:
-            self._ledger.remove(name)
+            # A record that stays is harmless: what it names does not run.
+            with contextlib.suppress(OSError):
+                self._ledger.remove(name)
             raise
         finally:
             with self._lock:
@@ -142,10 +147,15 @@ class PortHost:
         """
         with self._lock:
             first, self._closed = not self._closed, True
+        ports = self.ports
         ended = self.stop_all(grace)
-        for port in ended:
-            if not port.survivors:
-                self._ledger.remove(port.port)
+        # What the pipes still hold is on its way to the consumers; their loop is needed for that.
+        deadline = time.monotonic() + DELIVERY_S
+        for port in ports:
+            port.wait(max(0.0, deadline - time.monotonic()))
+        for exit in ended:
+            if not exit.survivors:
+                self._ledger.remove(exit.port)
         if first:
             self._ledger.close()
         return ended
@@ -170,7 +180,7 @@ class PortHost:
             lambda tree: self._record(name, spec, tree),
             python=self._python,
         )
-        port = Port(name, spec, launched, self._loop, self._ledger, callbacks)
+        port = Port(name, spec, launched, loop=self._loop, ledger=self._ledger, callbacks=callbacks)
         with self._lock:
             self._ports[name] = port
         return port

@@ -12,9 +12,10 @@ It runs on its own, started by `launch.py` as `python -I -S`, and does four thin
    happens when we are killed with `kill -9`.
 4. It reports the exit status of the program, once.
 
-The connection is a stream socket. We send one marshalled dictionary (its length first, 8 bytes),
-then lines: `go`, `stop SECONDS`, `signal NUMBER`. It sends lines: `forked PID`, `started` or
-`failed STAGE ERRNO`, `exit STATUS`, `left PID...` (KILL has not ended these in time) and `gone`.
+The connection is a stream socket. We send an order (`launch.py` builds it: its length in 8 bytes,
+then fields that end with NUL), then lines: `go`, `stop SECONDS`, `signal NUMBER`. The keeper sends
+lines: `forked PID`, `started` or `failed STAGE ERRNO`, `exit STATUS`, `left PID...` (KILL has not
+ended these in time) and `gone`.
 
 Limits: a keeper that is itself killed with `kill -9` leaves its tree to the ledger. Off Linux
 there is no subreaper: a descendant that left the group and lost its parent before the end began is
@@ -24,9 +25,9 @@ not found. Neither is what an outside service starts on the program's behalf (`s
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
-import marshal
 import os
 import select
 import signal
@@ -37,10 +38,33 @@ from beam.ports.processes import Process, descendants, same, send, snapshot
 
 __all__ = ["main"]
 
+LENGTH_BYTES = 8
 RESCAN_S = 0.02
 SURVIVOR_RESCAN_S = 1.0
 PR_SET_CHILD_SUBREAPER = 36
 RESET_SIGNALS = ("SIGPIPE", "SIGXFSZ", "SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP", "SIGCHLD")
+
+
+class Order:
+    """What to start.
+
+    Attributes:
+        grace: seconds from TERM to KILL.
+        kill_wait: seconds that KILL may take.
+        cwd: the directory, empty for ours.
+        argv: the program and its arguments.
+        env: its environment.
+    """
+
+    __slots__ = ("argv", "cwd", "env", "grace", "kill_wait")
+
+    def __init__(self, blob: bytes) -> None:
+        grace, kill_wait, self.cwd, count, *rest = blob.split(b"\0")[:-1]
+        self.grace = float(grace)
+        self.kill_wait = float(kill_wait)
+        words = int(count)
+        self.argv = rest[:words]
+        self.env = dict(entry.split(b"=", 1) for entry in rest[words:])
 
 
 class Link:
@@ -52,10 +76,10 @@ class Link:
 
     def blob(self) -> bytes:
         """Read the length and as many bytes; raise `EOFError` if the connection ends."""
-        while len(self._buffer) < 8 or len(self._buffer) < 8 + self._length():
+        while len(self._buffer) < LENGTH_BYTES or len(self._buffer) < self._end():
             self._more()
-        end = 8 + self._length()
-        blob, self._buffer = self._buffer[8:end], self._buffer[end:]
+        end = self._end()
+        blob, self._buffer = self._buffer[LENGTH_BYTES:end], self._buffer[end:]
         return blob
 
     def line(self) -> list[str]:
@@ -79,8 +103,8 @@ class Link:
             if error.errno not in (errno.EPIPE, errno.ECONNRESET):
                 raise
 
-    def _length(self) -> int:
-        return int.from_bytes(self._buffer[:8], "big")
+    def _end(self) -> int:
+        return LENGTH_BYTES + int.from_bytes(self._buffer[:LENGTH_BYTES], "big")
 
     def _more(self) -> None:
         try:
@@ -110,10 +134,8 @@ class Tree:
 
     def interrupt(self, number: int) -> None:
         """Send a signal to the group of the leader, which must not have been reaped."""
-        try:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.leader, number)
-        except (ProcessLookupError, PermissionError):
-            pass
 
     def members(self) -> list[Process]:
         """Return the processes of the tree that live."""
@@ -232,13 +254,13 @@ def main() -> None:
     subreaper = _become_subreaper()
     wake = _catch_signals()
     try:
-        spec = marshal.loads(link.blob())
-        leader = _start(link, spec)
+        order = Order(link.blob())
+        leader = _start(link, order)
     except EOFError:
         return
     _let_go_of_the_pipes()
     tree = Tree(leader, subreaper)
-    Keeper(link, tree, wake, spec["grace"], spec["kill_wait"]).run()
+    Keeper(link, tree, wake, order.grace, order.kill_wait).run()
 
 
 def _become_subreaper() -> bool:
@@ -266,14 +288,14 @@ def _let_go_of_the_pipes() -> None:
     os.chdir("/")
 
 
-def _start(link: Link, spec: dict[str, object]) -> int:
+def _start(link: Link, order: Order) -> int:
     """Fork the program, held back until `go`; return its pid."""
     gate_out, gate_in = os.pipe()
     errors_out, errors_in = os.pipe()
     leader = os.fork()
     if leader == 0:
         os.close(gate_in)
-        _become(spec, gate_out, errors_in)
+        _become(order, gate_out, errors_in)
     os.close(gate_out)
     os.close(errors_in)
     link.say("forked", leader)
@@ -286,7 +308,7 @@ def _start(link: Link, spec: dict[str, object]) -> int:
     return leader
 
 
-def _become(spec: dict[str, object], gate: int, errors: int) -> None:
+def _become(order: Order, gate: int, errors: int) -> None:
     """Turn this forked copy of the keeper into the program; never return."""
     stage = "fork"
     try:
@@ -296,11 +318,11 @@ def _become(spec: dict[str, object], gate: int, errors: int) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         os.setsid()
         if os.read(gate, 1) == b"g":
-            if spec["cwd"] is not None:
+            if order.cwd:
                 stage = "cwd"
-                os.chdir(spec["cwd"])  # type: ignore[arg-type]  # the parent made it a path
+                os.chdir(order.cwd)
             stage = "exec"
-            os.execvpe(spec["argv"][0], spec["argv"], spec["env"])  # type: ignore[index,arg-type]
+            os.execvpe(order.argv[0], order.argv, order.env)
     except OSError as error:
         os.write(errors, f"{stage} {error.errno}".encode())
     finally:

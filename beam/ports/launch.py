@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import marshal
 import os
 import signal
 import socket
@@ -33,6 +32,9 @@ from beam.ports.spec import OWNER_VARIABLE, PortSpec
 
 __all__ = ["Launched", "launch"]
 
+KEEPER_LOST = "keeper_lost"
+KEEPER_WAIT_S = 1.0
+
 _ROOM = Path(__file__).parent
 _BOOT = """
 import sys
@@ -42,6 +44,7 @@ for name, path in (("beam", sys.argv[2]), ("beam.ports", sys.argv[3])):
 from beam.ports.keeper import main
 main()
 """
+
 
 @dataclass(frozen=True, slots=True)
 class Launched:
@@ -74,7 +77,9 @@ class Launched:
 Record = Callable[[tuple[Process, Process]], None]
 
 
-def launch(spec: PortSpec, marker: str, record: Record, *, python: str = sys.executable) -> Launched:
+def launch(
+    spec: PortSpec, marker: str, record: Record, *, python: str = sys.executable
+) -> Launched:
     """Start the program and return when it runs. Blocks the calling thread.
 
     Args:
@@ -120,18 +125,19 @@ def _launch(
         keeper = _start_keeper(
             spec, marker, python, child_link, (child_stdin, child_stdout, child_stderr)
         )
-    handshake = _Handshake(link, spec)
-    undo.callback(_abandon, keeper, handshake, spec)
-    leader = handshake.forked(marker)
-    itself = read(keeper.pid)
-    if itself is None:
-        raise SpawnFailed("keeper_lost", spec.argv)
-    tree = (itself, leader)
-    record(tree)
-    handshake.released()
     for fd in (stdin, stdout, stderr):
         if fd is not None:
             os.set_blocking(fd, False)
+    handshake = _Handshake(link, spec)
+    undo.callback(_abandon, keeper, handshake, spec)
+    try:
+        tree = (_identity(keeper, spec), handshake.forked(marker))
+        record(tree)
+        handshake.released()
+    except SpawnFailed as error:
+        if error.reason == KEEPER_LOST:
+            error.add_note(f"its keeper said: {_said(keeper, stderr)}")
+        raise
     link.setblocking(False)
     return Launched(keeper, link, handshake.unread, tree, stdin, stdout, stderr)
 
@@ -165,8 +171,36 @@ def _start_keeper(
         raise SpawnFailed(f"keeper {_word(error.errno)}", spec.argv) from error
 
 
+def _identity(keeper: subprocess.Popen[bytes], spec: PortSpec) -> Process:
+    process = read(keeper.pid)
+    if process is None:
+        raise SpawnFailed(KEEPER_LOST, spec.argv)
+    return process
+
+
+def _said(keeper: subprocess.Popen[bytes], stderr: int) -> str:
+    with contextlib.suppress(subprocess.TimeoutExpired, BlockingIOError):
+        keeper.wait(KEEPER_WAIT_S)
+        return os.read(stderr, 65536).decode("utf-8", "replace")
+    return "nothing"
+
+
 def _word(number: int | None) -> str:
     return errno.errorcode.get(number or 0, "unknown")
+
+
+def _order(spec: PortSpec, marker: str) -> bytes:
+    """Write what the keeper reads as its `Order`."""
+    environment = spec.environment(os.environ, marker)
+    fields = [
+        repr(float(spec.grace)),
+        repr(float(spec.kill_wait)),
+        spec.cwd or "",
+        str(len(spec.argv)),
+        *spec.argv,
+        *(f"{name}={value}" for name, value in environment.items()),
+    ]
+    return b"".join(os.fsencode(each) + b"\0" for each in fields)
 
 
 class _Handshake:
@@ -181,25 +215,13 @@ class _Handshake:
 
     def forked(self, marker: str) -> Process:
         """Say what to start; return the process that waits to become the program."""
-        spec = self._spec
-        blob = marshal.dumps(
-            {
-                "argv": [os.fsencode(word) for word in spec.argv],
-                "env": {
-                    os.fsencode(name): os.fsencode(value)
-                    for name, value in spec.environment(os.environ, marker).items()
-                },
-                "cwd": None if spec.cwd is None else os.fsencode(spec.cwd),
-                "grace": spec.grace,
-                "kill_wait": spec.kill_wait,
-            }
-        )
-        self._send(len(blob).to_bytes(8, "big") + blob)
+        order = _order(self._spec, marker)
+        self._send(len(order).to_bytes(8, "big") + order)
         match self._answer():
             case ["forked", pid]:
                 self.leader = read(int(pid))
         if self.leader is None:
-            raise SpawnFailed("keeper_lost", spec.argv)
+            raise SpawnFailed(KEEPER_LOST, self._spec.argv)
         return self.leader
 
     def released(self) -> None:
@@ -213,7 +235,7 @@ class _Handshake:
             case ["failed", stage, number]:
                 raise SpawnFailed(f"{stage} {_word(int(number))}", self._spec.argv)
             case _:
-                raise SpawnFailed("keeper_lost", self._spec.argv)
+                raise SpawnFailed(KEEPER_LOST, self._spec.argv)
 
     def _send(self, data: bytes) -> None:
         self._link.settimeout(self._left())

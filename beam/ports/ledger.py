@@ -89,9 +89,7 @@ class Ledger:
             OSError: it could not be written.
         """
         entry = {"program": program, "processes": [[each.pid, each.started] for each in tree]}
-        path = self._entry(port)
-        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
-        with open(path, "xb", buffering=0, opener=lambda name, _: os.open(name, flags, 0o600)) as file:
+        with self._entry(port).open("xb", buffering=0) as file:
             file.write(json.dumps(entry).encode())
             os.fsync(file.fileno())
 
@@ -119,7 +117,7 @@ class Ledger:
         while True:
             self.owner = secrets.token_hex(_TOKEN_BYTES)
             path = self._directory / f"{self.owner}.owner"
-            file = open(path, "xb", buffering=0)  # noqa: SIM115  # open, and locked, until `close`
+            file = path.open("xb", buffering=0)
             close_in_children(file)
             with contextlib.suppress(BlockingIOError):
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -79,6 +79,11 @@ class LoopThread:
             raise LoopStopped(self._name)
         return self._loop
 
+    @property
+    def closed(self) -> bool:
+        """Whether the loop has ended, so that nothing is watched any more."""
+        return self._loop is None or self._loop.is_closed()
+
     def start(self) -> None:
         """Start the thread and return when the loop runs. A loop runs once."""
         with self._lock:
@@ -121,7 +126,7 @@ class LoopThread:
         Raises:
             LoopStopped: the loop does not run; the coroutine has been closed.
         """
-        task_name = name or getattr(work, "__qualname__", repr(work))
+        task_name = name or str(getattr(work, "__qualname__", work))
         with self._lock:
             if not self._accepts:
                 work.close()
@@ -159,18 +164,16 @@ class LoopThread:
 
     def _run(self) -> None:
         assert self._loop is not None
-        asyncio.set_event_loop(self._loop)
         try:
             self._loop.run_forever()
         finally:
-            asyncio.set_event_loop(None)
             self._loop.close()
 
     def _begin_to_stop(self, timeout: float) -> None:
         assert self._loop is not None
         self._stopping = self._loop.create_task(self._finish(timeout), name="stop")
 
-    async def _finish(self, timeout: float) -> None:
+    async def _finish(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
         try:
             tasks = asyncio.all_tasks(loop) - {self._stopping}
@@ -179,7 +182,7 @@ class LoopThread:
                 task.cancel()
             stuck: set[asyncio.Task[Any]] = set()
             if tasks:
-                _, stuck = await asyncio.wait(tasks, timeout=timeout)
+                _, stuck = await asyncio.wait(tasks, timeout=seconds)
             self._leftovers = Leftovers(
                 tuple(sorted(names[task] for task in tasks - stuck)),
                 tuple(sorted(names[task] for task in stuck)),

@@ -89,6 +89,7 @@ class Port:
         port: str,
         spec: PortSpec,
         launched: Launched,
+        *,
         loop: LoopThread,
         ledger: Ledger,
         callbacks: Callbacks,
@@ -114,13 +115,14 @@ class Port:
             launched.stdout,
             spec,
             loop,
-            callbacks.on_line,
-            self._on_output_ended,
-            self._on_fault,
-            lambda number: ledger.line_path(port, number),
+            on_line=callbacks.on_line,
+            on_end=self._on_output_ended,
+            on_fault=self._on_fault,
+            spill_path=lambda number: ledger.line_path(port, number),
         )
         self._over = threading.Event()
         self._done = threading.Event()
+        self._letting_go = threading.Lock()
         self._stopped = False
         self._status: int | None = None
         self._fault: str | None = None
@@ -222,7 +224,9 @@ class Port:
         """End the tree and return how it ended; again returns the same. From any other thread.
 
         Blocks for at most the grace, twice `spec.kill_wait`, and 2 s: TERM, KILL by the keeper,
-        then KILL from here, should the keeper or the loop not do their part.
+        then KILL from here, should the keeper or the loop not do their part. Lines may still be on
+        their way when it returns; `on_exit` comes after them, and what it is given may have
+        `undelivered`, `truncated` and a consumer's `fault` in addition.
 
         Args:
             grace: seconds from TERM to KILL; `spec.grace` if None.
@@ -338,8 +342,26 @@ class Port:
             self._done.set()
 
     def _end_by_force(self) -> PortExit:
+        """End the tree from the caller's thread, because keeper or loop did not do their part."""
         _, left = end_trees([self._claim], 0.0, self.spec.kill_wait)
-        if self._over.wait(MARGIN_S) and self._outcome is not None:
-            return self._outcome
         survivors = tuple(left[self._claim.marker])
-        return PortExit(self.id, None, stopped=True, survivors=survivors, fault="loop not answering")
+        exit = PortExit(self.id, None, True, survivors=survivors, fault="loop not answering")
+        if self._loop.closed:
+            return self._let_go(exit)
+        return self._outcome if self._over.wait(MARGIN_S) and self._outcome else exit
+
+    def _let_go(self, exit: PortExit) -> PortExit:
+        """Free what the loop would have freed, had it not been closed; nobody is told."""
+        with self._letting_go:
+            if self._outcome is None:
+                self._keeper.wait()
+                self._connection.abandon()
+                self._stdout.abandon()
+                self._stderr.abandon()
+                if self._stdin is not None:
+                    self._stdin.abandon(PortClosed(None, self.spec.argv))
+                self._outcome = exit
+                self._over.set()
+                self._done.set()
+                self._callbacks.on_end(self)
+            return self._outcome

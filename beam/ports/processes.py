@@ -133,11 +133,11 @@ else:
 
     def read(pid: int) -> Process | None:
         """Return the process with this pid, None if there is none."""
-        return parse(_ps("-p", str(pid))).get(pid)
+        return _ps("-p", str(pid)).get(pid)
 
     def snapshot() -> Table:
         """Return every process that this one can see, by pid."""
-        return parse(_ps("-ax"))
+        return _ps("-ax")
 
     def boot() -> str:
         """Return the start of the first process: the name of this run of the machine."""
@@ -155,14 +155,16 @@ else:
     def _hold(pid: int) -> int | None:
         return None
 
-    def _ps(*which: str) -> str:
+    def _ps(*which: str) -> Table:
         import subprocess  # noqa: PLC0415  # the keeper on Linux starts faster without it
 
         command = ["ps", *which, "-o", "pid=,ppid=,pgid=,stat=,lstart="]
         environment = {**os.environ, "LC_ALL": "C"}
-        return subprocess.run(
-            command, env=environment, stdout=subprocess.PIPE, text=True, check=False
-        ).stdout
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as ps:
+            table = parse(ps.communicate()[0])
+        # It sees itself, below us, and is gone by now.
+        table.pop(ps.pid, None)
+        return table
 
 
 def send(process: Process, number: int) -> bool:

@@ -5,8 +5,9 @@ delivered and the window is open, so that between the program and its consumer t
 than: the unfinished line (bounded by the line limit), one read's worth of lines, and the window.
 A program whose consumer is behind waits in its own `write`.
 
-When the program's tree has ended, what the pipe still holds is delivered, up to 1 MB: by then it
-is all that there will be, unless a process outside the tree holds the pipe.
+When the program's tree has ended, what the pipe still holds is read at once, up to 1 MB, and
+delivered as the window allows: it is all that there will be, unless a process outside the tree
+holds the pipe.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ class LineReader:
         fd: int,
         spec: PortSpec,
         loop: LoopThread,
+        *,
         on_line: OnLine,
         on_end: Callable[[], object],
         on_fault: Callable[[Exception], object],
@@ -91,7 +93,7 @@ class LineReader:
         """Read what the pipe still holds, and end there."""
         self._drained = 0
         self._watch(False)
-        if not self._end_of_file and not self._stalled and not self._writing:
+        if not self._writing:
             self._read()
 
     def release(self) -> None:
@@ -99,6 +101,12 @@ class LineReader:
         with self._lock:
             self._released = True
         self._pump()
+
+    def abandon(self) -> None:
+        """Close when the loop is closed; from any thread, again is no error."""
+        if not self._end_of_file:
+            self._end_of_file = True
+            os.close(self._fd)
 
     def acknowledge(self, count: int) -> None:
         """Take the oldest `count` lines as consumed. From any thread."""
@@ -137,7 +145,8 @@ class LineReader:
             self._end_unless(busy)
         elif self._drained is None:
             self._watch(not busy and self._may_read())
-        elif not busy:
+        elif not self._writing:
+            # Whatever the window says: it is little, and the end of file is behind it.
             self._loop.loop.call_soon(self._read)
 
     def _may_read(self) -> bool:
@@ -161,7 +170,7 @@ class LineReader:
             return
         try:
             self._on_line(line)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is, it ends this port only
             self._broken = True
             self.undelivered += 1
             self._on_fault(error)
@@ -243,6 +252,12 @@ class TailReader:
         while left > 0 and (count := self._read()):
             left -= count
         self._close()
+
+    def abandon(self) -> None:
+        """Close when the loop is closed; from any thread, again is no error."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
 
     def _read(self) -> int:
         if self._fd is None:

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from beam.ports import processes
 from beam.ports.ledger import private_directory
-from beam.ports.processes import Process, descendants, same, send, snapshot, variable
+from beam.ports.processes import Process, descendants, send, snapshot, variable
 from beam.ports.spec import OWNER_VARIABLE
 
 __all__ = ["Leftover", "end_trees", "reap_leftovers"]
@@ -102,6 +102,8 @@ def end_trees(claims: Iterable[Claim], grace: float, kill_wait: float) -> tuple[
         All that was found, and of it what is still there.
     """
     claims = list(claims)
+    if not claims:
+        return {}, {}
     seen: Found = {claim.marker: {} for claim in claims}
 
     def sweep(*numbers: int) -> Found:
@@ -154,10 +156,7 @@ def reap_leftovers(
     with contextlib.ExitStack() as locks:
         owners = list(_dead_owners(directory, locks))
         claims = [claim for owner in owners for claim in _claims(directory, owner)]
-        if not claims:
-            seen, left = {}, {}
-        else:
-            seen, left = end_trees(claims, grace, kill_wait)
+        seen, left = end_trees(claims, grace, kill_wait)
         for owner in owners:
             _forget(directory, owner, left)
     return tuple(
@@ -169,7 +168,8 @@ def reap_leftovers(
 
 def _leftover(claim: Claim, seen: dict[int, Process], left: dict[int, Process]) -> Leftover:
     port = claim.marker.split(":")[1]
-    return Leftover(port, claim.program, tuple(sorted(seen.keys() - left.keys())), tuple(sorted(left)))
+    ended = tuple(sorted(seen.keys() - left.keys()))
+    return Leftover(port, claim.program, ended, tuple(sorted(left)))
 
 
 @dataclass(frozen=True, slots=True)

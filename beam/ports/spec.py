@@ -20,7 +20,7 @@ import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Literal
+from typing import Literal, TypedDict, Unpack
 
 from beam.errors import InvalidInput
 
@@ -32,6 +32,22 @@ OWNER_VARIABLE = "BEAM_OWNER"
 """The environment variable that marks every descendant of a port; not for users to set."""
 
 Variables = tuple[tuple[str, str], ...]
+
+
+class Options(TypedDict, total=False):
+    """The attributes of `PortSpec` that `PortSpec.of` passes on as they are."""
+
+    stdin: Literal["pipe", "null"]
+    line_limit: int
+    spill_limit: int
+    stdin_limit: int
+    window_lines: int
+    window_bytes: int
+    stderr_bytes: int
+    stderr_lines: int
+    grace: float
+    kill_wait: float
+    start_timeout: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,14 +103,15 @@ class PortSpec:
             raise InvalidInput("inherit", self.inherit, "None when env is the whole environment")
         for name in self.inherit or ():
             _check_text("inherit", name)
-        _check_variables("env", self.env or ())
-        _check_variables("extra", self.extra)
+        for option, variables in (("env", self.env or ()), ("extra", self.extra)):
+            for name, value in variables:
+                _check_variable(option, name, value)
         if self.stdin not in ("pipe", "null"):
             raise InvalidInput("stdin", self.stdin, "'pipe' or 'null'")
         for option in _SIZES:
-            _check_number(option, getattr(self, option), whole=True)
+            _check_size(option, getattr(self, option))
         for option in _SECONDS:
-            _check_number(option, getattr(self, option), whole=False)
+            _check_seconds(option, getattr(self, option))
 
     @classmethod
     def of(
@@ -105,7 +122,7 @@ class PortSpec:
         extra: Mapping[str, str] | None = None,
         inherit: Iterable[str] | None = None,
         cwd: str | os.PathLike[str] | None = None,
-        **options: object,
+        **options: Unpack[Options],
     ) -> PortSpec:
         """Make a spec from a command line, or from a program and its arguments.
 
@@ -124,16 +141,16 @@ class PortSpec:
             InvalidInput: an argument is wrong, or an option is not known.
         """
         known = {each.name for each in fields(cls)}
-        for name in options:
+        for name, value in options.items():
             if name not in known:
-                raise InvalidInput(name, options[name], f"one of {', '.join(sorted(known))}")
+                raise InvalidInput(name, value, f"one of {', '.join(sorted(known))}")
         return cls(
             argv=_split(command),
             env=None if env is None else _pairs("env", env),
             extra=_pairs("extra", extra or {}),
             inherit=None if inherit is None else _names(inherit),
             cwd=None if cwd is None else os.fspath(cwd),
-            **options,  # type: ignore[arg-type]  # each value is checked in __post_init__
+            **options,
         )
 
     def environment(self, ours: Mapping[str, str], marker: str) -> dict[str, str]:
@@ -199,33 +216,44 @@ def _passes(name: str, inherit: tuple[str, ...]) -> bool:
     )
 
 
-def _check_argv(argv: tuple[str, ...]) -> None:
+def _is_text(value: object) -> bool:
+    if not isinstance(value, str) or "\0" in value:
+        return False
+    try:
+        os.fsencode(value)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _check_argv(argv: object) -> None:
     if not isinstance(argv, tuple) or not argv or not argv[0]:
         raise InvalidInput("argv", argv, "a tuple of a program and its arguments")
     for word in argv:
-        if not isinstance(word, str) or "\0" in word:
-            raise InvalidInput("argv", word, "text without a NUL character")
+        if not _is_text(word):
+            raise InvalidInput("argv", word, "text that the system can encode, without NUL")
 
 
 def _check_text(option: str, value: object) -> None:
-    if not isinstance(value, str) or not value or "\0" in value:
+    if not value or not _is_text(value):
         raise InvalidInput(option, value, "text that is not empty and has no NUL character")
 
 
-def _check_variables(option: str, variables: Variables) -> None:
-    # The values may be secrets: an error names the variable and never shows what it holds.
-    for name, value in variables:
-        if not isinstance(name, str) or not name or "=" in name or "\0" in name:
-            raise InvalidInput(option, name, "a variable's name, without '=' and NUL")
-        if not isinstance(value, str) or "\0" in value:
-            raise InvalidInput(f"{option}[{name}]", type(value).__name__, "text without NUL")
-        if name == OWNER_VARIABLE:
-            raise InvalidInput(option, name, f"no {OWNER_VARIABLE}, which the port sets itself")
+def _check_variable(option: str, name: object, value: object) -> None:
+    # The value may be a secret: an error names the variable and never shows what it holds.
+    if not isinstance(name, str) or not name or "=" in name or not _is_text(name):
+        raise InvalidInput(option, name, "a variable's name, without '=' and NUL")
+    if not _is_text(value):
+        raise InvalidInput(f"{option}[{name}]", type(value).__name__, "text without NUL")
+    if name == OWNER_VARIABLE:
+        raise InvalidInput(option, name, f"no {OWNER_VARIABLE}, which the port sets itself")
 
 
-def _check_number(option: str, value: object, *, whole: bool) -> None:
-    kinds = (int,) if whole else (int, float)
-    wrong = not isinstance(value, kinds) or isinstance(value, bool)
-    if wrong or not math.isfinite(value) or value < (1 if whole else 0):  # type: ignore[operator,arg-type]  # a number by now
-        expected = "a whole number of at least 1" if whole else "seconds, 0 or more, finite"
-        raise InvalidInput(option, value, expected)
+def _check_size(option: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise InvalidInput(option, value, "a whole number of at least 1")
+
+
+def _check_seconds(option: str, value: object) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
+        raise InvalidInput(option, value, "seconds, 0 or more, finite")

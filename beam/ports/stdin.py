@@ -18,6 +18,8 @@ from beam.ports.loop import LoopThread
 
 __all__ = ["StdinWriter"]
 
+CLOSED = -1
+
 
 class StdinWriter:
     """The writing end of a program's stdin.
@@ -77,7 +79,7 @@ class StdinWriter:
                 self._loop.call(self._watch)
 
     def close(self) -> None:
-        """Let the program read end of file after what waits. From any thread, any number of times."""
+        """Let the program read end of file after what waits. From any thread; again is no error."""
         with self._changed:
             self._closing = True
             if not self._queue:
@@ -88,6 +90,15 @@ class StdinWriter:
         with self._changed:
             self._error = error
             self._finish()
+
+    def abandon(self, error: PortClosed) -> None:
+        """Close when the loop is closed; from any thread, again is no error."""
+        with self._changed:
+            self._error = error
+            self._finish()
+            if self._fd >= 0:
+                os.close(self._fd)
+                self._fd = CLOSED
 
     def _raise_if_closed(self) -> None:
         self._raise_error()
@@ -144,3 +155,4 @@ class StdinWriter:
     def _close_descriptor(self) -> None:
         self._loop.loop.remove_writer(self._fd)
         os.close(self._fd)
+        self._fd = CLOSED

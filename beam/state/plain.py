@@ -1,4 +1,4 @@
-"""Copies of plain data, so that nobody outside changes what a table holds.
+"""Plain data on its way into a table: checked, and copied so that nobody outside changes it.
 
     >>> given = {"headers": ["a"]}
     >>> kept = plain_copy("config", given)

@@ -36,7 +36,7 @@ def check_provider_config(config: object) -> Mapping[str, Any]:
             "invalid_provider_config", field="provider", expected="a mapping of settings"
         )
     for key in _API_KEYS:
-        if config.get(key) is not None or key in config:
+        if key in config:
             if not _is_text(config[key]):
                 raise StateRefused("invalid_api_key", field=key, expected="a non-empty string")
             break

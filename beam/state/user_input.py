@@ -103,7 +103,8 @@ def concluded(
     """
     entry = pending.get(request_id)
     if entry.response is not None:
-        return pending, pending.response(request_id).get("response", entry.response), None
+        answer = pending.response(request_id)
+        return pending, answer.get("response", answer), None
     if isinstance(outcome, Answered):
         response = {"response": outcome.value, "source": "callback"}
         pending, event = pending.resolved(request_id, response, at=at)

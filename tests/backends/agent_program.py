@@ -43,8 +43,8 @@ class AgentProgram:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.communicate()
+        with self._process:
+            self._process.kill()
 
     def send(self, line: bytes) -> None:
         assert self._process.stdin is not None
@@ -74,11 +74,13 @@ class AgentProgram:
         *,
         tools: Sequence[tuple[HostTool, Callable[..., object]]] = (),
         decision: Decision = "deny",
+        amended: Mapping[str, object] | None = None,
         interrupt_at: type[Effect] | None = None,
     ) -> list[Effect]:
         """Have a query answered, and return all its effects.
 
-        Instead of answering the first effect of type `interrupt_at`, interrupt the query.
+        Each permission is answered with `decision` and the input `amended`, if there is one.
+        Instead of answering an effect of type `interrupt_at`, interrupt the query.
         """
         handlers = {tool.name: handler for tool, handler in tools}
         self.send(self.protocol.query(query_id, prompt, tools=[tool for tool, _ in tools]))
@@ -91,7 +93,11 @@ class AgentProgram:
                 elif isinstance(effect, RunTool):
                     self._run(effect, handlers)
                 elif isinstance(effect, AskPermission):
-                    self.send(self.protocol.permission(query_id, effect.request_id, decision))
+                    self.send(
+                        self.protocol.permission(
+                            query_id, effect.request_id, decision, params=amended
+                        )
+                    )
         return effects
 
     def _run(self, call: RunTool, handlers: Mapping[str, Callable[..., object]]) -> None:

@@ -69,6 +69,14 @@ def test_it_reads_a_file_through_the_host_when_it_may(agent: AgentProgram) -> No
     assert last(effects).message.content == "3"
 
 
+def test_it_does_what_it_was_allowed_in_place_of_what_it_asked(agent: AgentProgram) -> None:
+    amended = {"path": "notes.txt"}
+    effects = agent.answer(
+        "q-1", "count secret.txt", tools=OFFERED, decision="allow", amended=amended
+    )
+    assert last(effects).message.content == "3"
+
+
 def test_it_does_without_when_it_may_not(agent: AgentProgram) -> None:
     effects = agent.answer("q-1", "count notes.txt", tools=OFFERED)
     assert last(effects).message.content == "not allowed: "

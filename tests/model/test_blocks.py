@@ -79,6 +79,13 @@ def test_what_is_no_known_block_is_kept_raw(entry: object) -> None:
     assert block_to_wire(RawBlock(entry)) == entry
 
 
+def test_a_tools_result_in_a_tools_result_is_kept_raw() -> None:
+    inner = {"type": "tool_result", "tool_use_id": "t2", "content": "a"}
+    wire = {"type": "tool_result", "tool_use_id": "t1", "content": [inner]}
+    assert parse_blocks([wire]) == (ToolResultBlock("t1", (RawBlock(inner),)),)
+    assert block_to_wire(parse_blocks([wire])[0]) == wire
+
+
 @pytest.mark.parametrize("content", [None, "text", 5, {"type": "text", "text": "a"}], ids=repr)
 def test_content_that_is_no_list_has_no_blocks(content: object) -> None:
     assert parse_blocks(content) == ()

@@ -11,6 +11,7 @@ from beam.model.capabilities import (
     Fidelity,
     Implementation,
     Level,
+    Row,
     Support,
     require,
     status,
@@ -110,7 +111,8 @@ def test_the_capabilities_of_an_unknown_backend_are_refused() -> None:
 
 
 def test_a_backend_of_ones_own_has_what_its_row_says() -> None:
-    table = {**BUILTIN, "mine": {"hooks": Support("partial"), "memory": Support("missing")}}
+    mine: Row = {"hooks": Support("partial"), "memory": Support("missing")}
+    table = {**BUILTIN, "mine": mine}
     assert supported("mine", table) == {"hooks"}
     assert status("interrupt", "mine", table).level == "missing"
 

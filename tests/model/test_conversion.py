@@ -5,7 +5,14 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beam.model.blocks import Block, RawBlock, TextBlock, ToolResultBlock, ToolUseBlock
+from beam.model.blocks import (
+    Block,
+    RawBlock,
+    TextBlock,
+    ThinkingBlock,
+    ToolResultBlock,
+    ToolUseBlock,
+)
 from beam.model.conversion import (
     block_to_message,
     flatten_assistant,
@@ -74,6 +81,7 @@ def test_a_mixed_list_is_flattened_in_its_order() -> None:
 
 def test_flat_messages_made_by_hand_have_blocks() -> None:
     assert message_to_block(Message("text", "a")) == TextBlock("a")
+    assert message_to_block(Message("thinking", "a")) == ThinkingBlock("a")
     use = ToolMessage("tool_use", tool_use_id="t", tool_name="read", tool_input={"a": 1})
     assert message_to_block(use) == ToolUseBlock("t", "read", {"a": 1})
     result = ToolMessage("tool_result", "c", tool_use_id="t", is_error=True)

@@ -129,7 +129,6 @@ def test_every_type_is_in_the_table_of_the_docstring() -> None:
 
 @given(messages())
 def test_a_message_travels_in_an_event(message: Message) -> None:
-    # No drawn key is sensitive, so redaction has nothing to take.
     carried = event(type="message", data=message_data(message))
     assert message_of(Event.from_json(carried.to_json())) == message
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beam.errors import InvalidInput
-from beam.model.identifiers import RANDOM_BYTES, identifier, request_id, task_run_id
+from beam.model.identifiers import RANDOM_BYTES, IdentifierKind, identifier, request_id, task_run_id
 
 FORMATS = {
     "session": r"session_[0-9a-f]{32}",
@@ -28,7 +28,7 @@ def test_every_kind_has_its_format() -> None:
 
 
 @pytest.mark.parametrize("kind", RANDOM_BYTES)
-def test_an_identifier_is_a_prefix_and_the_random_bytes(kind: str) -> None:
+def test_an_identifier_is_a_prefix_and_the_random_bytes(kind: IdentifierKind) -> None:
     random = bytes(range(RANDOM_BYTES[kind]))
     made = identifier(kind, random)
     assert re.fullmatch(FORMATS[kind], made)

@@ -12,7 +12,7 @@ HIDDEN = [
     ("token: abc, n: 1", "token: redacted, n: 1"),
     ('{"apiKey": "a \\"b\\" c", "n": 1}', '{"apiKey": "redacted", "n": 1}'),
     ("{'secret': 'x'}", "{'secret': 'redacted'}"),
-    (r'{\"token\": \"a b\", \"n\": 1}', r"{\"token\": \"redacted\", \"n\": 1}"),
+    (r"{\"token\": \"a b\", \"n\": 1}", r"{\"token\": \"redacted\", \"n\": 1}"),
     ('"password": "torn in the mid', '"password": "redacted"'),
     ("--api-key sk-1 --n 2", "--api-key redacted --n 2"),
     ("--token=sk-1", "--token=redacted"),

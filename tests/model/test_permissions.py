@@ -43,11 +43,13 @@ ANSWERS: list[tuple[object, Decision]] = [
     ({"decision": "deny", "reason": "no", "interrupt": True}, Deny("no", interrupt=True)),
 ]
 
+ANYTHING: Any = object()
+
 NONSENSE: list[object] = [
     None, True, False, 1, 0, "", "yes", "ok", "ALLOW", b"allow", [], ["allow", {}], {}, object(),
     ("allow",), ("allow", "params"), ("allow", {}, "deny"), ("allow", {}, True, 1), ("deny",),
     ("deny", 5), ("deny", "no", "yes"), ("maybe", {}), ("allow", {}, {"rule": 1}), Allow, Deny,
-    Allow("everything"), Allow({}, "yes"), Deny(5),
+    Allow(ANYTHING), Allow({}, ANYTHING), Deny(ANYTHING),
     {"decision": "allow", "params": 5}, {"decision": "allow", "for_session": "yes"},
     {"decision": "allow", "behavior": "deny"}, {"decision": "allow", "reason": "no"},
     {"decision": ["allow"]}, {"decision": "maybe"}, {"behavior": "allow"},

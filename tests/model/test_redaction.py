@@ -29,7 +29,15 @@ ALLOWED = [
     "code", "tokens", "token_count", "secret_name", "secrets", "max_tokens", "api", "key", "",
     "base_url", "passwords", "author", "api_key_source", "request_id", "tok\u0435n",
 ]  # fmt: skip
-SPELLINGS = ["api_key", "apiKey", "API-Key", "api key", "Api.Key", "  a_p_i_k_e_y!", "\u212a apikey"]
+SPELLINGS = [
+    "api_key",
+    "apiKey",
+    "API-Key",
+    "api key",
+    "Api.Key",
+    "  a_p_i_k_e_y!",
+    "\u212a apikey",
+]
 
 
 def test_the_sensitive_keys_are_those_of_the_rule() -> None:
@@ -107,10 +115,14 @@ def test_data_without_sensitive_keys_stays(data: dict[str, Any]) -> None:
     assert redact({"outer": data}) == {"outer": data}
 
 
-def test_what_is_nested_too_deep_is_hidden_as_a_whole() -> None:
-    deep: dict[str, Any] = {}
-    deep["ring"] = deep
-    assert redact(deep) == "redacted"
+def test_what_is_nested_too_deep_is_hidden() -> None:
+    deep: dict[str, Any] = {"shallow": 1}
+    deep["ring"] = [deep]
+    shown = redact(deep)
+    for _ in range(64):
+        assert shown["shallow"] == 1
+        [shown] = shown["ring"]
+    assert shown == {"shallow": 1, "ring": "redacted"}
 
 
 def test_of_a_runtime_state_only_the_provider_is_redacted() -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beam.model.blocks import RawBlock, TextBlock, ToolResultBlock, ToolUseBlock
+from beam.model.events import message_data
 from beam.model.messages import MESSAGE_TYPES, is_terminal
 from beam.model.wire import normalize
 from tests.model.strategies import json_values
@@ -253,9 +254,7 @@ def test_a_malformed_detail_is_left_out_and_the_rest_stays() -> None:
 @given(st.dictionaries(st.sampled_from(
     ["content", "result", "is_error", "usage", "errors", "num_turns", "subtype", "modelUsage"]
 ), json_values))  # fmt: skip
-def test_the_end_of_a_query_is_never_lost_over_a_detail(
-    kind: str, details: dict[str, Any]
-) -> None:
+def test_the_end_of_a_query_is_never_lost_over_a_detail(kind: str, details: dict[str, Any]) -> None:
     message = normalize({**details, "type": kind}, timestamp=5)
     assert message.type == kind
     assert is_terminal(message) or details["is_error"] is False
@@ -264,6 +263,27 @@ def test_the_end_of_a_query_is_never_lost_over_a_detail(
 def test_a_result_in_data_has_its_json_for_content() -> None:
     message = normalize({"type": "result", "result": {"b": 1, "a": [2]}}, timestamp=5)
     assert message.content == '{"a":[2],"b":1}'
+
+
+def nested(depth: int) -> list[Any]:
+    content: list[Any] = []
+    for _ in range(depth):
+        content = [{"type": "tool_result", "tool_use_id": "t", "content": content}]
+    return content
+
+
+@pytest.mark.parametrize("kind", MESSAGE_TYPES)
+def test_what_is_nested_deep_is_not_taken_apart(kind: str) -> None:
+    wire = {"type": kind, "content": nested(5_000)}
+    message = normalize(wire, timestamp=5)
+    assert message.type == kind
+    assert message.raw is wire
+    assert len(message_data(message)) == 1
+
+
+def test_a_result_that_json_does_not_have_still_ends_the_query() -> None:
+    message = normalize({"type": "result", "result": {"cost": float("nan")}}, timestamp=5)
+    assert (message.type, message.content) == ("result", "")
 
 
 WIRE_NAMES = sorted({name for wire, _ in TABLE for name in wire} | {"message", "error", "id"})

@@ -1,0 +1,5 @@
+"""The command line: `beam run`, `beam log`, `beam doctor`."""
+
+from beam.cli.app import main
+
+__all__ = ["main"]

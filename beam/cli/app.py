@@ -1,0 +1,282 @@
+"""The commands, and what they have in common: bad input is one line, and exit status 2."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import structlog
+from cyclopts import App, CycloptsError, Parameter
+from rich.console import Console
+from rich.table import Table
+
+from beam.chaos import parse_chaos
+from beam.chaos.saboteur import Attempt, Saboteur
+from beam.cli.config import Chosen, choose_backends
+from beam.cli.doctor import examine
+from beam.cli.output import Output
+from beam.cli.reading import print_log
+from beam.cli.runner import Runner, Terms
+from beam.cli.tasks import read_tasks
+from beam.cli.view import view_of
+from beam.errors import BeamError, InvalidInput, StoreError
+from beam.fleet import Fleet
+from beam.otp import Backoff, Restarts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from beam.chaos import Kills
+    from beam.cli.job import TaskState
+    from beam.cli.tasks import Task
+
+__all__ = ["app", "main"]
+
+POLICIES = (
+    "explicit", "sticky", "round_robin", "failover", "capability_first",
+    "preferred_then_fallback",
+)  # fmt: skip
+Policy = Literal[
+    "explicit", "sticky", "round_robin", "failover", "capability_first", "preferred_then_fallback"
+]
+
+app = App(
+    name="beam",
+    help="OTP for AI agents: supervised fleets of agent sessions.",
+    result_action="return_value",
+)
+
+
+@app.command
+def run(
+    tasks: str,
+    /,
+    *,
+    backend: Annotated[str, Parameter(negative=())],
+    store: Path,
+    out: Path | None = None,
+    sessions: int = 8,
+    route: Policy = "round_robin",
+    retries: int = 2,
+    timeout: float = 120.0,
+    drain: float = 10.0,
+    chaos: str | None = None,
+    config: Path | None = None,
+) -> int:
+    """Do tasks with a fleet of supervised agent sessions, each exactly once answered.
+
+    Run again with the same store, it goes on where it stopped, however that was.
+
+    Parameters
+    ----------
+    tasks
+        A file with a task a line, JSON (id, prompt, backend, metadata) or plain text; - for stdin.
+    backend
+        The backends, with commas between them: function:MODULE:NAME, command:COMMAND LINE, or
+        names of the configuration.
+    store
+        The file of the log, made if it is not there.
+    out
+        The file of the results, a JSON line for each task that has ended.
+    sessions
+        How many sessions work at once.
+    route
+        How the backend of a task is chosen.
+    retries
+        How many more attempts a task has after the first.
+    timeout
+        Seconds that one attempt may take.
+    drain
+        Seconds that running tasks have when the work is interrupted.
+    chaos
+        What is broken meanwhile: kill=PROBABILITY,seed=NUMBER.
+    config
+        A TOML file that names backends.
+    """
+    _check_numbers(sessions=sessions, retries=retries, timeout=timeout, drain=drain)
+    kills = parse_chaos(chaos) if chaos is not None else None
+    todo = _read(tasks)
+    chosen = choose_backends(_split(backend), config)
+    output = Output(out)
+    terms = Terms(sessions, route, retries, timeout, drain, chosen.tools)
+    _configure_logging()
+    budget = Restarts(1_000_000, per=1.0) if kills is not None else Restarts(10, per=60.0)
+    with Fleet(
+        store,
+        backends=chosen.backends,
+        session_budget=budget,
+        session_backoff=Backoff(0.01, 5.0, jitter=0.2),
+    ) as fleet:
+        return _work(fleet, todo, chosen, terms, output, kills)
+
+
+def _work(
+    fleet: Fleet,
+    todo: list[Task],
+    chosen: Chosen,
+    terms: Terms,
+    output: Output,
+    kills: Kills | None,
+) -> int:
+    strike = _saboteur(fleet, kills) if kills is not None else None
+    runner = Runner(fleet, list(chosen.backends), terms, output, strike)
+    try:
+        done = runner.accept(todo)
+        if done:
+            print(f"{done} of {len(todo)} tasks had ended before", file=sys.stderr)
+        view = view_of(runner, time.monotonic)
+        with _draining(runner) as caught, view:
+            runner.run(view.look)
+    finally:
+        output.close()
+    if caught and runner.left:
+        return 128 + caught[0]
+    return 1 if any(runner.job.tasks[task.id].status == "failed" for task in todo) else 0
+
+
+def _saboteur(fleet: Fleet, kills: Kills) -> Callable[[TaskState], None]:
+    with fleet.node.entered():
+        saboteur = Saboteur.start(kills, name="saboteur")
+
+    def strike(state: TaskState) -> None:
+        assert state.session_id is not None
+        assert state.run_id is not None
+        saboteur.cast(Attempt(state.task.id, state.attempts, state.session_id, state.run_id))
+
+    return strike
+
+
+@contextmanager
+def _draining(runner: Runner) -> Iterator[list[int]]:
+    """Let SIGINT and SIGTERM end the work in order; a second one ends it at once."""
+    caught: list[int] = []
+
+    def drain(number: int, _frame: Any) -> None:
+        caught.append(number)
+        runner.stop()
+        if len(caught) > 1:
+            raise KeyboardInterrupt
+
+    before = {one: signal.signal(one, drain) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield caught
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+def _read(source: str) -> list[Task]:
+    try:
+        text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput("TASKS", source, f"a file of tasks, or - ({error})") from error
+    return read_tasks(text.splitlines())
+
+
+def _split(backends: str) -> list[str]:
+    """Split at commas, but not those in a command line, where the next part names no backend."""
+    parts: list[str] = []
+    for part in backends.split(","):
+        joins = parts and parts[-1].startswith("command:") and ":" not in part and " " in part
+        if joins:
+            parts[-1] += f",{part}"
+        elif part.strip():
+            parts.append(part.strip())
+    if not parts:
+        raise InvalidInput("--backend", backends, "at least one backend")
+    return parts
+
+
+def _check_numbers(**numbers: float) -> None:
+    least = {"sessions": 1, "retries": 0, "timeout": 0.001, "drain": 0}
+    for name, value in numbers.items():
+        if not value >= least[name]:
+            raise InvalidInput(f"--{name}", value, f"{least[name]} or more")
+
+
+def _configure_logging() -> None:
+    """Send reports to stderr, warnings and worse; a command configures, the library never does."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger("warning"),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+@app.command
+def log(
+    file: Path,
+    /,
+    *,
+    session: str | None = None,
+    type: Annotated[list[str] | None, Parameter(name="--type")] = None,  # noqa: A002
+    json: bool = False,
+    follow: Annotated[bool, Parameter(alias="-f")] = False,
+) -> int:
+    """Print the events of a store, also while a fleet writes it.
+
+    Parameters
+    ----------
+    file
+        The file of the store.
+    session
+        Only events of this session.
+    type
+        Only events of this type; may be given more than once.
+    json
+        One JSON object a line.
+    follow
+        Wait for more at the end.
+    """
+    try:
+        print_log(
+            file, session=session, types=type or [], as_json=json, follow=follow, write=_line
+        )
+    except (KeyboardInterrupt, BrokenPipeError):
+        sys.stderr.close()
+    return 0
+
+
+def _line(text: str) -> None:
+    print(text, flush=True)
+
+
+@app.command
+def doctor() -> int:
+    """Say what is there, what is missing, and who else is called beam."""
+    findings = examine()
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for finding in findings:
+        table.add_row("ok" if finding.fine else "NOT OK", finding.what, finding.found)
+    Console().print(table)
+    return 0 if all(finding.fine for finding in findings) else 1
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 fine, 1 something failed, 2 bad input."""
+    try:
+        status = app(arguments, exit_on_error=False, print_error=False)
+    except (InvalidInput, StoreError, CycloptsError) as error:
+        print(f"beam: {_one_line(error)}", file=sys.stderr)
+        sys.exit(2)
+    except BeamError as error:
+        print(f"beam: {_one_line(error)}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,47 @@
+"""The durable, append-only event log: streams of records, numbered without gaps.
+
+    >>> import tempfile
+    >>> from beam.log import Record, SqliteStore
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     with SqliteStore.open(f"{directory}/fleet.db") as store:
+    ...         stored = store.append_wait([Record("evt_1", "ses_a", "run_started", 0.0, "{}")])
+    ...         [(record.sequence, record.type) for record in store.read("ses_a")]
+    [(1, 'run_started')]
+
+`Store` is the port and states what every store promises; `SqliteStore` keeps a log in a file,
+`MemoryStore` in memory; `SqliteReader` reads a file that another process may be writing. The log
+knows nothing of what its records mean.
+"""
+
+from beam.log.actor import LOG, Follow, Log, Shelf, log_of, store_of
+from beam.log.appender import Durability
+from beam.log.intake import Limits
+from beam.log.listeners import Listener
+from beam.log.memory import MemoryStore
+from beam.log.reader import SqliteReader
+from beam.log.record import Record, StoredRecord
+from beam.log.sqlite import SqliteStore
+from beam.log.store import Done, LogReader, OnAppend, Stats, Store, replay
+
+__all__ = [
+    "LOG",
+    "Done",
+    "Durability",
+    "Follow",
+    "Limits",
+    "Listener",
+    "Log",
+    "LogReader",
+    "MemoryStore",
+    "OnAppend",
+    "Record",
+    "Shelf",
+    "SqliteReader",
+    "SqliteStore",
+    "Stats",
+    "Store",
+    "StoredRecord",
+    "log_of",
+    "replay",
+    "store_of",
+]

@@ -1,0 +1,180 @@
+"""The log as a process: it opens the store, closes it, and tells who waits for new records.
+
+    >>> from beam.log import MemoryStore, Record, store_of
+    >>> from beam.otp import Node
+    >>> with Node() as node:
+    ...     log = Log.start(Shelf(MemoryStore), name="log")
+    ...     _ = store_of(node).append_wait([Record("e1", "a", "said", 0, '"hello"')])
+    ...     [record.body for record in log.ask(Follow("a", after=0), timeout=5.0)]
+    ['"hello"']
+
+The store has a thread of its own that writes, the only one in the fleet; appends go to it straight
+from their callers, without a stop in this process's mailbox. What this process adds is a life: if
+it ends, for whatever reason, everything that was started after it starts anew, on a store that was
+opened anew.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from beam.errors import NotFound, Refused, StoreClosed
+from beam.otp import Server, noreply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from beam.log.record import StoredRecord
+    from beam.log.store import Store
+    from beam.otp import Call, Node, Ref
+
+__all__ = ["LOG", "Follow", "Log", "Shelf", "log_of", "store_of"]
+
+LOG = "log"
+"""The name that the log's process has in its node."""
+
+# The most records that one answer to a `Follow` carries.
+PAGE = 500
+
+
+class Shelf:
+    """Where the store is, from one life of the log's process to the next.
+
+    Args:
+        open_store: opens the store.
+        first: the store, if it is open already: a file that cannot be opened is better refused
+            before a fleet starts than by it.
+    """
+
+    def __init__(self, open_store: Callable[[], Store], first: Store | None = None) -> None:
+        self._open = open_store
+        self._fresh = first
+        self._store = first
+
+    @property
+    def store(self) -> Store:
+        """The store that is in use.
+
+        Raises:
+            StoreClosed: there is none now.
+        """
+        store = self._store
+        if store is None:
+            raise StoreClosed("the log is closed")
+        return store
+
+    def take(self) -> Store:
+        """Return a store that nobody has used: the first, or one opened anew, the old one closed."""
+        store, self._fresh = self._fresh, None
+        if store is None:
+            self.close()
+            store = self._store = self._open()
+        return store
+
+    def close(self) -> None:
+        """Close the store, if one is open: what waits is stored, and answered."""
+        store, self._store = self._store, None
+        if store is not None:
+            store.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """Ask the log for the records of a stream after a sequence; it answers when there are some."""
+
+    stream: str
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Fresh:
+    """New records of one append or more; cast by the store's thread."""
+
+    records: tuple[StoredRecord, ...]
+
+
+class Log(Server):
+    """The log's process.
+
+    Calls: `"store"` is answered with the store; `Follow` with records, when there are some.
+    """
+
+    trap_exit = True
+
+    def init(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self._store = shelf.take()
+        # Bounded by the callers who wait: each has one, and its deadline.
+        self._followers: dict[str, list[tuple[int, Call]]] = defaultdict(list)
+        me = self.actor_ref
+        self._listener = self._store.on_append(lambda records: _tell(me, records))
+
+    def handle_call(self, message: Any, caller: Call) -> Any:
+        if message == "store":
+            return self._store
+        if isinstance(message, Follow):
+            return self._follow(message, caller)
+        raise Refused("unknown_request", request=repr(message))
+
+    def _follow(self, wanted: Follow, caller: Call) -> Any:
+        found = self._store.read(wanted.stream, after=wanted.after, limit=PAGE)
+        if found:
+            return found
+        self._followers[wanted.stream].append((wanted.after, caller))
+        return noreply
+
+    def handle_cast(self, message: _Fresh) -> None:
+        by_stream: dict[str, list[StoredRecord]] = defaultdict(list)
+        for record in message.records:
+            if record.stream in self._followers:
+                by_stream[record.stream].append(record)
+        for stream, records in by_stream.items():
+            self._answer(stream, records)
+
+    def _answer(self, stream: str, records: Sequence[StoredRecord]) -> None:
+        """Answer those who wait; what came while they were being noted is read, not remembered."""
+        waiting = self._followers.pop(stream)
+        for after, caller in waiting:
+            if records[0].sequence == after + 1:
+                caller.reply(list(records))
+            else:
+                found = self._store.read(stream, after=after, limit=PAGE)
+                if found:
+                    caller.reply(found)
+                else:
+                    self._followers[stream].append((after, caller))
+
+    def handle_info(self, message: Any) -> None:
+        """Drop exit signals of others than the parent: the log is linked to nobody else."""
+
+    def terminate(self, reason: Any) -> None:
+        self._listener.cancel()
+        self._shelf.close()
+
+
+def _tell(log: Ref[Any], records: tuple[StoredRecord, ...]) -> None:
+    log.cast(_Fresh(records))
+
+
+def log_of(node: Node) -> Ref[Log]:
+    """Return the log's process in `node`.
+
+    Raises:
+        NotFound: there is none now.
+    """
+    log = node.whereis(LOG)
+    if log is None:
+        raise NotFound("no_log", node=node.name)
+    return log
+
+
+def store_of(node: Node) -> Store:
+    """Return the store of the log in `node`; for those that are started after the log.
+
+    Raises:
+        NotFound: there is no log now.
+    """
+    store: Store = log_of(node).ask("store")
+    return store

@@ -1,0 +1,27 @@
+"""Reports: what goes wrong where nobody can be told, as structlog events.
+
+| event | fields | when |
+|---|---|---|
+| `log_callback_failed` | `path`, `callback`, `error`, `traceback` | a callback raised |
+| `log_append_failed` | `path`, `appends`, `error` | so many were answered with it |
+
+Both are errors. `path` is the file, `None` for the memory store.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import structlog
+
+__all__ = ["report"]
+
+_log: Any = structlog.get_logger("beam.log")
+
+
+def report(event: str, **fields: object) -> None:
+    """Emit an event."""
+    # The thread that stores reports here: a broken log output must not end it.
+    with suppress(Exception):
+        _log.error(event, **fields)

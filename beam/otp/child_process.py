@@ -1,0 +1,102 @@
+"""Starting and ending the processes of children, for supervisors of every kind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from beam.errors import Exited, Refused, StartError
+from beam.otp.control import NOTHING
+from beam.otp.reasons import Crash
+from beam.otp.ref import Ref
+from beam.otp.shutdown import end, end_together
+from beam.otp.spawn import launch
+from beam.otp.supervision import was_told_to_end
+from beam.otp.supervisor_reports import child_given_up, shutdown_failed
+from beam.otp.turn import ignore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from beam.otp.child import ChildSpec
+    from beam.otp.control import Control
+
+__all__ = ["end_process", "end_processes", "process_of", "start_process"]
+
+
+def start_process(
+    me: Control, spec: ChildSpec, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Start a child, linked to the supervisor `me`, which runs here.
+
+    Returns:
+        Its ref; `(ref, info)` if its start function says so; `None` if it has nothing to do.
+
+    Raises:
+        StartError: if it did not start. `reason` is what OTP's start function would have put
+            into `{error, Reason}`.
+    """
+    try:
+        if spec.is_class:
+            return _start_class(me, spec, args, kwargs)
+        return _checked(spec.start(*args, **kwargs))
+    except StartError:
+        raise
+    except Refused as refusal:
+        raise StartError(refusal.reason, f"child {spec.id!r}") from refusal
+    except BaseException as error:  # a child's start is its own affair, as with OTP's `catch`
+        if me.pending_exit is not NOTHING:
+            raise
+        reason = error.reason if isinstance(error, Exited) else Crash(error)
+        raise StartError(("EXIT", reason), f"child {spec.id!r}") from error
+
+
+def _start_class(
+    me: Control, spec: ChildSpec, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    kind: Any = spec.start
+    if spec.starts_in_place:
+        return launch(kind, args, kwargs, name=spec.name, link=True).ref
+    # Its init runs on another thread. Whoever asked for the child, and has gone since, must not
+    # be the reason why it is given up.
+    serving, me.serving = me.serving, None
+    try:
+        return launch(kind, args, kwargs, name=spec.name, timeout=spec.timeout, link=True).ref
+    finally:
+        me.serving = serving
+
+
+def _checked(result: Any) -> Any:
+    """Return what a start function may return; anything else is the reason why it failed."""
+    if result is None or result is ignore:
+        return None
+    if isinstance(result, Ref):
+        return result
+    if isinstance(result, tuple) and len(result) == 2 and isinstance(result[0], Ref):
+        return result
+    raise StartError(result, "child")
+
+
+def process_of(started: Any) -> Any:
+    """Return the ref in what `start_process` returned, `None` if there is none."""
+    return started[0] if type(started) is tuple else started
+
+
+def end_process(me: Control, spec: ChildSpec, process: Ref[Any]) -> None:
+    """End a child in the way its specification says, and report if it ended in another."""
+    reason = end(me, process.control, spec.shutdown)
+    _report_end(me, spec, process, reason)
+
+
+def end_processes(me: Control, children: Sequence[tuple[ChildSpec, Ref[Any]]]) -> None:
+    """End children all at once; as `end_process` for each."""
+    reasons = end_together(me, [(process.control, spec.shutdown) for spec, process in children])
+    for (spec, process), reason in zip(children, reasons, strict=True):
+        _report_end(me, spec, process, reason)
+
+
+def _report_end(me: Control, spec: ChildSpec, process: Ref[Any], reason: Any) -> None:
+    process.control.release_report()
+    if process.control.serial in me.node.given_up:
+        child_given_up(me, spec, process)
+    elif not was_told_to_end(spec, reason):
+        shutdown_failed(me, spec, process, reason)

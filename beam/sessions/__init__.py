@@ -1,0 +1,1 @@
+"""Sessions: conversations with agents that outlive the processes that hold them."""

@@ -1,0 +1,87 @@
+"""Where a session's process writes: its events into the log, and what to do when they are there."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+from beam.model.events import message_data
+from beam.model.messages import stamp
+from beam.sessions.messages import Logged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from beam.model.events import Event, EventType
+    from beam.model.messages import Message
+    from beam.otp import Ref
+    from beam.state.journal import Journal
+
+__all__ = ["Desk"]
+
+
+class Desk:
+    """The writing desk of one session's process; used by that process alone.
+
+    Args:
+        journal: writes the events.
+        session_id: in whose stream.
+        process: the session's process, told by `Logged` when what somebody waits for is stored.
+    """
+
+    def __init__(self, journal: Journal, session_id: str, process: Ref[Any]) -> None:
+        self.journal = journal
+        self.session_id = session_id
+        self._process = process
+        self._tokens = itertools.count(1)
+        # Bounded by the log's queue, which refuses what it has no room for.
+        self._then: dict[int, Callable[[], Any]] = {}
+        self.changed_at = journal.now()
+
+    def event(self, kind: EventType, run_id: str | None = None, /, **data: Any) -> Event:
+        """Make an event of the session, and of one of its runs if given."""
+        return self.journal.event(kind, self.session_id, run_id=run_id, **data)
+
+    def message(self, message: Message, run_id: str | None) -> Event:
+        """Make the event of something that was said."""
+        said = stamp(message, timestamp=self.journal.now(), session_id=self.session_id)
+        return self.event("message", run_id, **message_data(said))
+
+    def log(self, events: Sequence[Event], then: Callable[[], Any] | None = None) -> None:
+        """Append events; `then` runs in the session's process when they are in the log.
+
+        Raises:
+            QueueFull, StoreError: the log does not take them.
+        """
+        if not events:
+            return
+        token = next(self._tokens)
+        if then is not None:
+            self._then[token] = then
+        process = self._process
+
+        def done(outcome: Any) -> None:
+            failure = outcome if isinstance(outcome, BaseException) else None
+            if then is not None or failure is not None:
+                process.cast(Logged(token, failure))
+
+        self.changed_at = events[-1].timestamp
+        self.journal.append(events, done)
+
+    def log_wait(self, events: Sequence[Event]) -> None:
+        """Append events and wait until they are stored."""
+        self.changed_at = events[-1].timestamp
+        self.journal.append_wait(events)
+
+    def logged(self, logged: Logged) -> None:
+        """Do what was waiting for an append.
+
+        Raises:
+            StoreError: the append failed. A session that cannot write must not go on as if it
+                could (G11).
+        """
+        then = self._then.pop(logged.token, None)
+        if logged.error is not None:
+            raise logged.error
+        if then is not None:
+            then()

@@ -1,0 +1,80 @@
+"""The line to the agent: the connection that a session has now, and the budget for the next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from beam.backends.backend import Took
+
+if TYPE_CHECKING:
+    from beam.backends.backend import Backend, Opening
+    from beam.otp import Node, Ref
+    from beam.sessions.options import SessionOptions
+
+__all__ = ["Line"]
+
+
+class Line:
+    """The transport of one session, from one connection to the next; used by its process alone.
+
+    Attributes:
+        details: what the agent said of itself.
+    """
+
+    def __init__(self, node: Node, name: str, backend: Backend, options: SessionOptions) -> None:
+        self._node = node
+        self._name = name
+        self._backend = backend
+        self._options = options
+        self._connection: Ref[Any] | None = None
+        self._spent: tuple[float, ...] = ()
+        self._failures = 0
+        self.details: dict[str, Any] = {}
+
+    @property
+    def connection(self) -> Ref[Any] | None:
+        """The connection's process, `None` while there is none."""
+        return self._connection
+
+    def connect(self, opening: Opening) -> None:
+        """Make a connection, linked to the session's process, in which this is run.
+
+        Raises:
+            StartError: it could not be made.
+        """
+        self._connection = self._backend.connect(self._name, opening)
+
+    def is_from(self, process: Ref[Any] | None) -> bool:
+        """Say whether `process` is the connection that the session has now."""
+        return process is not None and process is self._connection
+
+    def tell(self, command: Any) -> None:
+        """Cast a command to the connection, if there is one."""
+        if self._connection is not None:
+            self._connection.cast(command)
+
+    def took(self) -> None:
+        """Tell the connection that one effect more is taken."""
+        self.tell(Took(1))
+
+    def worked(self) -> None:
+        """Note that a run was answered: the backoff starts over."""
+        self._failures = 0
+
+    def drop(self, reason: str) -> bool:
+        """Let go of the connection, and end it if it lives.
+
+        Returns:
+            Whether the budget allows another.
+        """
+        connection, self._connection = self._connection, None
+        if connection is not None and connection.is_alive():
+            connection.stop(block=False, reason=("shutdown", reason))
+        reconnects = self._options.reconnects
+        self._spent = reconnects.spend(self._spent, self._node.clock.now())
+        return not reconnects.exceeded(self._spent)
+
+    def delay(self) -> float:
+        """Return the seconds to wait before the next connection."""
+        self._failures += 1
+        return self._options.backoff.delay(self._failures, self._node.clock.random.random())

@@ -1,0 +1,107 @@
+"""What a session's process is told, and what it answers: frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from beam.otp import Future
+    from beam.sessions.past import Work
+
+__all__ = [
+    "Claim",
+    "Decided",
+    "GetConnection",
+    "GetInfo",
+    "InterruptRun",
+    "Logged",
+    "Set",
+    "Submit",
+    "ToolDone",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Call: run this; answered when it is in the log. The same run twice is the same run.
+
+    Attributes:
+        work: what to run.
+        exclusive: refuse with `query_in_progress` if anything else is at work or waits.
+    """
+
+    work: Work
+    exclusive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InterruptRun:
+    """Call: cut the run short, `None` for the one at work; answered when that is in the log."""
+
+    run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GetInfo:
+    """Call: answered with the `SessionInfo`."""
+
+
+@dataclass(frozen=True, slots=True)
+class GetConnection:
+    """Call: answered with the ref of the connection to the agent, `None` if there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """Call: choose a model or a permission mode; answered when that is in the log."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Call: be the one who receives a run's messages; refused while another is (`receiver_taken`).
+
+    Attributes:
+        run_id: the run.
+        holder: who; a claim of the same holder is granted again.
+        release: give it back instead.
+    """
+
+    run_id: str
+    holder: str
+    release: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """Cast by the log: what was to be appended is, or could not be.
+
+    Attributes:
+        token: which append.
+        error: why not; `None` if it is.
+    """
+
+    token: int
+    error: BaseException | None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolDone:
+    """Cast by a tool's task: its outcome."""
+
+    query_id: str
+    tool_use_id: str
+    content: str
+    is_error: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Cast when the callback broker has answered, or has died."""
+
+    query_id: str
+    request_id: str
+    future: Future[Any]

@@ -1,0 +1,131 @@
+"""What a session is started with, checked before anything is started.
+
+>>> SessionOptions.of({"on_crash": "retry"}).on_crash
+'retry'
+>>> SessionOptions.of({"on_crsh": "retry"})
+Traceback (most recent call last):
+    ...
+beam.errors.InvalidInput: option: expected one of backend, ..., got 'on_crsh'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from beam.errors import InvalidInput
+from beam.model.runs import OnCrash, parse_on_crash
+from beam.otp import Backoff, Restarts
+
+__all__ = ["SessionOptions"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOptions:
+    """The options of `Fleet.start_session`; all times are in seconds.
+
+    Attributes:
+        backend: the name of the backend; `None` lets the router choose.
+        routing: what the router is asked with, if there is no `backend` (see `beam.routing`).
+        session_id: the session's name; made up unless given.
+        cwd: the folder that the agent works in; empty for the fleet's own.
+        model, permission_mode: chosen for the agent, where its backend knows such.
+        permission_handler: `(method, params, context) -> allow(...) | deny(...)`, asked when the
+            agent wants permission; run on a thread of its own.
+        approval_handler: the same for approvals, in the words accept and decline.
+        user_input_handler: `(request, context) -> answer`, asked when the agent wants input.
+        permission_default: `"allow"` or `"deny"`: what counts where no handler is registered.
+        permission_timeout: how long a handler may take; then the answer is no (G14).
+        tools: functions that the agent may call; their signatures say with what.
+        on_crash: what becomes of a run whose session crashes: `"interrupt"` or `"retry"`.
+        retries: how many crashes a retried run survives; `None` for any number.
+        timeout: how long a run may take once it is at work; `None` for ever.
+        queue_max: how many submitted runs may wait.
+        connect_timeout, init_timeout: how long the agent may take to start, and to be ready.
+        reconnects: how many transports may end, and within what time, before it is quarantined.
+        backoff: how long it waits before it connects again.
+        metadata: the caller's own notes, JSON data.
+        options: what else the backend understands.
+    """
+
+    backend: str | None = None
+    routing: Mapping[str, Any] | None = None
+    session_id: str | None = None
+    cwd: str = ""
+    model: str | None = None
+    permission_mode: str | None = None
+    permission_handler: Callable[..., Any] | None = None
+    approval_handler: Callable[..., Any] | None = None
+    user_input_handler: Callable[..., Any] | None = None
+    permission_default: str = "deny"
+    permission_timeout: float = 300.0
+    tools: Sequence[Callable[..., Any]] = ()
+    on_crash: OnCrash = "interrupt"
+    retries: int | None = None
+    timeout: float | None = 120.0
+    queue_max: int = 1000
+    connect_timeout: float = 15.0
+    init_timeout: float = 15.0
+    reconnects: Restarts = field(default_factory=lambda: Restarts(5, per=60.0))
+    backoff: Backoff = field(default_factory=lambda: Backoff(0.1, 30.0, jitter=0.2))
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> SessionOptions:
+        """Return the options that `given` names.
+
+        Raises:
+            InvalidInput: an option is unknown, or its value is not what it must be.
+        """
+        known = [one.name for one in fields(cls)]
+        for name in given:
+            if name not in known:
+                raise InvalidInput("option", name, f"one of {', '.join(known)}")
+        return cls(**given)
+
+    def __post_init__(self) -> None:
+        parse_on_crash(self.on_crash)
+        for name in ("backend", "session_id", "model", "permission_mode"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, str) or not value):
+                raise InvalidInput(name, value, "a non-empty text, or None")
+        if self.permission_default not in ("allow", "deny"):
+            raise InvalidInput("permission_default", self.permission_default, "'allow' or 'deny'")
+        for name in ("permission_handler", "approval_handler", "user_input_handler"):
+            if getattr(self, name) is not None and not callable(getattr(self, name)):
+                raise InvalidInput(name, getattr(self, name), "a function, or None")
+        for name in ("permission_timeout", "connect_timeout", "init_timeout"):
+            check_seconds(name, getattr(self, name))
+        if self.timeout is not None:
+            check_seconds("timeout", self.timeout)
+        check_count("queue_max", self.queue_max, at_least=1)
+        if self.retries is not None:
+            check_count("retries", self.retries, at_least=0)
+
+    def callbacks(self) -> dict[str, Any]:
+        """Return what the callback broker is told of them."""
+        names = ("permission_handler", "approval_handler", "user_input_handler")
+        given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        return {**given, "permission_default": self.permission_default}
+
+
+def check_seconds(name: str, value: Any) -> None:
+    """Refuse what is no positive number of seconds.
+
+    Raises:
+        InvalidInput: naming `name`.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+        raise InvalidInput(name, value, "a number of seconds above 0")
+
+
+def check_count(name: str, value: Any, *, at_least: int) -> None:
+    """Refuse what is no whole number of `at_least` or more.
+
+    Raises:
+        InvalidInput: naming `name`.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
+        raise InvalidInput(name, value, f"a whole number, {at_least} or more")

@@ -1,0 +1,192 @@
+"""A session's past: what its events say of its runs, its conversation and what it left open.
+
+A plain value, folded from the log event by event: the session's process starts from it, after a
+crash as at the first time, and nothing else is needed to go on.
+
+    >>> from beam.model import Event
+    >>> def event(kind, run_id=None, **data):
+    ...     return Event(id=kind, type=kind, session_id="s", timestamp=1, run_id=run_id, data=data)
+    >>> past = Past()
+    >>> record = {"prompt": "Hello", "on_crash": "retry"}
+    >>> past.take(event("run_submitted", "r", **record))
+    >>> past.take(event("run_started", "r", attempt=1))
+    >>> past.in_flight().run_id, past.in_flight().attempts
+    ('r', 1)
+    >>> past.take(event("run_completed", "r", output="Hello yourself."))
+    >>> past.in_flight(), [(turn.role, turn.content) for turn in past.history]
+    (None, [('user', 'Hello'), ('assistant', 'Hello yourself.')])
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from beam.backends.host_lines import Turn
+from beam.model import encoding
+from beam.model.runs import parse_on_crash
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from beam.model.events import Event
+    from beam.model.runs import OnCrash
+
+__all__ = ["HISTORY_CHARACTERS", "HISTORY_TURNS", "Past", "Work"]
+
+# The most of a conversation that is told an agent anew; the log has all of it.
+HISTORY_TURNS = 200
+HISTORY_CHARACTERS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A run as the session's process holds it: what to ask, and on which terms.
+
+    Attributes:
+        run_id: its name.
+        prompt: what is asked.
+        params: the query's options.
+        timeout: the seconds that one attempt may take.
+        on_crash: what becomes of it if the session crashes while it is at work.
+        retries: how many crashes it survives; None for any number. Those that an experiment
+            injected do not count.
+        metadata: the caller's own notes.
+        attempts: how often it has been started.
+        excused: how many of these attempts an experiment ended.
+    """
+
+    run_id: str
+    prompt: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    timeout: float | None = 120.0
+    on_crash: OnCrash = "interrupt"
+    retries: int | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    attempts: int = 0
+    excused: int = 0
+
+    def as_data(self) -> dict[str, Any]:
+        """Return what `run_submitted` keeps of it."""
+        return {
+            "prompt": self.prompt,
+            "params": dict(self.params),
+            "timeout": self.timeout,
+            "on_crash": self.on_crash,
+            "retries": self.retries,
+            "metadata": dict(self.metadata),
+        }
+
+    @classmethod
+    def of(cls, run_id: str, data: Mapping[str, Any]) -> Work:
+        """Return the run that `as_data` described."""
+        return cls(
+            run_id=run_id,
+            prompt=str(data.get("prompt", "")),
+            params=data.get("params") or {},
+            timeout=data.get("timeout"),
+            on_crash=parse_on_crash(data.get("on_crash", "interrupt")),
+            retries=data.get("retries"),
+            metadata=data.get("metadata") or {},
+        )
+
+    def may_retry(self) -> bool:
+        """Say whether a crash in this attempt leads to another."""
+        if self.on_crash != "retry":
+            return False
+        return self.retries is None or self.attempts - self.excused <= self.retries
+
+
+class Past:
+    """What the events of one session amount to.
+
+    Attributes:
+        started: whether the session was ever started.
+        restarts: how often its process has been restarted.
+        stopped: whether it has ended for good.
+        history: the conversation: of each answered run its prompt and its answer, the newest
+            `HISTORY_TURNS` and `HISTORY_CHARACTERS`.
+        open_tools: the tool calls that were dispatched and have no outcome yet (G12), with their
+            runs.
+        open_permissions: the permission requests that nobody has answered, with their runs.
+        settings: the model and the permission mode that were chosen for it.
+        known: the runs that it has taken.
+    """
+
+    def __init__(self) -> None:
+        self.started = False
+        self.restarts = 0
+        self.stopped = False
+        self.history: deque[Turn] = deque()
+        self.open_tools: dict[str, str | None] = {}
+        self.open_permissions: dict[str, str | None] = {}
+        self.settings: dict[str, Any] = {}
+        self.known: dict[str, None] = {}
+        self._characters = 0
+        self._waiting: dict[str, Work] = {}
+        self._running: Work | None = None
+
+    def queue(self) -> list[Work]:
+        """Return the runs that wait, in the order in which they are to be run."""
+        return list(self._waiting.values())
+
+    def in_flight(self) -> Work | None:
+        """Return the run that was at work."""
+        return self._running
+
+    def take(self, event: Event) -> None:
+        """Take one event more, in the order of the log."""
+        run_id, data = event.run_id, event.data
+        match event.type:
+            case "session_started":
+                self.started = True
+            case "session_restarted":
+                self.restarts += 1
+            case "session_stopped":
+                self.stopped = True
+            case "state_changed":
+                self.settings.update(data.get("settings") or {})
+            case "tool_call_started":
+                self.open_tools[str(data.get("tool_use_id"))] = run_id
+            case "tool_call_completed" | "tool_call_unknown":
+                self.open_tools.pop(str(data.get("tool_use_id")), None)
+            case "permission_requested":
+                self.open_permissions[str(data.get("request_id"))] = run_id
+            case "permission_resolved":
+                self.open_permissions.pop(str(data.get("request_id")), None)
+            case _ if run_id is not None:
+                self._take_of_run(event, run_id)
+
+    def _take_of_run(self, event: Event, run_id: str) -> None:
+        running = self._running if self._running and self._running.run_id == run_id else None
+        match event.type:
+            case "run_submitted":
+                self._waiting[run_id] = Work.of(run_id, event.data)
+                self.known[run_id] = None
+            case "run_started":
+                work = self._waiting.pop(run_id, None) or running
+                if work is not None:
+                    self._running = replace(work, attempts=work.attempts + 1)
+            case "fault_injected" if running is not None:
+                self._running = replace(running, excused=running.excused + 1)
+            case "run_retried" if running is not None:
+                # Before those that came after it.
+                self._waiting = {run_id: running, **self._waiting}
+                self._running = None
+            case "run_completed" | "run_failed" | "run_interrupted":
+                work = running or self._waiting.pop(run_id, None)
+                self._running = None if running else self._running
+                if work is not None and event.type == "run_completed":
+                    self.remember(work.prompt, event.data.get("output"))
+
+    def remember(self, prompt: str, output: Any) -> None:
+        """Add an answered run to the conversation, and forget the oldest of too long a one."""
+        answer = output if isinstance(output, str) else encoding.encode(output)
+        for turn in (Turn("user", prompt), Turn("assistant", answer)):
+            self.history.append(turn)
+            self._characters += len(turn.content)
+        while len(self.history) > HISTORY_TURNS or (
+            self._characters > HISTORY_CHARACTERS and len(self.history) > 2
+        ):
+            self._characters -= len(self.history.popleft().content)

@@ -1,0 +1,91 @@
+"""What becomes of runs that a crash has cut, and how a session's process takes up its past (G12)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from beam.sessions.past import Past
+from beam.sessions.workload import Workload
+
+if TYPE_CHECKING:
+    from beam.model.events import Event, EventType
+    from beam.sessions.desk import Desk
+    from beam.sessions.options import SessionOptions
+    from beam.sessions.past import Work
+
+__all__ = ["after_crash", "excused", "recall"]
+
+# The events from which a session's process starts; its messages are for those who read the log.
+STRUCTURAL: tuple[EventType, ...] = (
+    "session_started", "session_restarted", "session_stopped", "state_changed",
+    "run_submitted", "run_started", "run_retried", "run_completed", "run_failed",
+    "run_interrupted", "tool_call_started", "tool_call_completed", "tool_call_unknown",
+    "fault_injected",
+)  # fmt: skip
+
+
+def recall(desk: Desk, backend: str, options: SessionOptions) -> tuple[Past, Workload]:
+    """Fold the session's events, and say in the log that it goes on, and with what.
+
+    A session that is new is in the log when this returns.
+    """
+    past = Past()
+    for event in desk.journal.read(desk.session_id, types=STRUCTURAL):
+        past.take(event)
+    load = Workload(options.queue_max, past.queue(), past.known)
+    if not past.started:
+        desk.log_wait([_started(desk, backend, options)])
+        return past, load
+    past.restarts += 1
+    news = [desk.event("session_restarted", restarts=past.restarts)]
+    news += [
+        desk.event("tool_call_unknown", run, tool_use_id=use)
+        for use, run in past.open_tools.items()
+    ]
+    work = past.in_flight()
+    if work is not None:
+        facts = {"reason": "interrupted", "cause": "session_crashed"}
+        news.append(after_crash(desk, load, work, facts))
+    desk.log(news)
+    return past, load
+
+
+def _started(desk: Desk, backend: str, options: SessionOptions) -> Event:
+    return desk.event(
+        "session_started",
+        backend=backend,
+        cwd=options.cwd,
+        model=options.model,
+        permission_mode=options.permission_mode,
+        metadata=dict(options.metadata),
+    )
+
+
+def after_crash(desk: Desk, load: Workload, work: Work, facts: dict[str, Any]) -> Event:
+    """Put a run that a crash has cut back at the front of the queue, or end it.
+
+    Args:
+        desk: makes the event.
+        load: the queue.
+        work: the run.
+        facts: the reason of the crash, and what else is known of it.
+
+    Returns:
+        What is to be logged.
+    """
+    if work.may_retry():
+        load.put_back(work)
+        return desk.event("run_retried", work.run_id, attempts=work.attempts, **facts)
+    if work.on_crash == "retry":
+        facts = {**facts, "reason": "retries_exhausted", "cause": facts["reason"]}
+        return desk.event("run_failed", work.run_id, attempts=work.attempts, **facts)
+    return desk.event("run_interrupted", work.run_id, attempts=work.attempts, **facts)
+
+
+def excused(desk: Desk, work: Work) -> Work:
+    """Return the run with the faults counted that an experiment has injected into it."""
+    if work.retries is None:
+        return work
+    faults = desk.journal.read(desk.session_id, types=("fault_injected",))
+    return replace(work, excused=sum(one.run_id == work.run_id for one in faults))

@@ -1,0 +1,117 @@
+"""The roster: which sessions there should be, and how each stands.
+
+It belongs to the fleet and outlives every process in it, so that a supervisor or a directory that
+starts anew can bring back what was there.
+
+    >>> roster = Roster()
+    >>> roster.enter("session_1", spec="how to start it")
+    >>> roster.set_status("session_1", "quarantined")
+    >>> roster.status("session_1"), roster.status("session_2")
+    ('quarantined', None)
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from beam.sessions.messages import Submit
+    from beam.sessions.run import Run
+
+__all__ = ["Roster", "Status", "Undelivered"]
+
+Status = Literal["starting", "live", "restarting", "quarantined", "closed"]
+"""How a session stands: `restarting` while its process is down and will be back."""
+
+# The most submissions that wait for one session to come back.
+UNDELIVERED = 1000
+# The most closed sessions whose fate is remembered here; the log knows all of them.
+CLOSED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """A submission that found its session's process gone."""
+
+    submit: Submit
+    run: Run
+
+
+class _Entry:
+    __slots__ = ("spec", "status", "undelivered")
+
+    def __init__(self, spec: Any) -> None:
+        self.spec = spec
+        self.status: Status = "starting"
+        self.undelivered: list[Undelivered] = []
+
+
+class Roster:
+    """The sessions of a fleet; every function may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._entries: dict[str, _Entry] = {}
+        self._closed: dict[str, None] = {}
+
+    def enter(self, session_id: str, spec: Any) -> bool:
+        """Enter a session that is about to be started; return whether the id was free."""
+        with self._lock:
+            if session_id in self._entries:
+                return False
+            self._closed.pop(session_id, None)
+            self._entries[session_id] = _Entry(spec)
+            return True
+
+    def spec(self, session_id: str) -> Any:
+        """Return how a session is started, `None` if it is not on the roster."""
+        entry = self._entries.get(session_id)
+        return entry.spec if entry is not None else None
+
+    def strike(self, session_id: str) -> list[Undelivered]:
+        """Take a session off, for good; return what could not be delivered to it."""
+        with self._lock:
+            entry = self._entries.pop(session_id, None)
+            self._closed[session_id] = None
+            while len(self._closed) > CLOSED:
+                del self._closed[next(iter(self._closed))]
+            return entry.undelivered if entry is not None else []
+
+    def status(self, session_id: str) -> Status | None:
+        """Return how a session stands, `None` for one that was never here."""
+        entry = self._entries.get(session_id)
+        if entry is not None:
+            return entry.status
+        return "closed" if session_id in self._closed else None
+
+    def set_status(self, session_id: str, status: Status) -> None:
+        """Note how a session stands, if it is on the roster."""
+        with self._lock:
+            entry = self._entries.get(session_id)
+            if entry is not None:
+                entry.status = status
+
+    def sessions(self) -> dict[str, Status]:
+        """Return the sessions and how they stand, oldest first."""
+        with self._lock:
+            return {session_id: entry.status for session_id, entry in self._entries.items()}
+
+    def leave(self, session_id: str, undelivered: Undelivered) -> bool:
+        """Keep a submission for when the session is back; return whether there was room."""
+        with self._lock:
+            entry = self._entries.get(session_id)
+            if entry is None or len(entry.undelivered) >= UNDELIVERED:
+                return False
+            entry.undelivered.append(undelivered)
+            return True
+
+    def collect(self, session_id: str) -> list[Undelivered]:
+        """Take what was kept for a session, oldest first."""
+        with self._lock:
+            entry = self._entries.get(session_id)
+            if entry is None:
+                return []
+            kept, entry.undelivered = entry.undelivered, []
+            return kept

@@ -1,0 +1,97 @@
+"""A run, as the one who asked holds it: a future of the answer, which outlives every restart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from beam.errors import CallTimeout, SessionRestarting
+from beam.otp import Future
+from beam.otp.future import received
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from beam.otp import Node
+    from beam.otp.control import Control
+    from beam.sessions.handle import SessionHandle
+
+__all__ = ["Run"]
+
+
+class Run(Future[Any]):
+    """The answer to one prompt, now or later: `run.get(timeout=600)`, or `await run`.
+
+    The value is what the agent answered: text, or the JSON value of a function that returned one.
+    It comes from the log, when the run's end is there; so it does not matter which incarnation of
+    the session's process did the work, or whether the one that was asked still lives.
+
+    `get` raises `RunFailed` if the run ended without an answer, with the reason; `Interrupted` if
+    it was cut short, by its user or by a crash with `on_crash="interrupt"` (G12); what the session
+    refused with, if it did not take the run (`QueryInProgress`, `QueueFull`, ...); and
+    `SessionRestarting` or `CallTimeout` if the time is over before any of that, according to
+    whether the session is there.
+
+    Attributes:
+        run_id: its name in the log.
+        session: the session it runs in.
+    """
+
+    __slots__ = ("after", "run_id", "session")
+
+    def __init__(
+        self,
+        session: SessionHandle,
+        run_id: str,
+        after: int,
+        deadline: float | None,
+        granted: float | None,
+    ) -> None:
+        super().__init__(None, deadline, granted)
+        self.session = session
+        self.run_id = run_id
+        # The sequence in the session's log after which everything of this run is found.
+        self.after = after
+
+    def __repr__(self) -> str:
+        return f"<Run {self.run_id} of {self.session.id}: {'ended' if self.done else 'open'}>"
+
+    def home(self, me: Control | None) -> Node:
+        """Return the node of the session's fleet, whose clock rules the wait."""
+        return self.session.node
+
+    def interrupt(self) -> None:
+        """Cut this run short; return when that is in the log.
+
+        Raises:
+            SessionRefused: `no_active_query`; it has ended.
+            SessionRestarting: the session was not back within 5 s.
+        """
+        self.session.interrupt(self)
+
+    def get(self, *, timeout: float | None = None) -> Any:
+        """Return the answer; see the class.
+
+        Args:
+            timeout: seconds to wait; `None` for as long as was said when the run was submitted.
+        """
+        try:
+            return super().get(timeout=timeout)
+        except CallTimeout as late:
+            self._too_late(late)
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        try:
+            return (yield from super().__await__())
+        except CallTimeout as late:
+            self._too_late(late)
+
+    __iter__ = __await__
+
+    def _too_late(self, late: CallTimeout) -> NoReturn:
+        if not self.done and self.session.status() == "restarting":
+            raise SessionRestarting(session_id=self.session.id, run_id=self.run_id) from late
+        raise late
+
+    def error(self) -> BaseException | None:
+        """Return the exception that `get` will raise, `None` if it will not or it is not known."""
+        return received(self._value, None) if self.done and self._failed else None

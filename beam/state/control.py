@@ -1,0 +1,348 @@
+"""`Control`: the process that owns what is kept of each session besides its log.
+
+    >>> from beam.log import Log, MemoryStore, Shelf
+    >>> from beam.model.permissions import deny
+    >>> from beam.otp import Node
+    >>> from beam.state.keeper import TableKeeper
+    >>> with Node() as node:
+    ...     _ = Log.start(Shelf(MemoryStore), name="log"), TableKeeper.start(name="keeper")
+    ...     control = Control.start(name="control").proxy()
+    ...     handler = lambda method, params, context: deny("not on a Friday")
+    ...     control.register_session_callbacks("session_1", {"permission_handler": handler}).get()
+    ...     control.request_permission("session_1", "write", {"path": "a.py"}, {}).get()
+    Deny(reason='not on a Friday', interrupt=False)
+
+It keeps configuration, tasks, feedback, the callback broker and pending requests, all by session id;
+that there is such a session is not checked. Its functions have the names and the order of arguments
+of the specification. What only reads can be read without asking the process (`ControlReads`).
+
+What was acknowledged of requests, feedback and tasks is in the log before that (G11), and what is
+open survives a kill of this process and of the whole program (`beam.state.control_events` says what
+is rebuilt). Configuration, handlers and the records of tasks survive a kill of this process only.
+
+Handlers never run here: see `beam.state.handlers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from beam.errors import InvalidInput
+from beam.log import replay
+from beam.model.identifiers import request_id as new_request_id
+from beam.otp import Down, noreply
+from beam.state.answering import refuse, reply
+from beam.state.ask import Asked, Asks
+from beam.state.broker import Broker, Late
+from beam.state.callbacks import Callbacks
+from beam.state.control_events import CONTROL_TYPES, Past, event_of_told
+from beam.state.control_rows import CONTROL, ControlReads, ControlRows, Registered
+from beam.state.handlers import HANDLERS, Fill, Heard, Overdue
+from beam.state.journal import Journal
+from beam.state.keeper import TableOwner
+from beam.state.plain import text
+from beam.state.session_config import SessionConfig
+from beam.state.tasks import LateTask, SessionTasks
+from beam.state.writes import Step, Stored, Write, Writes
+
+if TYPE_CHECKING:
+    from beam.otp import Ref
+
+__all__ = ["PERMISSION_TIMEOUT", "Control"]
+
+PERMISSION_TIMEOUT = 300.0
+"""Seconds that a handler has, unless its session says otherwise (G14)."""
+
+
+class Control(ControlReads, TableOwner):
+    """The process `control`. Bad input is answered with `InvalidInput`, by every function."""
+
+    def init(
+        self, permission_timeout: float = PERMISSION_TIMEOUT, handlers: int = HANDLERS
+    ) -> None:
+        """Take the table over, and bring it up to date from the log.
+
+        Args:
+            permission_timeout: the seconds that a handler has, unless its session says otherwise.
+            handlers: how many handlers may run at once.
+        """
+        self._journal = Journal.of(self.node)
+        self._rows = ControlRows(self._take_table(CONTROL))
+        me = self.actor_ref
+        self._writes = Writes(self._journal, me.cast)
+        self._broker = Broker(
+            self,
+            self._journal,
+            self._rows,
+            self._writes,
+            timeout=permission_timeout,
+            most=handlers,
+        )
+        self._tasks = SessionTasks(self, self._journal, self._rows, self._writes)
+        self._numbered = 0
+        self._catch_up()
+        self._broker.restore()
+        self._tasks.restore()
+
+    def _rows_now(self) -> ControlRows:
+        return self._rows
+
+    def _catch_up(self) -> None:
+        """Fold what is in the log and not in the rows: all of it, or what a crash kept out."""
+        store = self._journal.store
+        # Behind everything that a former life of this process has handed to the log.
+        store.append_wait([])
+        end, known = store.last_position(), self._rows.position()
+        past = Past(None if known is None else self._rows)
+        now, at = self.node.clock.now(), self._journal.now()
+        for stored in replay(store, after_position=known or 0, types=CONTROL_TYPES):
+            past.take(stored, now=now, at=at)
+        for session_id, requests in past.requests.items():
+            self._rows.put("requests", session_id, requests)
+        for session_id, feedback in past.feedback.items():
+            self._rows.put("feedback", session_id, feedback)
+        self._rows.put_position(max(end, past.position))
+
+    # Configuration
+
+    def set_config(self, session_id: str, key: str, value: Any) -> None:
+        """Set one value of the session's configuration, in place of what it had."""
+        self._put_config(session_id, self._config(session_id).with_value(key, value))
+
+    def clear_config(self, session_id: str) -> None:
+        """Forget the session's configuration."""
+        self._rows.drop("config", text("session_id", session_id))
+
+    def set_permission_mode(self, session_id: str, mode: str) -> None:
+        """Set how far the session's agent may go without asking."""
+        self._put_config(session_id, self._config(session_id).with_permission_mode(mode))
+
+    def set_max_thinking_tokens(self, session_id: str, tokens: int) -> None:
+        """Set the session's budget for thinking, above 0."""
+        self._put_config(session_id, self._config(session_id).with_max_thinking_tokens(tokens))
+
+    def _config(self, session_id: str) -> SessionConfig:
+        return self._rows.config(text("session_id", session_id))
+
+    def _put_config(self, session_id: str, config: SessionConfig) -> None:
+        self._rows.put("config", session_id, config)
+
+    # Tasks
+
+    def register_task(self, session_id: str, task_id: str, process: Ref[Any]) -> Any:
+        """Note that a process is at work on a task of the session, in place of any with this id.
+
+        Raises:
+            QueueFull: so many tasks of the session run already.
+        """
+        self._tasks.register(text("session_id", session_id), task_id, process, self.caller)
+        return noreply
+
+    def unregister_task(self, session_id: str, task_id: str) -> Any:
+        """Forget a task; its process is left alone. An unknown one is forgotten already."""
+        self._tasks.unregister(text("session_id", session_id), task_id, self.caller)
+        return noreply
+
+    def stop_task(self, session_id: str, task_id: str) -> Any:
+        """End a task's process: `"shutdown"`, and 5 s later `"kill"`; again changes nothing.
+
+        Raises:
+            NotFound: there is no such task.
+        """
+        self._tasks.stop(text("session_id", session_id), task_id, self.caller)
+        return noreply
+
+    # Feedback
+
+    def submit_feedback(self, session_id: str, feedback: Mapping[str, Any]) -> Any:
+        """Keep what somebody said about the session, with the next number."""
+        text("session_id", session_id)
+        caller = self.caller
+
+        def change() -> Step:
+            kept, told = self._rows.feedback(session_id).submitted(feedback, at=self._journal.now())
+            event = event_of_told(self._journal, told)
+            return Step((event,), partial(self._feedback_kept, session_id, kept, caller))
+
+        self._writes.submit(("feedback", session_id), Write(change, partial(refuse, caller)))
+        return noreply
+
+    def clear_feedback(self, session_id: str) -> Any:
+        """Forget the feedback; the numbers go on."""
+        text("session_id", session_id)
+        caller = self.caller
+
+        def change() -> Step:
+            kept = self._rows.feedback(session_id).cleared()
+            event = self._journal.event("feedback_cleared", session_id, seq=kept.last_seq)
+            return Step((event,), partial(self._feedback_kept, session_id, kept, caller))
+
+        self._writes.submit(("feedback", session_id), Write(change, partial(refuse, caller)))
+        return noreply
+
+    def _feedback_kept(self, session_id: str, kept: Any, caller: Any, stored: Any) -> None:
+        self._rows.put_stored("feedback", session_id, kept, stored)
+        reply(caller)
+
+    # The callback broker
+
+    def register_session_callbacks(self, session_id: str, options: Mapping[str, Any]) -> None:
+        """Register the session's handlers, in place of those that it had.
+
+        Args:
+            session_id: the session.
+            options: `permission_handler`, `approval_handler`, `user_input_handler`,
+                `permission_default` and `permission_timeout` (seconds); other keys are left.
+        """
+        text("session_id", session_id)
+        _check_mapping("options", options)
+        timeout = options.get("permission_timeout")
+        if timeout is not None and not _is_seconds(timeout):
+            raise InvalidInput("permission_timeout", timeout, "a number of seconds above 0")
+        registered = Registered(Callbacks.from_options(options), timeout)
+        self._rows.put("callbacks", session_id, registered)
+
+    def clear_session_callbacks(self, session_id: str) -> None:
+        """Forget the session's handlers, so that everything is denied; those at work go on."""
+        self._rows.drop("callbacks", text("session_id", session_id))
+
+    def request_permission(
+        self, session_id: str, method: str, params: Mapping[str, Any], context: Mapping[str, Any]
+    ) -> Any:
+        """Ask whether the session's agent may do something; answered with the `Decision`.
+
+        Args:
+            session_id: the session.
+            method: what it wants to do.
+            params: with what; JSON data.
+            context: what else is known: `request_id` names the request, which asked again is asked
+                once; `run_id` and `tool_use_id` are noted in the log.
+        """
+        self._ask("permission", session_id, method, params, context)
+        return noreply
+
+    def request_approval(
+        self, session_id: str, method: str, params: Mapping[str, Any], context: Mapping[str, Any]
+    ) -> Any:
+        """Ask for an approval; answered with an `Approval`. The arguments are as for a permission."""
+        self._ask("approval", session_id, method, params, context)
+        return noreply
+
+    def request_user_input(
+        self, session_id: str, request: Mapping[str, Any], context: Mapping[str, Any]
+    ) -> Any:
+        """Ask the user something; answered with the answer, or with `PendingInput`.
+
+        Args:
+            session_id: the session.
+            request: what is asked; JSON data.
+            context: what else is known, as for a permission.
+        """
+        _check_mapping("request", request)
+        self._broker.ask(self._asked("user_input", session_id, request, context), self.caller)
+        return noreply
+
+    def _ask(self, asks: Asks, session_id: str, method: str, params: Any, context: Any) -> None:
+        _check_mapping("params", params)
+        request = {"kind": asks, "method": text("method", method), "params": params}
+        self._broker.ask(self._asked(asks, session_id, request, context), self.caller)
+
+    def _asked(
+        self, asks: Asks, session_id: str, request: Mapping[str, Any], context: Mapping[str, Any]
+    ) -> Asked:
+        text("session_id", session_id)
+        _check_mapping("context", context)
+        name = context.get("request_id")
+        name = self._new_request_id() if name is None else text("request_id", name)
+        return Asked(session_id, name, asks, request, context)
+
+    def _new_request_id(self) -> str:
+        # Larger than any before it in this fleet, also than those of a former life.
+        self._numbered = max(self._numbered + 1, self._journal.now())
+        return new_request_id(self._numbered, self.node.clock.random.randbytes(4))
+
+    # Pending requests
+
+    def store_pending_request(
+        self, session_id: str, request_id: str, request: Mapping[str, Any]
+    ) -> Any:
+        """Store a request that somebody is to answer, in place of any with this id.
+
+        Raises:
+            QueueFull: so many requests of the session wait already.
+            StateRefused: `being_asked`: a handler is at work on one with this id.
+        """
+        session_id = text("session_id", session_id)
+        self._broker.store(session_id, request_id, request, self.caller)
+        return noreply
+
+    def resolve_pending_request(
+        self, session_id: str, request_id: str, response: Mapping[str, Any]
+    ) -> Any:
+        """Answer a request, once; who waits for it is answered, too.
+
+        A permission or an approval is answered by `response["decision"]`, in any form that its
+        handler may use; what cannot be read denies (G14).
+
+        Raises:
+            NotFound: there is no such request.
+            StateRefused: `already_resolved`.
+        """
+        session_id = text("session_id", session_id)
+        self._broker.resolve(session_id, request_id, response, self.caller)
+        return noreply
+
+    # The end of a session
+
+    def forget_session(self, session_id: str) -> Any:
+        """Forget a session that has ended: what it asked is denied, what the user is asked stays."""
+        for kind in ("config", "callbacks"):
+            self._rows.drop(kind, text("session_id", session_id))
+        for kind in ("tasks", "feedback"):
+            drop = partial(self._rows.drop, kind, session_id)
+            step = Step((), lambda _, drop=drop: drop())
+            self._writes.submit((kind, session_id), Write(lambda step=step: step, _dropped))
+        self._broker.forget(session_id, self.caller)
+        return noreply
+
+    # Mail
+
+    def handle_cast(self, message: Any) -> None:
+        """Go on with what was stored, heard or due."""
+        match message:
+            case Stored():
+                self._writes.stored(message)
+            case Heard():
+                self._broker.heard(message)
+            case Fill():
+                self._broker.handlers.fill()
+            case _:
+                super().handle_cast(message)
+
+    def handle_info(self, message: Any) -> None:
+        """Take timers, and the ends of handlers and of tasks."""
+        match message:
+            case Late():
+                self._broker.late(message)
+            case Overdue():
+                self._broker.handlers.overdue(message)
+            case LateTask():
+                self._tasks.late(message)
+            case Down():
+                heard = self._broker.handlers.down(message)
+                if heard is not None:
+                    self._broker.heard(heard)
+                self._tasks.down(message)
+            case _:
+                super().handle_info(message)
+
+
+def _check_mapping(field: str, value: object) -> None:
+    if not isinstance(value, Mapping):
+        raise InvalidInput(field, type(value).__name__, "a mapping")
+
+
+def _is_seconds(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1e9

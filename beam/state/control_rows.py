@@ -1,0 +1,230 @@
+"""Control's table: what is kept of each session, and how everybody reads it.
+
+A row's key says what it is of which session, so that each kind of change touches one row:
+
+| key | value |
+|---|---|
+| `("config", session_id)` | `SessionConfig` |
+| `("callbacks", session_id)` | `Registered` |
+| `("tasks", session_id)` | `TaskRecords` |
+| `("feedback", session_id)` | `Feedback` |
+| `("requests", session_id)` | `Requests` |
+| `("handler", session_id, request_id)` | `Running`: a handler at work |
+| `("position",)` | the position in the log up to which the rows are true |
+
+The table is protected: its owner, the process `control`, writes; everybody reads where they are, and
+asks nobody. When the owner dies, the table's heir keeps it for the next one, rows and all; handlers
+that are at work stay at work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from beam.state.callbacks import Callbacks
+from beam.state.feedback import Feedback
+from beam.state.handlers import AskKey
+from beam.state.keeper import table_of
+from beam.state.requests import Requests
+from beam.state.session_config import SessionConfig
+from beam.state.task_records import TaskRecord, TaskRecords
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from beam.log import StoredRecord
+    from beam.otp import Node, Table
+    from beam.state.handlers import Running
+
+__all__ = ["CONTROL", "ControlReads", "ControlRows", "Registered"]
+
+CONTROL = "control"
+"""The name of the process, and of its table."""
+
+_POSITION = ("position",)
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """What a session registered with the callback broker.
+
+    Attributes:
+        handlers: its handlers, and the default.
+        timeout: the seconds that a handler has; `None` for the fleet's own.
+    """
+
+    handlers: Callbacks = field(default_factory=Callbacks)
+    timeout: float | None = None
+
+
+class ControlRows:
+    """The rows by kind; who has none of a kind has the empty value."""
+
+    __slots__ = ("_table",)
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    # Reading, by anybody
+
+    def config(self, session_id: str) -> SessionConfig:
+        """Return the session's configuration."""
+        found: SessionConfig | None = self._value(("config", session_id))
+        return found or SessionConfig()
+
+    def callbacks(self, session_id: str) -> Registered:
+        """Return the session's handlers."""
+        found: Registered | None = self._value(("callbacks", session_id))
+        return found or Registered()
+
+    def tasks(self, session_id: str) -> TaskRecords:
+        """Return the session's tasks."""
+        found: TaskRecords | None = self._value(("tasks", session_id))
+        return found or TaskRecords(session_id)
+
+    def feedback(self, session_id: str) -> Feedback:
+        """Return the feedback on the session."""
+        found: Feedback | None = self._value(("feedback", session_id))
+        return found or Feedback(session_id)
+
+    def requests(self, session_id: str) -> Requests:
+        """Return the session's requests."""
+        found: Requests | None = self._value(("requests", session_id))
+        return found or Requests.of(session_id)
+
+    def handler(self, key: AskKey) -> Running | None:
+        """Return the handler that is at work on an ask."""
+        found: Running | None = self._value(("handler", *key))
+        return found
+
+    def position(self) -> int | None:
+        """Return the position in the log up to which the rows are true; `None` if unknown."""
+        found: int | None = self._value(_POSITION)
+        return found
+
+    def handlers(self) -> Iterator[tuple[AskKey, Running]]:
+        """Yield every handler that is at work, with its ask."""
+        for key, value in self._of_kind("handler"):
+            yield AskKey(*key[1:]), value
+
+    def all_requests(self) -> Iterator[Requests]:
+        """Yield the requests of every session."""
+        for _, value in self._of_kind("requests"):
+            yield value
+
+    def all_tasks(self) -> Iterator[TaskRecords]:
+        """Yield the tasks of every session."""
+        for _, value in self._of_kind("tasks"):
+            yield value
+
+    # Writing, by the owner
+
+    def put(self, kind: str, session_id: str, value: Any) -> None:
+        """Keep the configuration, the handlers or the like of a session."""
+        self._table.insert(((kind, session_id), value))
+
+    def put_stored(
+        self, kind: str, session_id: str, value: Any, stored: list[StoredRecord]
+    ) -> None:
+        """Keep what follows from events, and how far the rows are true with that."""
+        position = max([self.position() or 0, *(record.position for record in stored)])
+        self._table.insert(((kind, session_id), value), (_POSITION, position))
+
+    def put_position(self, position: int) -> None:
+        """Note how far the rows are true."""
+        self._table.insert((_POSITION, position))
+
+    def drop(self, kind: str, session_id: str) -> None:
+        """Forget what is kept of a kind."""
+        self._table.delete((kind, session_id))
+
+    def put_handler(self, key: AskKey, running: Running) -> None:
+        """Keep a handler that is at work."""
+        self._table.insert((("handler", *key), running))
+
+    def drop_handler(self, key: AskKey) -> None:
+        """Forget a handler that has ended."""
+        self._table.delete(("handler", *key))
+
+    def _value(self, key: tuple[str, ...]) -> Any:
+        rows = self._table.lookup(key)
+        return rows[0][1] if rows else None
+
+    def _of_kind(self, kind: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+        for key, value in self._table.tab2list():
+            if key[0] == kind:
+                yield key, value
+
+
+class ControlReads:
+    """What can be read of control, by anybody: on the caller's thread, and without asking it.
+
+        reads = ControlReads(node)
+        reads.list_pending_requests("session_1")
+
+    Args:
+        node: where control runs.
+
+    Raises (each function):
+        NotFound: `no_table`: control has never run there, or has ended.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node_of_table = node
+
+    def _rows_now(self) -> ControlRows:
+        return ControlRows(table_of(self._node_of_table, CONTROL))
+
+    def get_config(self, session_id: str, key: str) -> Any:
+        """Return one value of the session's configuration.
+
+        Raises:
+            NotFound: `not_set` with `key`.
+        """
+        return self._rows_now().config(session_id).get(key)
+
+    def get_all_config(self, session_id: str) -> dict[str, Any]:
+        """Return the session's configuration, secrets included."""
+        return self._rows_now().config(session_id).all()
+
+    def get_permission_mode(self, session_id: str) -> Any:
+        """Return the session's permission mode.
+
+        Raises:
+            NotFound: `not_set`.
+        """
+        return self._rows_now().config(session_id).permission_mode()
+
+    def get_max_thinking_tokens(self, session_id: str) -> int:
+        """Return the session's budget for thinking.
+
+        Raises:
+            NotFound: `not_set`.
+        """
+        return self._rows_now().config(session_id).max_thinking_tokens()
+
+    def list_tasks(self, session_id: str) -> list[TaskRecord]:
+        """Return the session's tasks, in the order in which they were registered."""
+        return self._rows_now().tasks(session_id).all()
+
+    def get_feedback(self, session_id: str) -> list[dict[str, Any]]:
+        """Return the feedback on the session in order, without secrets."""
+        return self._rows_now().feedback(session_id).views()
+
+    def get_pending_response(self, session_id: str, request_id: str) -> dict[str, Any]:
+        """Return the answer to a request, secrets included.
+
+        Raises:
+            NotFound: there is no such request.
+            StateRefused: `pending`, nobody has answered yet.
+        """
+        return self._rows_now().requests(session_id).pending.response(request_id)
+
+    def list_pending_requests(self, session_id: str) -> list[dict[str, Any]]:
+        """Return every request of the session, the oldest first, without secrets.
+
+        Permissions and approvals that wait for their handler are among them.
+        """
+        return self._rows_now().requests(session_id).pending.views()
