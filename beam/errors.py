@@ -22,6 +22,7 @@
     │       ├── QueryInProgress, SessionRestarting, SessionQuarantined, SessionClosed
     │       └── RunFailed
     │           └── Interrupted
+    ├── ToolFailed                           a tool that a function agent called has failed
     ├── StoreError
     │   ├── StoreForeign                     the file is not one of ours
     │   ├── StoreCorrupt                     the file is ours and damaged
@@ -91,6 +92,7 @@ __all__ = [
     "StoreTimeout",
     "SupervisorRefused",
     "TableRefused",
+    "ToolFailed",
 ]
 
 
@@ -359,6 +361,22 @@ class Interrupted(RunFailed):
     """The run was cut short: by its user, or by a crash with `on_crash="interrupt"` (G12)."""
 
     default_reason: ClassVar[str] = "interrupted"
+
+
+class ToolFailed(BeamError):
+    """A tool that the host ran for a function agent failed, was refused, or is not there.
+
+    Attributes:
+        tool: its name.
+        content: what the agent is told.
+    """
+
+    reason: Any = "tool_failed"
+
+    def __init__(self, tool: str, content: str) -> None:
+        super().__init__(f"{tool}: {content}")
+        self.tool = tool
+        self.content = content
 
 
 class StoreError(BeamError):

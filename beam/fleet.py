@@ -36,7 +36,7 @@ from beam.ports.actor import Ports
 from beam.ports.harbour import Harbour
 from beam.ports.actor import SHUTDOWN as PORTS_SHUTDOWN
 from beam.routing.backends import BackendSet
-from beam.routing.router import ROUTER, Router, outcome_of
+from beam.routing.router import ROUTER, Reported, Router
 from beam.sessions.directory import SESSION_SUPERVISOR, close_runs
 from beam.sessions.handle import Desks, SessionHandle
 from beam.sessions.options import SessionOptions
@@ -44,8 +44,8 @@ from beam.sessions.roster import Roster
 from beam.sessions.tools import Toolbox
 from beam.sessions.tree import BACKOFF, BUDGET, session_child, session_children
 from beam.state.journal import Journal
-from beam.state.runs import WaitingRuns
 from beam.state.tree import state_children
+from beam.state.waiting_runs import WaitingRuns
 from beam.otp.tree import Branch, branch_of
 
 if TYPE_CHECKING:
@@ -59,6 +59,18 @@ if TYPE_CHECKING:
 __all__ = ["Fleet"]
 
 _TWINS = ("close", "release", "session", "sessions", "start", "start_session", "tree")
+# The reasons of a run's end that say something of its backend.
+BACKEND_FAILURES = frozenset(
+    {
+        "agent_error",
+        "backend_error",
+        "init_timeout",
+        "protocol_error",
+        "session_quarantined",
+        "timeout",
+        "transport_start_failed",
+    }
+)
 # Seconds for the tree to stop; the ports, which stop before the log, have the most of it.
 SHUTDOWN = PORTS_SHUTDOWN + 15.0
 
@@ -191,8 +203,8 @@ class Fleet:
             if harbour is not None:
                 harbour.close()
             self._shelf.close()
-            for run in self._waiting.take_all():
-                run.settle(Interrupted("fleet_closed"), failed=True)
+            for run_id, future in self._waiting.take_all():
+                future.settle(Interrupted("fleet_closed", run_id=run_id), failed=True)
             if self._scratch is not None:
                 self._scratch.cleanup()
 
@@ -346,11 +358,22 @@ class Fleet:
         """Return a journal on the fleet's log, to read events from and write some."""
         return Journal(self._shelf.store, self.node)
 
-    def report(self, backend: str, error: BaseException | None) -> None:
-        """Tell the router's breaker how a run on a backend ended; `None` for with an answer."""
+    def report(
+        self, backend: str, error: BaseException | None, probe: int | None = None
+    ) -> None:
+        """Tell the router's breaker how a run on a backend ended.
+
+        Args:
+            backend: the name.
+            error: what the run failed with; `None` if it has its answer.
+            probe: as the router's `route` said.
+        """
         router = self.node.whereis(ROUTER)
+        reason = getattr(error, "reason", None)
+        failed = reason in BACKEND_FAILURES
+        verdict: Any = "succeeded" if error is None else "failed" if failed else "released"
         if router is not None:
-            router.cast(outcome_of(backend, error))
+            router.cast(Reported(backend, verdict, probe))
 
     @property
     def router(self) -> Ref[Any]:

@@ -57,9 +57,8 @@ def tell(todo: Path, store: Path, out: Path, seconds: float, status: int) -> int
     written = [line["id"] for line in lines]
     lost = len(set(asked) - set(written))
     duplicated = len(written) - len(set(written))
-    reader = SqliteReader.open(store)
-    job = job_of(reader)
-    reader.close()
+    with SqliteReader(store) as reader:
+        job = job_of(reader)
     duplicated += job.duplicated
     answered = sum(line["status"] == "answered" for line in lines)
     by_backend = {

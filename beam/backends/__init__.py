@@ -1,5 +1,12 @@
 """Agents and model providers as backends: one module, or a few, for each kind.
 
 A backend turns what one agent speaks into the unified messages of `beam.model`. It knows nothing
-of supervision or storage: those are above and below.
+of supervision or storage: those are above and below. `function(callable)` and `command(line)` make
+the two of this version; `docs/command-agents.md` says what a command agent speaks.
 """
+
+from beam.backends.backend import Backend
+from beam.backends.command import command
+from beam.backends.function import function
+
+__all__ = ["Backend", "command", "function"]

@@ -18,7 +18,7 @@ import math
 import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -44,7 +44,6 @@ class CommandBackend(Backend):
         spec: what is started for each session.
         interrupt_grace: seconds that the agent has to end a query that it was asked to end.
         shutdown: seconds from end of file on its stdin to TERM, when its session ends in order.
-        host: what `hello` says of the host.
     """
 
     kind: ClassVar[str] = "command"
@@ -52,7 +51,6 @@ class CommandBackend(Backend):
     spec: PortSpec
     interrupt_grace: float = 5.0
     shutdown: float = 5.0
-    host: Mapping[str, str] = field(default_factory=lambda: {"name": "beam"}, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("interrupt_grace", "shutdown"):
@@ -82,6 +80,10 @@ class CommandBackend(Backend):
     def connect(self, name: str, opening: Opening) -> Ref[Any]:
         """Start a connection linked to the calling session; its program is started by and by."""
         return CommandConnection.start_link(self, opening)
+
+    def host(self) -> Mapping[str, str]:
+        """Return what the greeting says of the host."""
+        return {"name": "beam"}
 
     def spec_for(self, opening: Opening) -> PortSpec:
         """Return what to start for a session: in its folder, if it has one."""

@@ -174,7 +174,7 @@ class CommandConnection(Server):
             demonitor(self._start_watch, flush=True)
         self._port = port
         cwd = self._spec.cwd or os.getcwd()
-        self._do(self._talk.started(self._opening.session_id, cwd=cwd, host=self._backend.host))
+        self._do(self._talk.started(self._opening.session_id, cwd=cwd, host=self._backend.host()))
 
     def _not_started(self, error: Exception) -> None:
         self._do(self._talk.not_started(error, now=self._now()))

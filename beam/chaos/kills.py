@@ -56,7 +56,9 @@ class Kills:
         chance = random.Random(f"{self.seed}/{task_id}/{attempt}")  # noqa: S311 - no secret
         if chance.random() >= self.probability:
             return None
-        return Kill(chance.choice(("session", "agent")), chance.random() * SPREAD)
+        # Half of them at once: short attempts would have ended before the others.
+        delay = chance.choice((0.0, chance.random() * SPREAD))
+        return Kill(chance.choice(("session", "agent")), delay)
 
 
 def parse_chaos(text: str) -> Kills:

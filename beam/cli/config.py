@@ -110,7 +110,7 @@ def _named(text: str, known: _Config) -> tuple[str, _Backend]:
 def _backend(name: str, found: _Backend) -> Backend:
     made: Backend
     if found.command is not None:
-        made = command(found.command, env=found.env, cwd=found.cwd or "")
+        made = command(found.command, extra=found.env, cwd=found.cwd)
     else:
         assert found.function is not None
         options: dict[str, Any] = {"process": found.process}

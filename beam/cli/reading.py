@@ -46,8 +46,7 @@ def print_log(
             raise InvalidInput("--type", kind, f"one of {', '.join(EVENT_TYPES)}")
     if not path.is_file():
         raise InvalidInput("FILE", str(path), "the file of a store")
-    reader = SqliteReader.open(path)
-    try:
+    with SqliteReader(path) as reader:
         position = 0
         while True:
             records = reader.read_all(after_position=position, limit=PAGE, types=types or None)
@@ -60,8 +59,6 @@ def print_log(
                 return
             else:
                 reader.wait_for(max(position, reader.last_position()) + 1, WAIT)
-    finally:
-        reader.close()
 
 
 def _json(record: StoredRecord) -> str:

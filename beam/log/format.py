@@ -159,7 +159,7 @@ def examine_leftovers(path: str) -> None:
         # Closed without the right to write, a connection leaves the WAL as it is.
         with closing(connect(path, "mode=ro")) as connection:
             connection.execute("SELECT max(position) FROM event").fetchone()
-            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0] if cut else "ok"
+            found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0] if cut else "ok"
     if found != "ok":
         raise StoreCorrupt(f"damaged: {found}", path)
 

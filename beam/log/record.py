@@ -36,6 +36,9 @@ MAX_BODY: Final = 64 * 1024 * 1024
 MAX_TYPES: Final = 500
 """The most types that one read may ask for."""
 
+# The longest value that an error message shows.
+_SHOWN: Final = 80
+
 # SQLite's integers have 64 bits.
 _MAX_INTEGER: Final = 2**63 - 1
 
@@ -176,7 +179,7 @@ def _check_body(value: object) -> None:
     else:
         raise InvalidInput("body", value, "text or bytes")
     if long:
-        raise InvalidInput("body", f"{value[:40]!r}...", f"at most {MAX_BODY} bytes")
+        raise InvalidInput("body", _shown(value), f"at most {MAX_BODY} bytes")
 
 
 def _check_text(field: str, value: str) -> None:
@@ -185,4 +188,10 @@ def _check_text(field: str, value: str) -> None:
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise InvalidInput(field, value, "text that UTF-8 can encode") from error
+        raise InvalidInput(field, _shown(value), "text that UTF-8 can encode") from error
+
+
+def _shown(value: str | bytes) -> str | bytes:
+    """Return a value as an error carries it: a long one would be a body in every log."""
+    kind = "characters" if isinstance(value, str) else "bytes"
+    return value if len(value) <= _SHOWN else f"{len(value)} {kind}"

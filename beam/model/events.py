@@ -20,7 +20,7 @@ its place, `sequence`, counting from 1 in each session without a gap. What belon
 | `session_quarantined` | its restart budget is used up | reason, restarts |
 | `session_released` | an operator lets it go on | |
 | `session_stopped` | it ended for good | reason |
-| `state_changed` | between its states, or in its settings | from_state, to_state, reason, settings |
+| `state_changed` | between its states or settings | from_state, to_state, reason, settings |
 | `run_submitted` | a prompt was accepted, before anybody is told so | the run's record |
 | `run_started` | an attempt begins | attempt |
 | `run_retried` | back to the queue after a crash | reason, attempts |
@@ -31,8 +31,8 @@ its place, `sequence`, counting from 1 in each session without a gap. What belon
 | `tool_call_started` | before a tool is dispatched (G12) | tool_use_id, tool_name, tool_input |
 | `tool_call_completed` | its result is known | tool_use_id, is_error |
 | `tool_call_unknown` | a crash hid its result | tool_use_id |
-| `permission_requested` | somebody has to allow something | the request's record |
-| `permission_resolved` | it was allowed or denied | request_id, decision |
+| `permission_requested` | somebody has to allow something | the request's record, asks, timeout |
+| `permission_resolved` | it was allowed or denied | request_id, decision, and if it had secrets |
 | `user_input_requested` | somebody has to answer something | request_id, request |
 | `pending_request_stored` | a request waits | request_id, request |
 | `pending_request_resolved` | it was answered | request_id, response |

@@ -40,6 +40,7 @@ from beam.otp.server import Server
 from beam.otp.signals import Monitor
 from beam.otp.statem import StateMachine, state
 from beam.otp.supervisor import Supervisor, supervisor
+from beam.otp.table import Table
 from beam.otp.timer import Timer
 from beam.otp.transitions import (
     Enter,
@@ -87,6 +88,7 @@ __all__ = [
     "StateMachine",
     "StateTimeout",
     "Supervisor",
+    "Table",
     "TableTransfer",
     "Timeout",
     "Timer",

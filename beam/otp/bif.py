@@ -68,7 +68,8 @@ def spawn(what: type[Process] | Callable[..., Any], *args: Any, **kwargs: Any) -
 
     Args:
         what: a class of processes, or a function.
-        args, kwargs: for `init`, or the function.
+        *args: for `init`, or the function.
+        **kwargs: likewise.
 
     Raises:
         As `Process.start`.

@@ -62,6 +62,6 @@ def deadline_after(clock: Clock, timeout: float | None) -> float | None:
         deadline = clock.now() + timeout
     except TypeError:
         deadline = math.nan
-    if deadline != deadline:
+    if math.isnan(deadline):
         raise InvalidInput("timeout", timeout, "a number of seconds, or None")
     return deadline

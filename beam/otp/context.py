@@ -128,7 +128,7 @@ def warn_if_on_loop(what: str, twin: str) -> None:
         twin: what to write instead.
     """
     # The private function costs 30 ns; the public one raises where there is no loop.
-    if asyncio._get_running_loop() is None or here.warned or what in _warned:  # noqa: SLF001
+    if asyncio._get_running_loop() is None or here.warned or what in _warned:
         return
     _warned.add(what)
     warnings.warn(

@@ -283,13 +283,15 @@ class Control:
             if at is self:
                 return tuple(path)
             seen.add(at)
-            waiting = at.waiting
-            if waiting is None:
-                at = at.nested  # It waits for the one that runs its init on top of it.
-            else:
-                # One whose answer is there goes on in a moment.
-                at = waiting.callee if not waiting.done else None
+            at = at.waits_for()
         return None
+
+    def waits_for(self) -> Control | None:
+        """Return the process that must act before this one goes on; `None` if none must."""
+        waiting = self.waiting
+        if waiting is None:
+            return self.nested  # The one that runs its init on top of this one.
+        return waiting.callee if not waiting.done else None
 
     def end_wait(self) -> None:
         """Note that this process waits no more."""

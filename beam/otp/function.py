@@ -196,5 +196,3 @@ class Mailbox:
     def messages(self) -> list[Any]:
         """Return the messages that wait, oldest first, without taking them out."""
         return self._control.messages()
-
-

@@ -339,9 +339,10 @@ class Derived(Future[M]):
 
     def __await__(self) -> Generator[Any, None, M]:
         if not self.done:
-            values = []
+            values: list[Any] = []
             for source in self._sources:
-                values.append((yield from _awaited(source)))
+                value = yield from _awaited(source)
+                values.append(value)
             self.settle(self._combine(values))
         return self.result()
 

@@ -188,7 +188,8 @@ class SetStorage(_Hashed[Row]):
             (row,) = rows
             if type(row) is tuple and len(row) >= self.keypos:
                 key = row[self.keypos - 1]
-                if type(key) in PLAIN:
+                kind = type(key)
+                if kind in PLAIN or (kind is tuple and PLAIN.issuperset(map(type, key))):
                     self._groups[key] = row
                     return True
         return super().insert(*rows)

@@ -29,6 +29,7 @@ from beam.otp.context import current_node, default_node, here, innermost_node
 from beam.otp.control import NOTHING, Control, Life
 from beam.otp.pool import CAP, Pool
 from beam.otp.ref import Ref
+from beam.otp.reports import report
 from beam.otp.shutdown import end_all
 from beam.otp.timer import Timer
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from beam.otp.scheduler import Scheduler
+    from beam.otp.table import Table
 
 __all__ = ["Node", "check_name", "current_node"]
 
@@ -115,8 +117,12 @@ class Node:
             scheduler if scheduler is not None else Pool(self.clock, self.name, pool_size)
         )
         self.names: dict[Any, Control] = {}
+        self.tables: dict[Any, Table] = {}
+        """The named tables."""
         self.given_up: dict[int, Ref[Any]] = {}
-        """Processes that were given up while their handler ran, by number (G9)."""
+        """Processes that were given up while their handler ran, and runs still, by number (G9)."""
+        self.overruns: dict[type, int] = {}
+        """How often processes with `blocking = False` held a caller past its deadline, by class."""
         self._processes: dict[int, Control] = {}
         self.next_serial = itertools.count(0).__next__
         self.init = Control(self, init(), _Nowhere(), None)
@@ -203,6 +209,19 @@ class Node:
         control = self.names.get(name)
         return control.ref if control is not None else None
 
+    def note_overrun(self, control: Control, seconds: float) -> None:
+        """Count and report a process that said it never blocks, and did."""
+        kind = control.ref.actor_class
+        count = self.overruns[kind] = self.overruns.get(kind, 0) + 1
+        report(
+            "warning",
+            "process_overran",
+            process=str(control.ref),
+            process_class=kind.__name__,
+            seconds=seconds,
+            count=count,
+        )
+
     # Time
 
     def send_after(self, delay: float, to: Ref[Any], message: Any) -> Timer:
@@ -255,4 +274,3 @@ class Node:
 
 
 default_node.make = lambda: Node("default")
-

@@ -28,13 +28,12 @@ from pykka import messages
 
 from beam.errors import InvalidInput, Refused
 from beam.otp.aio import AioStarts
-from beam.otp.context import here
-from beam.otp.control import NOTHING, Control
+from beam.otp.control import Control
 from beam.otp.future import Future
 from beam.otp.mail import Continue
 from beam.otp.ref import Inbox, Ref, _Stopped
 from beam.otp.spawn import RESERVED_KEYWORDS, launch
-from beam.otp.turn import ask_to_end
+from beam.otp.turn import ask_to_end, ignore
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -54,13 +53,16 @@ CALLBACKS = frozenset(
         "handle_event",
         "handle_info",
         "init",
-        "on_failure",
-        "on_receive",
-        "on_start",
-        "on_stop",
         "terminate",
     }
 )
+# What a user of Pykka may look for, and what takes its place.
+_INSTEAD = {
+    "on_failure": "terminate",
+    "on_receive": "handle_call",
+    "on_start": "init",
+    "on_stop": "terminate",
+}
 # What a user's class may set, to declare how its processes live.
 DECLARATIONS = frozenset({"blocking", "settable", "trap_exit"})
 
@@ -125,6 +127,8 @@ class Process(pykka.Actor):
         thread of its own; then it takes mail.
 
         Args:
+            *args: for `init`.
+            **kwargs: for `init`.
             name: what to register it under; any hashable value but `None`.
             timeout: seconds that `init` may take; `None` without end, as in OTP.
 
@@ -219,8 +223,11 @@ class Process(pykka.Actor):
         ask_to_end(self._control, reason)
 
     def continue_with(self, message: Any) -> None:
-        """Have `handle_continue(message)` called before the next message."""
-        self._control.mailbox.appendleft(Continue(message))
+        """Have `handle_continue(message)` called before the next message; in order, if twice."""
+        mailbox, at = self._control.mailbox, 0
+        while at < len(mailbox) and type(mailbox[at]) is Continue:
+            at += 1
+        mailbox.insert(at, Continue(message))
 
     def send_after(self, delay: float, message: Any, to: Ref[Any] | None = None) -> Any:
         """Send `message` to `to`, or to this process, after `delay` seconds; see `Timer`."""
@@ -278,12 +285,14 @@ class Process(pykka.Actor):
         if cls._public is None:
             public: dict[str, Any] = {}
             for kind in reversed(cls.__mro__):
-                if _is_framework(kind):
-                    continue
-                for name, value in vars(kind).items():
-                    if name[0] != "_" and name not in CALLBACKS and name not in DECLARATIONS:
-                        public[name] = value
-            cls._public = {name: value for name, value in public.items() if not _is_state(value)}
+                if not _is_framework(kind):
+                    public.update(vars(kind))
+            ours = CALLBACKS | DECLARATIONS
+            cls._public = {
+                name: value
+                for name, value in public.items()
+                if name[0] != "_" and name not in ours and not _is_state(value)
+            }
         return cls._public
 
     def _receive_proxy(self, message: Any) -> Any:
@@ -304,8 +313,6 @@ class Process(pykka.Actor):
 
 def _started(result: Any) -> Any:
     """Return `None` if `init` started the process, or the `ignore` that it returned."""
-    from beam.otp.turn import ignore  # noqa: PLC0415
-
     if result is None or result is ignore:
         return result
     raise InvalidInput("init", result, "None or ignore as what it returns")
@@ -325,21 +332,36 @@ def _is_state(value: Any) -> bool:
 
 def _check_class(cls: type[Process]) -> None:
     """Refuse a class that would not work, by name, when it is defined."""
-    for name, value in vars(cls).items():
-        if name in CALLBACKS:
-            if inspect.iscoroutinefunction(value) or inspect.isasyncgenfunction(value):
-                raise TypeError(f"{cls.__name__}.{name} is async; callbacks are plain functions")
-        elif name not in DECLARATIONS and not name.startswith("__") and _is_reserved(cls, name):
-            raise TypeError(f"{cls.__name__} redefines {name!r}, a name of the framework's")
-    if "init" in vars(cls):
+    if "__init__" in vars(cls):
+        raise TypeError(f"{cls.__name__} defines '__init__', which no process runs; use 'init'")
+    if isinstance(cls.settable, str):
+        raise TypeError(f"{cls.__name__}.settable is a str; expected a collection of names")
+    if not (cls.blocking is None or isinstance(cls.blocking, bool)):
+        raise TypeError(f"{cls.__name__}.blocking is {cls.blocking!r}; expected None or a bool")
+    users = [kind for kind in cls.__mro__ if not _is_framework(kind)]
+    for kind in users:
+        # What it derives from has been checked; what it mixes in has not.
+        if kind is cls or not issubclass(kind, Process):
+            for name, value in vars(kind).items():
+                _check_name(cls, name, value)
+    if any("init" in vars(kind) for kind in users):
         taken = RESERVED_KEYWORDS.intersection(inspect.signature(cls.init).parameters)
         if taken:
-            raise TypeError(f"{cls.__name__}.init takes the reserved keyword {sorted(taken)[0]!r}")
+            raise TypeError(f"{cls.__name__}.init takes the reserved keyword {min(taken)!r}")
+
+
+def _check_name(cls: type[Process], name: str, value: Any) -> None:
+    if name in CALLBACKS:
+        if inspect.iscoroutinefunction(value) or inspect.isasyncgenfunction(value):
+            raise TypeError(f"{cls.__name__}.{name} is async; callbacks are plain functions")
+    elif name not in DECLARATIONS and not name.startswith("__") and _is_reserved(cls, name):
+        instead = f"; use {_INSTEAD[name]!r}" if name in _INSTEAD else ""
+        raise TypeError(f"{cls.__name__} redefines {name!r}, a name of the framework's{instead}")
 
 
 def _is_reserved(cls: type[Process], name: str) -> bool:
+    if name == "_abc_impl":  # Every class has its own.
+        return False
     return any(
         name in vars(kind) for kind in cls.__mro__[1:] if _is_framework(kind) and kind is not object
     )
-
-

@@ -7,6 +7,7 @@ an object; attributes that `init` sets are found in the instance.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import pykka
@@ -39,9 +40,7 @@ class MethodProxy(pykka.CallableProxy[A], Generic[A]):
 
     def defer(self, *args: Any, **kwargs: Any) -> None:
         """Cast: run the method some time, want no answer; an exception in it is a crash."""
-        self.actor_ref.cast(
-            messages.ProxyCall(attr_path=self._attr_path, args=args, kwargs=kwargs)
-        )
+        self.actor_ref.cast(messages.ProxyCall(attr_path=self._attr_path, args=args, kwargs=kwargs))
 
 
 class Proxy(pykka.ActorProxy[A], Generic[A]):
@@ -75,31 +74,35 @@ class Proxy(pykka.ActorProxy[A], Generic[A]):
         """Return a method to call, a nested proxy, or a future of the attribute's value."""
         path = (*self._attr_path, name)
         found = _find(self.actor_ref, path)
-        if found is _MISSING:
+        if found is _MISSING and (name[0] == "_" or self.actor_ref.is_alive()):
             raise AttributeError(f"{self.actor_ref.actor_class.__name__} offers no {name!r}")
         if hasattr(found, "_pykka_traversable"):
             return Proxy(actor_ref=self.actor_ref, attr_path=path)
-        if callable(found):
+        if callable(found) or isinstance(found, _METHODS):
             return MethodProxy(actor_ref=self.actor_ref, attr_path=path)
         return self.actor_ref.ask(messages.ProxyGetAttr(attr_path=path), block=False)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute of the process, if its class says `settable`, and wait for that.
 
+        Of an attribute of a traversable one, the first name counts.
+
         Raises:
             AttributeError: if the class does not let the attribute be set from outside.
         """
         kind = self.actor_ref.actor_class
-        if not self._attr_path and name not in kind.settable:
+        path = (*self._attr_path, name)
+        if path[0] not in kind.settable:
             raise AttributeError(
-                f"{kind.__name__} does not let {name!r} be set from outside; "
+                f"{kind.__name__} does not let {path[0]!r} be set from outside; "
                 f"settable: {', '.join(kind.settable) or 'nothing'}"
             )
-        path = (*self._attr_path, name)
         self.actor_ref.ask(messages.ProxySetAttr(attr_path=path, value=value))
 
 
 _MISSING = object()
+# What stands in a class for a method, and cannot be called there.
+_METHODS = (classmethod, functools.partialmethod)
 
 
 def _instance_names(ref: Ref[Any]) -> list[str]:

@@ -21,7 +21,7 @@ from beam.otp.future import Future
 from beam.otp.interrupt import hold
 from beam.otp.mail import Call, Cast, Info, Stop
 from beam.otp.proxy import Proxy
-from beam.otp.turn import INLINE_DEPTH, run_inline
+from beam.otp.turn import INLINE_DEPTH, run_on_top
 
 if TYPE_CHECKING:
     from beam.otp.node import Node
@@ -91,7 +91,7 @@ class Ref(pykka.ActorRef[A], Generic[A]):
         return _Stopped(self.control)
 
     @property
-    def _actor_weakref(self) -> Any:
+    def _actor_weakref(self) -> Any:  # type: ignore[override]  # as actor_urn
         actor = self.control.actor
         return weakref.ref(actor) if actor is not None else lambda: None
 
@@ -264,7 +264,8 @@ def _run_here(control: Control, future: Future[Any]) -> None:
         me.waiting = future
     try:
         if control.turn.acquire(False):
-            run_inline(control, future)
+            run_on_top(control, future)
+            _look_if_late(control, future)
         elif control.life is Life.DEAD:
             control.drain("noproc")
     finally:
@@ -272,6 +273,20 @@ def _run_here(control: Control, future: Future[Any]) -> None:
             me.waiting = outer
         if held is not None:
             held.release()
+
+
+# Seconds that a call of a process which never blocks may take before it is said to have blocked.
+NEVER_BLOCKS = 0.1
+
+
+def _look_if_late(control: Control, future: Future[Any]) -> None:
+    """Report a process that said it never blocks, and has held its caller past the deadline."""
+    if future.deadline is None or future.granted is None:
+        return
+    now = control.node.clock.now()
+    took = now - future.deadline + future.granted
+    if now > future.deadline and took > NEVER_BLOCKS:
+        control.node.note_overrun(control, took)
 
 
 class Inbox:

@@ -33,7 +33,7 @@ def report(level: str, event: str, **fields: Any) -> None:
     """
     try:
         getattr(_log, level)(event, **fields)
-    except Exception:
+    except Exception:  # noqa: BLE001 - a user's processor; see above
         traceback.print_exc()
 
 
@@ -53,7 +53,7 @@ def debug_enabled() -> bool:
     try:
         is_enabled = getattr(_log.bind(), "is_enabled_for", None)
         return is_enabled is None or bool(is_enabled(logging.DEBUG))
-    except Exception:
+    except Exception:  # noqa: BLE001 - as in report
         traceback.print_exc()
         return False
 
@@ -94,5 +94,3 @@ class CrashReport:
         fields = dict(self._fields, message=shown(self._fields["message"]))
         reason = shown(self._reason)
         report("error", "process_crashed", reason=reason, **fields, exc_info=self._error)
-
-

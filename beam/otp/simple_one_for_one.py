@@ -181,9 +181,8 @@ class SimpleOneForOne:
 
     def which_children(self) -> list[ChildInfo]:
         """Return a line for each child."""
-        processes: list[Any] = [*self._running, *(["restarting"] * len(self._restarting))]
-        if self._ignored:
-            processes.append(None)
+        processes: list[Any] = [None] if self._ignored else []
+        processes += [*self._running, *(["restarting"] * len(self._restarting))]
         template = self._template
         return [ChildInfo(None, one, template.type, template.modules) for one in processes]
 

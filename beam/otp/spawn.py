@@ -53,11 +53,12 @@ def launch(
     me = here.control
     if me is None and (link or monitor):
         raise NotAProcess("start_link" if link else "start_monitor")
-    if timeout is not None and not (isinstance(timeout, int | float) and timeout > 0):
+    node = me.node if me is not None else current_node()
+    deadline_after(node.clock, timeout)  # Refuses what is no number.
+    if timeout is not None and timeout <= 0:
         raise InvalidInput("timeout", timeout, "a number of seconds above 0, or None")
     if name is not None:
         check_name(name)
-    node = me.node if me is not None else current_node()
     warn_if_on_loop(f"{kind.__name__}.start()", f"{kind.__name__}.aio.start(...)")
     control = _make(node, kind, me, link=link)
     watch = _introduce(control, name, me, link=link, monitor=monitor)

@@ -254,8 +254,8 @@ class _Host:
         if type(event) is not Call:
             return self._call(state, event)
         control = self._control
-        control.serving = event
         held = sys.getrefcount(event)
+        control.serving = event
         try:
             transition = self._call(state, event)
         except Refused as refusal:

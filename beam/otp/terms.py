@@ -185,8 +185,6 @@ def exact_key(key: object) -> Hashable:
     kind = type(key)
     if kind in PLAIN:
         return key
-    if kind is tuple and PLAIN.issuperset(map(type, cast("tuple[object, ...]", key))):
-        return key
     try:
         return _exact(key, strict=True)
     except RecursionError:
@@ -256,13 +254,14 @@ def _exact(term: object, strict: bool) -> Hashable:
         return term
     if kind is tuple:
         items = cast("tuple[object, ...]", term)
-        if PLAIN.issuperset(map(type, items)):
-            return items
-        return tuple([_exact(item, strict) for item in items])
+        for item in items:
+            if type(item) not in PLAIN:
+                return tuple([i if type(i) in PLAIN else _exact(i, strict) for i in items])
+        return items
     if kind is bool:
         return _TRUE if term else _FALSE
     if kind is float:
-        return _exact_nan(term, strict) if isnan(cast("float", term)) else (_FLOAT, term)
+        return (_FLOAT, term) if term == term else _exact_nan(term, strict)  # noqa: PLR0124  # NaN
     return _exact_rare(term, strict)
 
 
@@ -311,7 +310,18 @@ def _order(term: object, strict: bool, exactly: bool) -> tuple[int, Any]:
     if kind is Atom:
         return (ATOM, (1, cast("Atom", term).name))
     if kind is tuple:
-        return _order_tuple(cast("tuple[object, ...]", term), strict, exactly)
+        items = cast("tuple[object, ...]", term)
+        if exactly:
+            return (TUPLE, (len(items), *[_order(item, strict, True) for item in items]))
+        forms = [
+            (NUMBER, item)
+            if type(item) is int
+            else (TEXT, item)
+            if type(item) is str
+            else _order(item, strict, False)
+            for item in items
+        ]
+        return (TUPLE, (len(items), *forms))
     if kind is float:
         if isnan(cast("float", term)):
             raise _not_a_number(term)
@@ -321,20 +331,6 @@ def _order(term: object, strict: bool, exactly: bool) -> tuple[int, Any]:
     if term is None:
         return _NONE_ORDER
     return _order_rare(term, strict, exactly)
-
-
-def _order_tuple(items: tuple[object, ...], strict: bool, exactly: bool) -> tuple[int, Any]:
-    if exactly:
-        return (TUPLE, (len(items), *[_order(item, strict, True) for item in items]))
-    forms = [
-        (NUMBER, item)
-        if type(item) is int
-        else (TEXT, item)
-        if type(item) is str
-        else _order(item, strict, False)
-        for item in items
-    ]
-    return (TUPLE, (len(items), *forms))
 
 
 def _order_rare(term: Any, strict: bool, exactly: bool) -> tuple[int, Any]:

@@ -127,7 +127,7 @@ class TimerThread:
                     continue  # Cancelled.
                 try:
                     action()
-                except Exception as error:  # One action's failure must not stop all timers.
+                except Exception as error:  # noqa: BLE001 - it must not stop all timers
                     report("error", "timer_failed", reason=shown(error), exc_info=error)
 
     def _wait_for_due(self) -> list[list[Callable[[], None]]] | None:

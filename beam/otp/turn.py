@@ -23,7 +23,17 @@ if TYPE_CHECKING:
     from beam.otp.mail import Arguments
     from beam.otp.process import Process
 
-__all__ = ["INLINE_DEPTH", "ask_to_end", "ignore", "noreply", "run_init", "run_init_here", "run_inline", "take_turn"]
+__all__ = [
+    "INLINE_DEPTH",
+    "ask_to_end",
+    "ignore",
+    "noreply",
+    "run_init",
+    "run_init_here",
+    "run_inline",
+    "run_on_top",
+    "take_turn",
+]
 
 # How many messages a process handles before others get their turn.
 MESSAGES = 200
@@ -247,13 +257,20 @@ def run_inline(control: Control, until: Future[Any] | None = None) -> None:
     handler runs, and raised in the caller after it.
     """
     held = hold()
+    try:
+        run_on_top(control, until)
+    finally:
+        if held is not None:
+            held.release()
+
+
+def run_on_top(control: Control, until: Future[Any] | None) -> None:
+    """Run a process on top of the caller, who has held Ctrl-C back."""
     here.depth += 1
     try:
         take_turn(control, until)
     finally:
         here.depth -= 1
-        if held is not None:
-            held.release()
 
 
 def run_init(
@@ -271,22 +288,12 @@ def run_init(
     outer, here.control = here.control, control
     if outer is not None and outer is not control:
         outer.nested = control
-    failure: Any = None
     try:
-        failure = context.run(control.actor._init, arguments[0], arguments[1])
-    except Refused as refusal:
-        failure = refusal if refusal.process is None else _crashed_in_init(control, refusal)
-    except Exited as exited:
-        failure = StartError(exited.reason, str(control.ref))
-        failure.__cause__ = exited.__cause__
-    except BaseException as error:  # noqa: BLE001 - see _handle
-        failure = _crashed_in_init(control, error)
+        failure = _call_init(control, arguments, context)
     finally:
         here.control = outer
         if outer is not None:
             outer.nested = None
-    if failure is None and control.ending is not NOTHING:
-        failure = StartError(control.ending.reason, str(control.ref))
     if control.pending_exit is not NOTHING:
         failure = StartError(control.pending_exit, str(control.ref))
     if failure is None:
@@ -299,6 +306,22 @@ def run_init(
         control.release_report()
     if future is not None:
         future.settle(failure)
+    return failure
+
+
+def _call_init(control: Control, arguments: Arguments, context: contextvars.Context) -> Any:
+    """Call `init`; return `None`, or how it did not start the process."""
+    try:
+        failure = context.run(control.actor._init, arguments[0], arguments[1])
+    except Refused as refusal:
+        return refusal if refusal.process is None else _crashed_in_init(control, refusal)
+    except Exited as exited:
+        failure = StartError(exited.reason, str(control.ref))
+        failure.__cause__ = exited.__cause__
+    except BaseException as error:  # noqa: BLE001 - see _handle
+        return _crashed_in_init(control, error)
+    if failure is None and control.ending is not NOTHING:
+        return StartError(control.ending.reason, str(control.ref))  # It has called `stop`.
     return failure
 
 

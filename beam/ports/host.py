@@ -45,6 +45,7 @@ from beam.ports.spec import PortSpec
 __all__ = ["PortHost"]
 
 DELIVERY_S = 5.0
+START_WAIT_S = 5.0
 
 
 class PortHost:
@@ -75,6 +76,7 @@ class PortHost:
         self._ledger = Ledger(directory)
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
+        self._settled = threading.Condition(self._lock)
         self._ports: dict[str, Port] = {}
         self._starting = 0
         self._closed = False
@@ -107,15 +109,11 @@ class PortHost:
         callbacks = Callbacks(on_line, on_exit, self._forget)
         try:
             port = self._launch(name, spec, callbacks)
-        except BaseException:
-            # A record that stays is harmless: what it names does not run.
-            with contextlib.suppress(OSError):
-                self._ledger.remove(name)
-            raise
+            self._begin(port)
         finally:
             with self._lock:
                 self._starting -= 1
-        self._begin(port)
+                self._settled.notify_all()
         return port
 
     def stop_all(self, grace: float | None = None) -> tuple[PortExit, ...]:
@@ -149,6 +147,9 @@ class PortHost:
             first, self._closed = not self._closed, True
         ports = self.ports
         ended = self.stop_all(grace)
+        with self._lock:
+            # A start that is under way finds the host closed, and ends what it has started.
+            settled = self._settled.wait_for(lambda: not self._starting, START_WAIT_S)
         # What the pipes still hold is on its way to the consumers; their loop is needed for that.
         deadline = time.monotonic() + DELIVERY_S
         for port in ports:
@@ -157,7 +158,7 @@ class PortHost:
             if not exit.survivors:
                 self._ledger.remove(exit.port)
         if first:
-            self._ledger.close()
+            self._ledger.close(forget=settled)
         return ended
 
     def sample(self) -> dict[str, TreeSample]:
@@ -174,12 +175,18 @@ class PortHost:
 
     def _launch(self, name: str, spec: PortSpec, callbacks: Callbacks) -> Port:
         self._loop.call(int)  # a loop that does not run is known before anything is started
-        launched = launch(
-            spec,
-            self._ledger.marker(name),
-            lambda tree: self._record(name, spec, tree),
-            python=self._python,
-        )
+        try:
+            launched = launch(
+                spec,
+                self._ledger.marker(name),
+                lambda tree: self._record(name, spec, tree),
+                python=self._python,
+            )
+        except BaseException:
+            # A record that stays is harmless: what it names does not run.
+            with contextlib.suppress(OSError):
+                self._ledger.remove(name)
+            raise
         port = Port(name, spec, launched, loop=self._loop, ledger=self._ledger, callbacks=callbacks)
         with self._lock:
             self._ports[name] = port

@@ -101,11 +101,15 @@ class Ledger:
         """Return where the port's line with this number goes if it is too long for memory."""
         return self._directory / f"{self.owner}.{port}.{number}.line"
 
-    def close(self) -> None:
-        """Remove what is left of this owner, except its ports whose trees are not gone."""
+    def close(self, *, forget: bool = True) -> None:
+        """Remove what is left of this owner, except its ports whose trees are not gone.
+
+        Args:
+            forget: False to keep the owner's own file, for what may still be recorded.
+        """
         for line in self._directory.glob(f"{self.owner}.*.line"):
             line.unlink(missing_ok=True)
-        if not any(self._directory.glob(f"{self.owner}.*.port")):
+        if forget and not any(self._directory.glob(f"{self.owner}.*.port")):
             (self._directory / f"{self.owner}.owner").unlink(missing_ok=True)
         self._lock.close()
 

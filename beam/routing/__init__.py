@@ -12,12 +12,13 @@
     >>> picked
     ['claude', 'reviewer', 'claude']
 
-Everything here is a plain value or a plain function: no thread, no clock, no actor. Time is an
-argument, in seconds on any one clock. `select` changes nothing; `commit` makes its choice count.
+Everything but `Router` is a plain value or a plain function: no thread, no clock, no actor. Time is
+an argument, in seconds on any one clock. `select` changes nothing; `commit` makes its choice count.
 Between the two stands whatever may still refuse the choice, so that a refusal moves no cursor,
 binds no affinity and uses up no probe of a breaker.
 
-The values with a memory (`Memory`, `Breakers`) belong to one owner, who serialises their use.
+The values with a memory (`Memory`, `Breakers`) belong to one owner, who serialises their use:
+`Router`, the process that does this for a fleet.
 """
 
 from beam.routing.backends import BackendSet
@@ -26,9 +27,11 @@ from beam.routing.decision import Decision
 from beam.routing.defaults import defaults_of_handle, defaults_of_id, defaults_of_options
 from beam.routing.memory import Memory
 from beam.routing.request import RouteRequest, parse_request
+from beam.routing.router import ROUTER, Reported, Route, Router
 from beam.routing.selection import Committed, Selection, commit, denied, select
 
 __all__ = [
+    "ROUTER",
     "BackendSet",
     "Breaker",
     "BreakerOptions",
@@ -36,7 +39,10 @@ __all__ = [
     "Committed",
     "Decision",
     "Memory",
+    "Reported",
+    "Route",
     "RouteRequest",
+    "Router",
     "Selection",
     "commit",
     "defaults_of_handle",

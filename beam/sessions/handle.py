@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from beam.otp import Future, Node
     from beam.sessions.options import SessionOptions
     from beam.sessions.roster import Roster, Status
-    from beam.state.runs import WaitingRuns
+    from beam.state.waiting_runs import WaitingRuns
 
 __all__ = ["Desks", "SessionHandle"]
 

@@ -1,22 +1,29 @@
 """What is known of each session besides its log: query defaults, configuration, tasks, requests.
 
-Every value here is frozen and belongs to one session: a row of a table, whose owner puts the next
-value in place of the last. A change returns the next value and, where something happened that
-others are told of, a `ControlEvent`. No thread, no clock, no actor: times are arguments, in Unix
-milliseconds, and whoever runs a handler reports its `Outcome`.
+Most of it is values: frozen, each of one session, a row of a table whose owner puts the next value
+in place of the last. A change returns the next value and, where something happened that others are
+told of, a `ControlEvent`. Times are arguments, in Unix milliseconds, and whoever runs a handler
+reports its `Outcome`.
 
     >>> from beam.state import PendingRequests
     >>> pending, event = PendingRequests("session_1").stored("req_1", {"token": "x"}, at=1000)
     >>> event.as_message()["request"]["token"]
     'redacted'
 
+The owners are the processes `control` (`Control`), `runtime` (`RuntimeState`) and `runs` (`Runs`),
+with a `TableKeeper` that holds a table while its owner restarts: `state_children` is the tree of
+them. Everybody reads without asking them: `ControlReads`, `RuntimeReads`, `RunsReads`.
+
 What is read for showing (`view`, `views`, `as_message`) has no secrets in it; what is read for
 working with it has.
 """
 
 from beam.state.callbacks import Callbacks
+from beam.state.control import PERMISSION_TIMEOUT, Control
 from beam.state.control_event import ControlEvent
+from beam.state.control_rows import CONTROL, ControlReads
 from beam.state.feedback import Feedback
+from beam.state.keeper import KEEPER, TableKeeper, TableOwner, table_of
 from beam.state.outcome import Answered, Failed, Outcome, TimedOut
 from beam.state.pending_requests import PendingRequest, PendingRequests
 from beam.state.permission import (
@@ -28,15 +35,26 @@ from beam.state.permission import (
     permission_question,
 )
 from beam.state.query_defaults import QueryDefaults
+from beam.state.runs import RUNS, Runs, RunsReads
+from beam.state.runtime_state import RUNTIME, RuntimeReads, RuntimeState
 from beam.state.session_config import SessionConfig
 from beam.state.task_records import TaskRecord, TaskRecords
+from beam.state.tree import state_children
 from beam.state.user_input import PendingInput, concluded, opened
+from beam.state.waiting_runs import WaitingRuns
 
 __all__ = [
+    "CONTROL",
+    "KEEPER",
+    "PERMISSION_TIMEOUT",
+    "RUNS",
+    "RUNTIME",
     "Answered",
     "Approval",
     "Callbacks",
+    "Control",
     "ControlEvent",
+    "ControlReads",
     "Failed",
     "Feedback",
     "Outcome",
@@ -45,14 +63,23 @@ __all__ = [
     "PendingRequests",
     "QueryDefaults",
     "Question",
+    "Runs",
+    "RunsReads",
+    "RuntimeReads",
+    "RuntimeState",
     "SessionConfig",
+    "TableKeeper",
+    "TableOwner",
     "TaskRecord",
     "TaskRecords",
     "TimedOut",
+    "WaitingRuns",
     "approval_question",
     "concluded",
     "decide_approval",
     "decide_permission",
     "opened",
     "permission_question",
+    "state_children",
+    "table_of",
 ]

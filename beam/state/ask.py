@@ -1,9 +1,9 @@
 """A question to a session's handlers: as it was asked, and as somebody is to answer it in time.
 
-    >>> spoken("permission", {"decision": "allow"}), spoken("approval", ("deny", "no"))
-    (Allow(params=None, for_session=False), 'decline')
-    >>> as_data(spoken("permission", "cancel"))
-    {'decision': 'deny', 'reason': 'cancelled', 'interrupt': True}
+>>> spoken("permission", {"decision": "allow"}), spoken("approval", ("deny", "no"))
+(Allow(params=None, for_session=False), 'decline')
+>>> as_data(spoken("permission", "cancel"))
+{'decision': 'deny', 'reason': 'cancelled', 'interrupt': True}
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ What happens to a permission or an approval, in order:
 4. Everybody who asked is answered.
 
 A question to the user goes the same way, with the events `pending_request_stored` and
-`pending_request_resolved`; if its handler gives no answer, it stays pending (`user_input_requested`)
-and who asked is told so.
+`pending_request_resolved`; if its handler gives no answer, it stays pending
+(`user_input_requested`), and who asked is told so.
 
 To ask again under the same name is to ask for the same answer: who asks while a handler is at work
 waits with the others, who asks later is told what was decided, also when the answer is only in the
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from beam.state.ask import Ask
     from beam.state.control_rows import ControlRows
     from beam.state.journal import Journal
-    from beam.state.requests import Change, Requests
+    from beam.state.requests import Change
     from beam.state.writes import Writes
 
 __all__ = ["Broker", "Late"]

@@ -12,9 +12,9 @@
     ...     control.request_permission("session_1", "write", {"path": "a.py"}, {}).get()
     Deny(reason='not on a Friday', interrupt=False)
 
-It keeps configuration, tasks, feedback, the callback broker and pending requests, all by session id;
-that there is such a session is not checked. Its functions have the names and the order of arguments
-of the specification. What only reads can be read without asking the process (`ControlReads`).
+It keeps configuration, tasks, feedback, handlers and pending requests, all by session id; that
+there is such a session is not checked. Its functions have the names and the order of arguments of
+the specification. What only reads can be read without asking the process (`ControlReads`).
 
 What was acknowledged of requests, feedback and tasks is in the log before that (G11), and what is
 open survives a kill of this process and of the whole program (`beam.state.control_events` says what
@@ -226,7 +226,7 @@ class Control(ControlReads, TableOwner):
     def request_approval(
         self, session_id: str, method: str, params: Mapping[str, Any], context: Mapping[str, Any]
     ) -> Any:
-        """Ask for an approval; answered with an `Approval`. The arguments are as for a permission."""
+        """Ask for an approval, as for a permission; answered with an `Approval`."""
         self._ask("approval", session_id, method, params, context)
         return noreply
 
@@ -297,15 +297,25 @@ class Control(ControlReads, TableOwner):
     # The end of a session
 
     def forget_session(self, session_id: str) -> Any:
-        """Forget a session that has ended: what it asked is denied, what the user is asked stays."""
+        """Forget a session that has ended.
+
+        What it asked is denied, and what it asked the user stays, as long as nobody has answered.
+        """
+        text("session_id", session_id)
         for kind in ("config", "callbacks"):
-            self._rows.drop(kind, text("session_id", session_id))
+            self._rows.drop(kind, session_id)
         for kind in ("tasks", "feedback"):
-            drop = partial(self._rows.drop, kind, session_id)
-            step = Step((), lambda _, drop=drop: drop())
-            self._writes.submit((kind, session_id), Write(lambda step=step: step, _dropped))
+            self._drop_in_turn(kind, session_id)
         self._broker.forget(session_id, self.caller)
         return noreply
+
+    def _drop_in_turn(self, kind: str, session_id: str) -> None:
+        """Drop a row behind the changes of it that are under way."""
+
+        def change() -> Step:
+            return Step((), lambda _: self._rows.drop(kind, session_id))
+
+        self._writes.submit((kind, session_id), Write(change, partial(refuse, None)))
 
     # Mail
 

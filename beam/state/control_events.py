@@ -61,7 +61,8 @@ CONTROL_TYPES: tuple[EventType, ...] = (
 )
 """What is read back."""
 
-_NAMED_BY_REQUEST = ("permission_requested", "permission_resolved")
+_RESOLVED: tuple[EventType, ...] = ("permission_resolved",)
+_NAMED_BY_REQUEST = ("permission_requested", *_RESOLVED)
 
 
 def event_of_told(journal: Journal, told: ControlEvent, run_id: str | None = None) -> Event:
@@ -89,7 +90,7 @@ def recalled(journal: Journal, asked: Asked, first: StoredRecord) -> Decision | 
     known = event_of(first).data
     if not asked.is_the_same_as(_request_in(known)):
         return denial(asked.asks, "its request id was used for something else")
-    for event in journal.read(asked.session_id, after=first.sequence, types=_NAMED_BY_REQUEST[1:]):
+    for event in journal.read(asked.session_id, after=first.sequence, types=_RESOLVED):
         if event.data.get("request_id") == asked.request_id:
             return answered(asked.asks, event.data)
     return denial(asked.asks, "it was asked before, and never answered")
@@ -134,7 +135,9 @@ class Past:
         if event.type in ("feedback_submitted", "feedback_cleared"):
             self._take_feedback(event)
             return
-        requests = _after(self._requests(event.session_id), event, now - (at - event.timestamp) / 1e3)
+        requests = _after(
+            self._requests(event.session_id), event, now - (at - event.timestamp) / 1e3
+        )
         if self._rows is None:
             requests = requests.only_open()
         if requests.pending.entries or self._rows is not None:
@@ -195,4 +198,4 @@ def _request_in(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _has_secrets(value: object) -> bool:
-    return redact(value) != value
+    return bool(redact(value) != value)

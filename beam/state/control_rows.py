@@ -12,14 +12,14 @@ A row's key says what it is of which session, so that each kind of change touche
 | `("handler", session_id, request_id)` | `Running`: a handler at work |
 | `("position",)` | the position in the log up to which the rows are true |
 
-The table is protected: its owner, the process `control`, writes; everybody reads where they are, and
-asks nobody. When the owner dies, the table's heir keeps it for the next one, rows and all; handlers
-that are at work stay at work.
+The table is protected: its owner, the process `control`, writes; everybody reads where they are,
+and asks nobody. When the owner dies, the table's heir keeps it for the next one, rows and all;
+handlers that are at work stay at work.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +32,6 @@ from beam.state.session_config import SessionConfig
 from beam.state.task_records import TaskRecord, TaskRecords
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from beam.log import StoredRecord
     from beam.otp import Node, Table
     from beam.state.handlers import Running

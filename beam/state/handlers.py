@@ -17,14 +17,13 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from beam.errors import Exited
 from beam.otp import Down, Future, exit, monitor, spawn_monitor
 from beam.otp.reports import report
-from beam.otp.spawn import give_up
+from beam.otp.shutdown import give_up
 from beam.state.outcome import Answered, Failed, Outcome, TimedOut
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from beam.otp import Ref, Server, Timer
-    from beam.state.asks import HandlerCall
+    from beam.state.ask import HandlerCall
     from beam.state.control_rows import ControlRows
 
 __all__ = [
@@ -179,9 +178,10 @@ class Handlers:
         if not message.killed:
             exit(process, "kill")
             self._owner.send_after(GRACE, Overdue(process, killed=True))
-        elif give_up(process.control, "killed"):
+        else:
+            give_up(process.control, "killed")
             self.given_up += 1
-            report("warning", "handler_given_up", process=str(process))
+            report("warning", "handler_given_up", process=str(process), given_up=self.given_up)
 
     def down(self, message: Down) -> Heard | None:
         """Take note that a handler's process has ended; return what is to be heard of that."""

@@ -1,23 +1,23 @@
 """What the events of a run say: how it stands, and how it ended.
 
-    >>> from beam.model import Event
-    >>> def event(kind, at, **data):
-    ...     return Event(id=kind, type=kind, session_id="s", run_id="r", timestamp=at, data=data)
-    >>> run = None
-    >>> for each in (
-    ...     event("run_submitted", 10, prompt="Hello", on_crash="retry"),
-    ...     event("run_started", 20, attempt=1),
-    ...     event("run_retried", 30, reason="killed"),
-    ...     event("run_started", 40, attempt=2),
-    ...     event("run_failed", 50, reason="timeout", after=9.5),
-    ... ):
-    ...     run = after(run, each)
-    >>> run.status, run.attempts, run.created_at, run.ended_at
-    ('failed', 2, 10, 50)
-    >>> outcome_of(each)
-    RunFailed('timeout')
-    >>> outcome_of(each).facts
-    {'session_id': 's', 'run_id': 'r', 'after': 9.5}
+>>> from beam.model import Event
+>>> def event(kind, at, **data):
+...     return Event(id=kind, type=kind, session_id="s", run_id="r", timestamp=at, data=data)
+>>> run = None
+>>> for each in (
+...     event("run_submitted", 10, prompt="Hello", on_crash="retry"),
+...     event("run_started", 20, attempt=1),
+...     event("run_retried", 30, reason="killed"),
+...     event("run_started", 40, attempt=2),
+...     event("run_failed", 50, reason="timeout", after=9.5),
+... ):
+...     run = after(run, each)
+>>> run.status, run.attempts, run.created_at, run.ended_at
+('failed', 2, 10, 50)
+>>> outcome_of(each)
+RunFailed('timeout')
+>>> outcome_of(each).facts
+{'session_id': 's', 'run_id': 'r', 'after': 9.5}
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from beam.errors import Interrupted, RunFailed
 from beam.model.runs import RunInfo, is_final, parse_on_crash
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from beam.model.events import Event, EventType
 
 __all__ = ["ENDS", "RUN_TYPES", "after", "outcome_of"]
@@ -59,7 +61,7 @@ def after(run: RunInfo | None, event: Event) -> RunInfo | None:
             return run.retried()
         case "run_completed":
             run = run if run.status == "running" else run.started(at=at)
-            return run.completed(data.get("output"), at=at)
+            return run.completed(_output(data), at=at)
         case "run_failed":
             return run.failed(data.get("reason"), at=at)
         case "run_interrupted":
@@ -75,10 +77,14 @@ def outcome_of(event: Event) -> Any:
     """
     data = dict(event.data)
     if event.type == "run_completed":
-        return data.get("output")
+        return _output(data)
     reason = data.pop("reason", None)
     kind = Interrupted if event.type == "run_interrupted" else RunFailed
     return kind(reason, **{"session_id": event.session_id, "run_id": event.run_id, **data})
+
+
+def _output(data: Mapping[str, Any]) -> Any:
+    return data.get("output")
 
 
 def _submitted(event: Event, run_id: str) -> RunInfo:

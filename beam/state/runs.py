@@ -150,11 +150,9 @@ class Runs(TableOwner):
 
     def _look_for_expected(self, store: Store) -> None:
         """Settle what ended while nobody listened."""
-        for session_id, run_ids in self._waiting.expected().items():
+        for session_id in self._waiting.expected():
             for stored in store.read(session_id, types=ENDS):
-                event = event_of(stored)
-                if event.run_id in run_ids:
-                    self._settle(event)
+                self._settle(event_of(stored))
 
     def handle_cast(self, message: Any) -> None:
         """Take new events of runs."""
@@ -188,8 +186,8 @@ class Runs(TableOwner):
             self._settle(event)
 
     def _settle(self, event: Event) -> None:
-        assert event.run_id is not None
-        futures = self._waiting.take(event.run_id)
+        """Tell who waits for the run, if anybody does."""
+        futures = [] if event.run_id is None else self._waiting.take(event.run_id)
         if not futures:
             return
         outcome = outcome_of(event)

@@ -7,8 +7,9 @@
     ...     runtime = RuntimeState.start(name="runtime").proxy()
     ...     runtime.register_session("session_1", {"model_id": "large", "cwd": "/tmp"}).get()
     ...     runtime.set_provider_config("session_1", {"id": "openai", "api_key": "sk-1"}).get()
-    ...     RuntimeReads(node).get_state("session_1")
-    {'provider_id': 'openai', 'provider': {'id': 'openai', 'api_key': 'redacted'}, 'model_id': 'large'}
+    ...     state = RuntimeReads(node).get_state("session_1")
+    >>> state["model_id"], state["provider_id"], state["provider"]["api_key"]
+    ('large', 'openai', 'redacted')
 
 Its table has one row for each session key: `(session_key, QueryDefaults)`. The process writes it,
 one change after the other, so that none is lost; everybody reads it where they are, without asking.
@@ -136,9 +137,7 @@ class RuntimeState(RuntimeReads, TableOwner):
         """
         self._put(session_key, self._defaults(session_key).with_provider_config(config))
 
-    def validate_provider_config(
-        self, provider_id: str | None, config: Mapping[str, Any]
-    ) -> None:
+    def validate_provider_config(self, provider_id: str | None, config: Mapping[str, Any]) -> None:
         """Check a configuration, whichever provider it is for; nothing is stored.
 
         Raises:

@@ -49,11 +49,9 @@ class LateTask:
 
 
 class SessionTasks:
-    """The tasks of all sessions. Owned and run by one process, which hands on `Down`, `LateTask`."""
+    """The tasks of all sessions. Run by their owner, which hands on `Down` and `LateTask`."""
 
-    def __init__(
-        self, owner: Server, journal: Journal, rows: ControlRows, writes: Writes
-    ) -> None:
+    def __init__(self, owner: Server, journal: Journal, rows: ControlRows, writes: Writes) -> None:
         self._owner = owner
         self._journal = journal
         self._rows = rows

@@ -4,7 +4,7 @@
     >>> waiting, future = WaitingRuns(), Future()
     >>> waiting.expect("run_1", "session_1", future)
     >>> waiting.expected()
-    {'session_1': ['run_1']}
+    ['session_1']
     >>> [waiting.take("run_1") == [future], waiting.take("run_1")]
     [True, []]
 
@@ -58,19 +58,18 @@ class WaitingRuns:
             if not futures:
                 self._runs.pop(run_id, None)
 
-    def is_expected(self, run_id: str) -> bool:
-        """Return whether somebody waits for the run."""
-        return run_id in self._runs
-
     def take(self, run_id: str) -> list[Future[Any]]:
         """Take out the futures of a run that has ended, in the order in which they came."""
         with self._lock:
             return self._runs.pop(run_id, ("", []))[1]
 
-    def expected(self) -> dict[str, list[str]]:
-        """Return the runs that somebody waits for, by session."""
+    def take_all(self) -> list[tuple[str, Future[Any]]]:
+        """Take out every future, with its run: nobody will settle them any more."""
         with self._lock:
-            found: dict[str, list[str]] = {}
-            for run_id, (session_id, _) in self._runs.items():
-                found.setdefault(session_id, []).append(run_id)
-            return found
+            runs, self._runs = self._runs, {}
+        return [(run_id, future) for run_id, (_, ones) in runs.items() for future in ones]
+
+    def expected(self) -> list[str]:
+        """Return the sessions for whose runs somebody waits, each once."""
+        with self._lock:
+            return list(dict.fromkeys(session_id for session_id, _ in self._runs.values()))

@@ -83,9 +83,7 @@ class Writes:
         bound: how many changes of one key may wait.
     """
 
-    def __init__(
-        self, journal: Journal, tell: Callable[[Stored], None], bound: int = 1000
-    ) -> None:
+    def __init__(self, journal: Journal, tell: Callable[[Stored], None], bound: int = 1000) -> None:
         self._journal = journal
         self._tell = tell
         self._bound = bound

@@ -171,7 +171,7 @@ def test_a_tool_is_asked_for_and_its_result_told(talk: Conversation) -> None:
     ],
 )
 def test_a_decision_is_told(talk: Conversation, decision: Any, told: dict[str, Any]) -> None:
-    talk.say(Query("q-1", 'ask write {"path": "a"}'))
+    talk.say(Query("q-1", 'leave write {"path": "a"}'))
     assert talk.hear() == AskPermission("q-1", "p1", "write", {"path": "a"}, {})
     talk.say(PermissionAnswer("q-1", "p1", decision))
     answer = json.loads(talk.hear().message.content)
@@ -428,7 +428,7 @@ def test_the_session_s_folder_goes_before_the_command_s(me: Mailbox, tmp_path: P
     for cwd, expected in (("", mine), (str(theirs), theirs)):
         talk = Conversation(me, obedient(cwd=mine, extra={"MOOD": "good"}), cwd=cwd)
         assert isinstance(talk.hear(), Ready)
-        said = json.loads(talk.answer("cwd"))
+        said = json.loads(talk.answer("place"))
         assert said["cwd"] == str(expected)
         assert said["env"]["MOOD"] == "good"
 

@@ -178,10 +178,13 @@ class StoreConformance:
         assert store.read_all(types=["nothing"]) == store.read_all(types=[]) == []
 
     def test_a_read_is_as_long_as_it_has_to_be(self, store: Store) -> None:
-        stored = store.append_wait([record(f"e{n}", f"s{n % 2}") for n in range(4_100)], PATIENCE)
+        given_ = [record(f"e{n}", f"s{n % 2}", f"t{n % 3}") for n in range(6_300)]
+        stored = store.append_wait(given_, PATIENCE)
         assert store.read_all() == stored
+        assert store.read_all(types=["t2"]) == stored[2::3]
         assert store.read("s1") == stored[1::2]
         assert store.read("s1", limit=1_500) == stored[1::2][:1_500]
+        assert store.read("s1", types=["t1"]) == stored[1::6]
 
     def test_a_log_can_be_replayed_page_by_page(self, store: Store) -> None:
         stored = store.append_wait([record(f"e{n}", type_=f"t{n % 3}") for n in range(100)])

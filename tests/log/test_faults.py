@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -111,9 +112,11 @@ def test_an_append_that_another_program_made_in_secret_stops_the_log(path: Path)
         connection.execute("INSERT INTO event VALUES (2, 1, 2, 'theirs', 't', '0', '')")
         connection.commit()
         connection.close()
-        for _ in range(2):
+        for stream in ("new", "a"):
             with pytest.raises(StoreError, match="UNIQUE constraint failed"):
-                store.append_wait([record("e2")])
+                store.append_wait([record("e2", stream)])
+        with closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
 
 
 def test_a_lock_of_another_program_passes(path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import random
 import shutil
 import sqlite3
 import stat
@@ -22,7 +24,8 @@ from beam.errors import (
     StoreNewer,
 )
 from beam.log import SqliteReader, SqliteStore
-from tests.log.conformance import PATIENCE, some
+from beam.log.lock import WriterLock
+from tests.log.conformance import PATIENCE, record, some
 from tests.log.processes import child, program_running
 
 if TYPE_CHECKING:
@@ -179,31 +182,35 @@ def test_a_log_of_a_newer_schema_is_refused(path: Path) -> None:
 
 
 def checkpoint_of(path: Path, pages: int) -> None:
-    """Make at `path` what a crash leaves after so many pages of a checkpoint."""
-    live, full = path.with_name("live.db"), path.with_name("full.db")
-    with SqliteStore.open(live) as store:
-        store.append_wait(some(2000))
+    """Make at `path` what a crash leaves after so many pages of a checkpoint of 1,000 appends."""
+    live = path.with_name("live.db")
+    a_log(live, 8000)
+    old = live.read_bytes()
+    with SqliteStore.open(live, durability="process") as store:
+        for n in random.Random(7).sample(range(8000), 1000):
+            store.append_wait([record(f"e{n}-more", body="x" * 200)])
         shutil.copy(f"{live}-wal", f"{path}-wal")
-    live.rename(full)
-    with full.open("rb") as file:
-        path.write_bytes(file.read(pages * 4096))
-    full.unlink()
+    path.write_bytes(live.read_bytes()[: pages * 4096] + old[pages * 4096 :])
+    live.unlink()
 
 
-@pytest.mark.parametrize("pages", [1, 5, 30])
+@pytest.mark.parametrize("pages", [1, 50, 100])
 def test_a_crash_in_the_midst_of_a_checkpoint_is_healed(path: Path, pages: int) -> None:
     checkpoint_of(path, pages)
     with SqliteReader(path) as reader:
-        assert reader.last_position() == 2000
+        assert reader.last_position() == 9000
     with SqliteStore.open(path) as store:
-        assert [each.sequence for each in store.read("a")] == list(range(1, 2001))
+        assert [each.sequence for each in store.read("a")] == list(range(1, 9001))
         store.verify()
 
 
-def test_a_cut_log_whose_wal_lacks_the_rest_is_refused_with_both_untouched(path: Path) -> None:
-    checkpoint_of(path, 30)
+@pytest.mark.parametrize("kept", [0.0001, 0.02, 0.1])
+def test_a_cut_log_whose_wal_lacks_the_rest_is_refused_with_both_untouched(
+    path: Path, kept: float
+) -> None:
+    checkpoint_of(path, 100)
     wal = path.with_name("fleet.db-wal")
-    wal.write_bytes(wal.read_bytes()[:100])
+    wal.write_bytes(wal.read_bytes()[: int(kept * wal.stat().st_size)])
     before = path.read_bytes(), wal.read_bytes()
     with pytest.raises(StoreCorrupt):
         SqliteStore.open(path)
@@ -311,6 +318,27 @@ def test_a_second_writer_in_another_process_is_refused_until_the_first_is_dead(p
         process.wait(PATIENCE)
         assert path.with_name("fleet.db-lock").exists()
         a_log(path)
+
+
+def test_a_lock_file_that_was_removed_in_the_meantime_is_no_lock(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = WriterLock.acquire(str(path))
+    flock = fcntl.flock
+    held = [first]
+
+    def late(file: int, operation: int) -> None:
+        # Between the opening of the file and its locking, it passes through other hands.
+        monkeypatch.setattr(fcntl, "flock", flock)
+        first.release()
+        held.append(WriterLock.acquire(str(path)))
+        flock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with pytest.raises(StoreLocked):
+        WriterLock.acquire(str(path))
+    held[1].release()
+    assert list(path.parent.iterdir()) == []
 
 
 def test_many_writers_at_once_are_one(path: Path) -> None:

@@ -1,22 +1,7 @@
-"""A command agent that does what the prompt says. Its arguments are its capabilities.
+"""A command agent that does what the prompt says: the name of a method, and its argument.
 
-    echo TEXT            stream the text, answer it
-    stream N             stream N numbers, answer N
-    query                answer the query itself, as JSON
-    tool NAME JSON       have the host run the tool, answer what it said
-    ask NAME JSON        ask for permission, answer what was said
-    wait                 until the interrupt; then end the query
-    deaf                 do not read any more, for ever
-    type LINE            type the line as it is, then answer
-    long KIND N          type a line of that type and of more than N bytes, then answer
-    fail REASON          end the query with an error
-    broken REASON        say that the whole program cannot work, and end
-    exit STATUS TEXT     write the text to stderr, and end
-    family               start a child that ignores TERM, answer both pids
-    close                close stdin, answer
-    cwd                  answer the working directory and the environment
-
-At the end of stdin it writes `bye` to the file that the environment names as `BYE`, if it does.
+The program's arguments are its capabilities. At the end of stdin it writes `bye` to the file that
+the environment names as `BYE`, if it does.
 """
 
 import json
@@ -40,92 +25,113 @@ def receive(*wanted):
     sys.exit(0)
 
 
-def family():
-    said, tell = os.pipe()
-    child = os.fork()
-    if child == 0:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        os.write(tell, b"!")
-        while True:
-            signal.pause()
-    os.read(said, 1)
-    return json.dumps([os.getpid(), child])
+class Query:
+    """What it can be told; a method returns the answer, None if the query was ended in it."""
 
+    def __init__(self, said):
+        self.said = said
+        self.id = said["id"]
 
-def do(query):
-    """Return the answer, None if the query was ended here."""
-    id = query["id"]
-    verb, _, rest = query["prompt"].partition(" ")
-
-    def ask(kind, reply, **fields):
-        send(kind, query_id=id, **fields)
+    def ask(self, kind, reply, **fields):
+        self.send(kind, **fields)
         message = receive(reply, "interrupt")
         if message["type"] == "interrupt":
             raise InterruptedError
         return message
 
-    match verb:
-        case "echo":
-            send("text", query_id=id, content=rest)
-            return rest
-        case "stream":
-            for number in range(int(rest)):
-                send("text", query_id=id, content=str(number))
-            return rest
-        case "query":
-            return json.dumps(query)
-        case "tool":
-            name, _, given = rest.partition(" ")
-            asked = {"tool_use_id": "t1", "tool_name": name, "tool_input": json.loads(given)}
-            return json.dumps(ask("tool_use", "tool_result", host=True, **asked))
-        case "ask":
-            name, _, given = rest.partition(" ")
-            asked = {"id": "p1", "tool_name": name, "tool_input": json.loads(given)}
-            return json.dumps(ask("permission_request", "permission_response", **asked))
-        case "wait":
-            send("text", query_id=id, content="waiting")
-            receive("interrupt")
-            raise InterruptedError
-        case "deaf":
-            send("text", query_id=id, content="deaf")
+    def send(self, kind, **fields):
+        send(kind, query_id=self.id, **fields)
+
+    def echo(self, text):
+        self.send("text", content=text)
+        return text
+
+    def stream(self, count):
+        for number in range(int(count)):
+            self.send("text", content=str(number))
+        return count
+
+    def query(self, _):
+        return json.dumps(self.said)
+
+    def tool(self, call):
+        name, _, given = call.partition(" ")
+        asked = {"tool_use_id": "t1", "tool_name": name, "tool_input": json.loads(given)}
+        return json.dumps(self.ask("tool_use", "tool_result", host=True, **asked))
+
+    def leave(self, call):
+        name, _, given = call.partition(" ")
+        asked = {"id": "p1", "tool_name": name, "tool_input": json.loads(given)}
+        return json.dumps(self.ask("permission_request", "permission_response", **asked))
+
+    def wait(self, _):
+        """Wait for the interrupt."""
+        self.send("text", content="waiting")
+        receive("interrupt")
+        raise InterruptedError
+
+    def deaf(self, _):
+        """Read nothing more."""
+        self.send("text", content="deaf")
+        while True:
+            signal.pause()
+
+    def type(self, line):
+        """Write the line as it is."""
+        print(line, flush=True)
+        return "typed"
+
+    def long(self, line):
+        """Write a line of that type, and of more than that many bytes."""
+        kind, size = line.split()
+        self.send(kind, content="x" * int(size))
+        return "typed"
+
+    def fail(self, reason):
+        self.send("error", reason=reason, content="as told", retryable=True)
+
+    def broken(self, reason):
+        """Say that the whole program cannot work."""
+        send("error", reason=reason, content="as told")
+        sys.exit(0)
+
+    def exit(self, how):
+        status, _, words = how.partition(" ")
+        print(words, file=sys.stderr, flush=True)
+        os._exit(int(status))
+
+    def family(self, _):
+        """Start a child that ignores TERM; answer both pids."""
+        said, tell = os.pipe()
+        child = os.fork()
+        if child == 0:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            os.write(tell, b"!")
             while True:
                 signal.pause()
-        case "type":
-            print(rest, flush=True)
-            return "typed"
-        case "long":
-            kind, size = rest.split()
-            send(kind, query_id=id, content="x" * int(size))
-            return "typed"
-        case "fail":
-            send("error", query_id=id, reason=rest, content="as told", retryable=True)
-        case "broken":
-            send("error", reason=rest, content="as told")
-            sys.exit(0)
-        case "exit":
-            status, _, text = rest.partition(" ")
-            print(text, file=sys.stderr, flush=True)
-            os._exit(int(status))
-        case "family":
-            return family()
-        case "close":
-            os.close(0)
-            return "closed"
-        case "cwd":
-            return json.dumps({"cwd": os.getcwd(), "env": dict(os.environ)})
-    return None
+        os.read(said, 1)
+        return json.dumps([os.getpid(), child])
+
+    def close(self, _):
+        """Close stdin, and live on."""
+        os.close(0)
+        self.send("result", content="closed")
+        while True:
+            signal.pause()
+
+    def place(self, _):
+        return json.dumps({"cwd": os.getcwd(), "env": dict(os.environ)})
 
 
 receive("hello")
 send("ready", protocol=1, name="obedient", version="1", capabilities=sys.argv[1:])
-while query := receive("query"):
+while said := receive("query"):
+    verb, _, argument = said["prompt"].partition(" ")
+    query = Query(said)
     try:
-        answer = do(query)
+        answer = getattr(query, verb)(argument)
     except InterruptedError:
-        send("error", query_id=query["id"], reason="interrupted")
+        query.send("error", reason="interrupted")
     else:
         if answer is not None:
-            send("result", query_id=query["id"], content=answer)
-        if answer == "closed":
-            while True:
-                signal.pause()
+            query.send("result", content=answer)

@@ -1,0 +1,987 @@
+"""State machines as processes: their calls, their time-outs on real time, their end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import queue
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from beam.errors import CallExit, CallTimeout, InvalidInput, Refused, StartError
+from beam.otp import (
+    Call,
+    Cast,
+    Crash,
+    Down,
+    Enter,
+    EventTimeout,
+    Exit,
+    Info,
+    Internal,
+    Mailbox,
+    Node,
+    Ref,
+    Server,
+    StateMachine,
+    StateTimeout,
+    Timeout,
+    event_timeout,
+    exit,
+    goto,
+    ignore,
+    monitor,
+    next_event,
+    noreply,
+    postpone,
+    repeat,
+    reply,
+    spawn,
+    state,
+    state_timeout,
+    stay,
+    stop,
+    timeout,
+    unhandled,
+)
+from beam.otp.transitions import BadTransition, UnhandledEvent
+
+PATIENCE = 30.0
+"""Seconds after which a test no longer waits for what must come."""
+
+
+@pytest.fixture(autouse=True)
+def node() -> Iterator[Node]:
+    with Node() as node:
+        yield node
+
+
+def end_of(process: Ref[Any]) -> Any:
+    """Wait until the process has ended; return the reason."""
+    with Mailbox() as me:
+        monitor(process)
+        assert isinstance(me.receive(timeout=PATIENCE), Down)
+    return process.exit_reason
+
+
+def crash_of(process: Ref[Any]) -> BaseException:
+    """Wait until the process has crashed; return the exception."""
+    reason = end_of(process)
+    assert isinstance(reason, Crash)
+    return reason.exception
+
+
+class Door(StateMachine):
+    """The example of the documentation."""
+
+    def init(self, code: str, closes_after: float = 60.0) -> Any:
+        self.code, self.keys, self.closes_after = code, "", closes_after
+        return self.locked
+
+    @state(enter=True)
+    def locked(self, event: Any) -> Any:
+        match event:
+            case Enter():
+                self.keys = ""
+                return None
+            case Call(("press", key), caller):
+                self.keys += key
+                if self.keys == self.code:
+                    return goto(self.open, reply(caller, "open"), state_timeout(self.closes_after))
+                return stay(reply(caller, "locked"))
+            case _:
+                return unhandled
+
+    @state
+    def open(self, event: Any) -> Any:
+        match event:
+            case StateTimeout():
+                return goto(self.locked)
+            case Call(("press", _), _):
+                return stay(postpone)
+
+
+class Recorder(StateMachine):
+    """Tells a queue of everything; what it does, a function says."""
+
+    def init(self, told: Any, handler: Any, first: Any = "a", **facts: Any) -> Any:
+        self.told, self.handler, self.facts = told, handler, facts
+        return first
+
+    def handle_event(self, event: Any, state: Any) -> Any:
+        self.told.put((state, _plain(event)))
+        return self.handler(self, event, state)
+
+    def terminate(self, reason: Any) -> None:
+        self.told.put(("terminate", self.state, reason))
+
+
+class Entering(Recorder):
+    """Wants to know when a state is entered."""
+
+    @state(enter=True)
+    def handle_event(self, event: Any, state: Any) -> Any:
+        return super().handle_event(event, state)
+
+
+def _plain(event: Any) -> Any:
+    """Return an event as a value that can be compared."""
+    match event:
+        case Call(message, _):
+            return ("call", message)
+        case Cast(message):
+            return ("cast", message)
+        case Info(message):
+            return ("info", message)
+    return event
+
+
+class Told(queue.Queue[Any]):
+    """What a recorder has told."""
+
+    def next(self) -> Any:
+        return self.get(timeout=PATIENCE)
+
+    def everything(self) -> list[Any]:
+        return [self.get_nowait() for _ in range(self.qsize())]
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+def stays(_machine: Any, _event: Any, _state: Any) -> Any:
+    return stay()
+
+
+# The example
+
+
+def test_a_door_opens_to_its_code_and_keeps_calls_until_it_is_locked_again() -> None:
+    door = Door.start("42", 0.02)
+    assert [door.ask(("press", key)) for key in "42"] == ["locked", "open"]
+    # Postponed until the state has timed out; then its key is the first of a new try.
+    assert [door.ask(("press", key)) for key in "42"] == ["locked", "open"]
+
+
+def test_a_door_can_be_awaited() -> None:
+    async def press() -> list[Any]:
+        door = await Door.aio.start("42", 0.02)
+        return [await door.ask(("press", key), block=False) for key in "4242"]
+
+    assert asyncio.run(press()) == ["locked", "open", "locked", "open"]
+
+
+def test_a_machine_that_never_blocks_is_run_by_its_caller() -> None:
+    class Quick(Door):
+        blocking = False
+
+    door = Quick.start("42", 0.02)
+    assert [door.ask(("press", key)) for key in "4242"] == ["locked", "open", "locked", "open"]
+
+
+# Start
+
+
+def test_init_may_set_time_outs_and_insert_events(told: Told) -> None:
+    first = goto("a", next_event(Internal("first")), state_timeout(0, "second"))
+    Recorder.start(told, stays, first)
+    assert [told.next(), told.next()] == [
+        ("a", Internal("first")),
+        ("a", StateTimeout("second")),
+    ]
+
+
+def test_the_first_state_is_entered_from_itself_before_any_message(told: Told) -> None:
+    class Hasty(Entering):
+        def init(self, *args: Any, **facts: Any) -> Any:
+            self.actor_ref.tell("early")
+            return super().init(*args, **facts)
+
+    Hasty.start(told, stays)
+    assert [told.next(), told.next()] == [("a", Enter("a")), ("a", ("info", "early"))]
+
+
+def test_init_may_ignore() -> None:
+    class Idle(StateMachine):
+        def init(self) -> Any:
+            return ignore
+
+    assert Idle.start() is None
+
+
+@pytest.mark.parametrize("first", [None, stay(), stop(), goto(None)])
+def test_g1_what_is_no_first_state_is_no_start(first: Any, told: Told) -> None:
+    with pytest.raises(StartError) as failed:
+        Recorder.start(told, stays, first)
+    bad = failed.value.reason.exception
+    assert isinstance(bad, BadTransition)
+    assert bad.reason == "bad_return_from_init"
+
+
+def test_g1_a_state_with_a_typo_is_no_start() -> None:
+    class Typo(StateMachine):
+        def init(self) -> Any:
+            return self.lokced  # type: ignore[attr-defined]
+
+        @state
+        def locked(self, event: Any) -> Any: ...
+
+    with pytest.raises(StartError) as failed:
+        Typo.start()
+    assert isinstance(failed.value.reason.exception, AttributeError)
+
+
+def test_a_plain_method_is_no_state_and_neither_is_one_of_another_machine() -> None:
+    class Strict(StateMachine):
+        def init(self, other: Any = None) -> Any:
+            self.other = other
+            return self.here
+
+        @state
+        def here(self, event: Any) -> Any:
+            match event:
+                case Call("plain", _):
+                    return goto(self.plain)
+                case Call("other", _):
+                    return goto(self.other)
+
+        def plain(self) -> Any: ...
+
+    class Elsewhere(StateMachine):
+        def init(self) -> Any:
+            return self.there
+
+        @state
+        def there(self, event: Any) -> Any:
+            match event:
+                case Call("state", caller):
+                    return stay(reply(caller, self.there))
+
+    for message in ("plain", "other"):
+        strict = Strict.start(Elsewhere.start().ask("state"))
+        with pytest.raises(CallExit) as failed:
+            strict.ask(message)
+        assert failed.value.reason.exception.reason == "bad_return_from_state_function"
+
+
+def test_g1_a_crash_while_the_first_state_is_entered_comes_after_the_start(told: Told) -> None:
+    def fails(_machine: Any, event: Any, _state: Any) -> Any:
+        raise LookupError(event)
+
+    machine = Entering.start(told, fails)
+    assert isinstance(crash_of(machine), LookupError)
+
+
+# Classes
+
+
+def test_an_async_state_is_refused_when_it_is_written() -> None:
+    with pytest.raises(TypeError, match="away"):
+
+        class Wrong(StateMachine):
+            @state
+            async def away(self, event: Any) -> Any: ...
+
+
+def test_an_async_handler_is_refused_when_it_is_written() -> None:
+    with pytest.raises(TypeError, match="handle_event"):
+
+        class Wrong(StateMachine):
+            async def handle_event(self, event: Any, state: Any) -> Any: ...
+
+
+def test_states_as_methods_and_one_handler_do_not_go_together() -> None:
+    with pytest.raises(TypeError, match="here"):
+
+        class Wrong(StateMachine):
+            @state
+            def here(self, event: Any) -> Any: ...
+
+            def handle_event(self, event: Any, state: Any) -> Any: ...
+
+
+def test_a_name_of_the_framework_is_no_name_for_a_state() -> None:
+    with pytest.raises(TypeError, match="stop"):
+
+        class Wrong(StateMachine):
+            @state
+            def stop(self, event: Any) -> Any: ...  # type: ignore[override]
+
+
+# Events
+
+
+def test_each_kind_of_mail_is_an_event_of_its_kind(told: Told) -> None:
+    machine = Recorder.start(told, lambda *_: None)
+    machine.cast("one")
+    machine.tell("two")
+    machine.ask("three", block=False)
+    assert [told.next() for _ in range(3)] == [
+        ("a", ("cast", "one")),
+        ("a", ("info", "two")),
+        ("a", ("call", "three")),
+    ]
+
+
+def test_a_down_and_a_trapped_exit_are_plain_messages() -> None:
+    class Watcher(StateMachine):
+        trap_exit = True
+
+        def init(self, heard: Any) -> Any:
+            self.heard = heard
+            return self.watching
+
+        @state
+        def watching(self, event: Any) -> Any:
+            match event:
+                case Call(("watch", process), caller):
+                    monitor(process)
+                    return stay(reply(caller))
+                case Info(Down(reason=reason)) | Info(Exit(reason=reason)):
+                    self.heard.put(reason)
+
+    heard = Told()
+    watcher = Watcher.start(heard)
+    other = Door.start("1")
+    watcher.ask(("watch", other))
+    exit(other, "gone")
+    assert heard.next() == "gone"
+    with Mailbox():
+        exit(watcher, "psst")
+    assert heard.next() == "psst"
+
+
+def test_an_event_that_a_state_does_not_handle_crashes_the_machine() -> None:
+    door = Door.start("42")
+    door.cast("knock")
+    error = crash_of(door)
+    assert isinstance(error, UnhandledEvent)
+    assert (error.state, error.reason) == ("locked", "function_clause")
+
+
+def test_a_machine_without_states_or_a_handler_handles_nothing() -> None:
+    class Empty(StateMachine):
+        handle_event = StateMachine.handle_event
+
+        def init(self) -> Any:
+            return self.here
+
+        @state
+        def here(self, event: Any) -> Any:
+            return super().handle_event(event, "here")
+
+    empty = Empty.start()
+    empty.cast("x")
+    assert isinstance(crash_of(empty), UnhandledEvent)
+
+
+@given(st.lists(st.sampled_from(["press", "flip"]), max_size=30))
+def test_g3_events_of_one_sender_keep_their_order_also_if_they_are_postponed(
+    sent: list[str],
+) -> None:
+    def handle(machine: Any, event: Any, state: Any) -> Any:
+        match event:
+            case Cast((_, "flip")):
+                return goto("on" if state == "off" else "off")
+            case Cast((_, "press")) if state == "off":
+                return stay(postpone)
+
+    expected: list[Any] = []
+    waiting: list[Any] = []
+    lit = False
+    for message in enumerate(sent):
+        expected.append(message)
+        if message[1] == "flip":
+            lit = not lit
+            again, waiting = waiting, []
+            expected += again
+            waiting += [] if lit else again
+        elif not lit:
+            waiting.append(message)
+
+    told = Told()
+    with Node():
+        machine = Recorder.start(told, handle, "off")
+        for message in enumerate(sent):
+            machine.cast(message)
+        machine.stop()
+    seen = [event[1] for _, event in told.everything()[:-1]]
+    assert seen == expected
+
+
+# Calls
+
+
+def test_a_call_can_be_answered_from_another_state() -> None:
+    class Ticket(StateMachine):
+        def init(self) -> Any:
+            return self.empty
+
+        @state
+        def empty(self, event: Any) -> Any:
+            match event:
+                case Call("take", caller):
+                    self.waiting = caller
+                    return goto(self.wanted)
+
+        @state
+        def wanted(self, event: Any) -> Any:
+            match event:
+                case Cast(("put", what)):
+                    return goto(self.empty, reply(self.waiting, what))
+
+    ticket = Ticket.start()
+    taken = ticket.ask("take", block=False)
+    assert not taken.done
+    ticket.cast(("put", 7))
+    assert taken.get() == 7
+
+
+def test_a_call_can_be_answered_by_somebody_else(told: Told) -> None:
+    def hands_on(machine: Any, event: Any, state: Any) -> Any:
+        if isinstance(event, Call):
+            spawn(event.reply, event.message * 2)
+
+    assert Recorder.start(told, hands_on).ask(21) == 42
+
+
+def test_g7_a_refusal_answers_the_call_and_the_machine_stays_as_it_is(told: Told) -> None:
+    def refuses(machine: Any, event: Any, state: Any) -> Any:
+        match event:
+            case Call("well?", caller):
+                return stay(reply(caller, state))
+            case Call(message, _):
+                raise Refused("not_now", message=message)
+
+    machine = Recorder.start(told, refuses)
+    with pytest.raises(Refused) as refused:
+        machine.ask("x")
+    assert (refused.value.reason, refused.value.message, refused.value.process) == (
+        "not_now",
+        "x",
+        machine,
+    )
+    assert machine.ask("well?") == "a"
+
+
+def test_g7_a_refusal_answers_a_call_that_was_postponed_too(told: Told) -> None:
+    def late(machine: Any, event: Any, state: Any) -> Any:
+        match event, state:
+            case Call(), "a":
+                return stay(postpone)
+            case Call(), "b":
+                raise Refused("too_late")
+            case Cast("go"), _:
+                return goto("b")
+
+    machine = Recorder.start(told, late)
+    first, second = (machine.ask(n, block=False) for n in (1, 2))
+    machine.cast("go")
+    for call in (first, second):
+        with pytest.raises(Refused) as refused:
+            call.get()
+        assert refused.value.reason == "too_late"
+    assert machine.is_alive()
+
+
+@pytest.mark.parametrize("way", ["cast", "info", "inserted", "entered", "timeout"])
+def test_g7_a_refusal_that_answers_no_call_is_a_crash(way: str, told: Told) -> None:
+    def refuses(machine: Any, event: Any, state: Any) -> Any:
+        match event, way:
+            case Call(), "inserted":
+                return stay(next_event(Internal("x")))
+            case Call(), "entered":
+                return goto("b")
+            case Call(), "timeout":
+                return stay(state_timeout(0))
+            case Enter("b"), _:
+                return None
+            case (Enter("a"), _) if state == "a":
+                return None
+        raise Refused("no")
+
+    machine = Entering.start(told, refuses)
+    if way in ("cast", "info"):
+        (machine.cast if way == "cast" else machine.tell)("x")
+    else:
+        with pytest.raises(CallExit):
+            machine.ask("x")
+    assert isinstance(crash_of(machine), Refused)
+
+
+def test_g7_a_refusal_of_somebody_else_is_a_crash_unless_it_is_passed_on(told: Told) -> None:
+    class Proud(Server):
+        def beg(self) -> None:
+            raise Refused("never")
+
+    proud = Proud.start()
+
+    def begs(machine: Any, event: Any, state: Any) -> Any:
+        match event:
+            case Call("politely", _):
+                try:
+                    proud.proxy().beg().get()
+                except Refused as error:
+                    raise Refused("as_expected") from error
+            case Call("blindly", _):
+                proud.proxy().beg().get()
+
+    machine = Recorder.start(told, begs)
+    with pytest.raises(Refused) as refused:
+        machine.ask("politely")
+    assert refused.value.reason == "as_expected"
+    with pytest.raises(CallExit):
+        machine.ask("blindly")
+
+
+def test_g6_calls_that_are_kept_or_postponed_end_with_the_machine(told: Told) -> None:
+    kept: list[Any] = []
+
+    def keeps(machine: Any, event: Any, state: Any) -> Any:
+        match event:
+            case Call("keep", caller):
+                kept.append(caller)
+            case Call("postpone", _):
+                return stay(postpone)
+            case Call("fail", _):
+                raise LookupError
+
+    machine = Recorder.start(told, keeps)
+    calls = [machine.ask(what, block=False) for what in ("keep", "postpone", "fail", "behind")]
+    for call in calls:
+        with pytest.raises(CallExit) as failed:
+            call.get(timeout=PATIENCE)
+        assert isinstance(failed.value.reason, Crash)
+        assert failed.value.process is machine
+
+
+@pytest.mark.parametrize("last", [stay(postpone), None, stay()])
+def test_g6_a_call_ends_with_the_machine_if_what_it_brought_about_crashes(
+    last: Any, told: Told
+) -> None:
+    def brings_about(machine: Any, event: Any, state: Any) -> Any:
+        match event:
+            case Call():
+                actions = last.actions if last is not None else ()
+                return stay(*actions, next_event(Internal("fail")))
+            case Internal():
+                raise LookupError
+
+    machine = Recorder.start(told, brings_about)
+    with pytest.raises(CallExit):
+        machine.ask("x", timeout=None)
+
+
+def test_g6_a_call_is_handled_under_its_own_callers_deadline_when_it_was_postponed(
+    told: Told,
+) -> None:
+    class Silent(Server):
+        def handle_call(self, message: Any, caller: Call) -> Any:
+            return noreply
+
+    silent = Silent.start()
+
+    def asks(machine: Any, event: Any, state: Any) -> Any:
+        match event, state:
+            case Call("now", caller), _:
+                return stay(reply(caller, state))
+            case Call(), "a":
+                return stay(postpone)
+            case Call(), "b":
+                silent.ask("anything", timeout=None)
+            case Cast("go"), _:
+                return goto("b")
+
+    machine = Recorder.start(told, asks)
+    impatient = machine.ask("ask", block=False, timeout=0.05)
+    machine.cast("go")
+    with pytest.raises(CallTimeout):
+        impatient.get()
+    # The machine's own call, which had no deadline, ended with that of its caller; it lives.
+    assert machine.ask("now", timeout=PATIENCE) == "b"
+
+
+# Unanswered calls are reported
+
+
+def unanswered(logs: list[Any]) -> list[Any]:
+    return [entry["state"] for entry in logs if entry["event"] == "call_unanswered"]
+
+
+def test_a_call_that_is_forgotten_is_reported_once_for_each_state() -> None:
+    class Forgetful(StateMachine):
+        def init(self) -> Any:
+            return self.here
+
+        @state
+        def here(self, event: Any) -> Any:
+            match event:
+                case Call("go", caller):
+                    return goto(self.there, reply(caller))
+
+        @state
+        def there(self, event: Any) -> Any:
+            match event:
+                case Call("done", caller):
+                    return stay(reply(caller))
+
+    with capture_logs() as logs:
+        for _ in range(2):
+            machine = Forgetful.start()
+            for message in ("x", "y"):
+                machine.ask(message, block=False)
+            machine.ask("go")
+            machine.ask("z", block=False)
+            machine.ask("done")
+    assert unanswered(logs) == ["here", "there"]
+
+
+def test_a_call_that_is_kept_answered_postponed_or_refused_is_not_reported() -> None:
+    class Diligent(StateMachine):
+        def init(self) -> Any:
+            self.kept: list[Any] = []
+            return self.here
+
+        @state
+        def here(self, event: Any) -> Any:
+            match event:
+                case Call("event"):
+                    self.kept.append(event)
+                case Call("caller", caller):
+                    self.kept.append(caller)
+                case Call("closure", caller):
+                    self.kept.append(lambda: caller.reply(1))
+                case Call("reply", caller):
+                    caller.reply(1)
+                case Call("postpone"):
+                    return stay(postpone)
+                case Call("refuse"):
+                    raise Refused("no")
+                case Call("knowingly"):
+                    return stay()
+
+    ways = ("event", "caller", "closure", "postpone", "refuse", "knowingly")
+    with capture_logs() as logs:
+        machine = Diligent.start()
+        for way in ways:
+            machine.ask(way, block=False)
+        machine.ask("reply")
+    assert unanswered(logs) == []
+
+
+# Time-outs
+
+
+def test_a_state_time_out_comes_in_its_state_and_not_in_another(told: Told) -> None:
+    def handle(machine: Any, event: Any, state: Any) -> Any:
+        match event:
+            case Cast("go"):
+                return goto("b", state_timeout(0.01, "in b"))
+
+    first = goto("a", state_timeout(0.005, "in a"), timeout("end", 0.2))
+    machine = Recorder.start(told, lambda *_: None, first)
+    assert told.next() == ("a", StateTimeout("in a"))
+    machine.stop()
+    told.everything()
+
+    machine = Recorder.start(told, handle, goto("a", state_timeout(0.05, "in a")))
+    machine.cast("go")
+    assert told.next() == ("a", ("cast", "go"))
+    assert told.next() == ("b", StateTimeout("in b"))
+
+
+def test_any_event_cancels_the_event_time_out(told: Told) -> None:
+    def handle(machine: Any, event: Any, state: Any) -> Any:
+        match event:
+            case Cast("set"):
+                return stay(event_timeout(0.01, "idle"))
+            case Cast("both"):
+                return stay(event_timeout(0.01, "idle"), timeout("end", 0.05))
+
+    machine = Recorder.start(told, handle)
+    machine.cast("set")
+    assert [told.next(), told.next()] == [("a", ("cast", "set")), ("a", EventTimeout("idle"))]
+    machine.cast("both")
+    machine.cast("x")
+    assert [told.next() for _ in range(3)] == [
+        ("a", ("cast", "both")),
+        ("a", ("cast", "x")),
+        ("a", Timeout("end")),
+    ]
+
+
+def test_a_named_time_out_survives_events_and_changes_of_state_and_is_cancelled_by_name(
+    told: Told,
+) -> None:
+    def handle(machine: Any, event: Any, state: Any) -> Any:
+        match event:
+            case Cast("go"):
+                return goto("b")
+            case Cast("cancel"):
+                return stay(timeout.cancel("one"), timeout.update("two", "changed"))
+
+    first = goto("a", timeout("one", 0.01), timeout("two", 0.05, "set"))
+    machine = Recorder.start(told, handle, first)
+    machine.cast("cancel")
+    machine.cast("go")
+    assert [told.next() for _ in range(3)] == [
+        ("a", ("cast", "cancel")),
+        ("a", ("cast", "go")),
+        ("b", Timeout("two", "changed")),
+    ]
+
+
+def test_a_time_out_of_zero_seconds_comes_before_messages_that_wait(told: Told) -> None:
+    def handle(machine: Any, event: Any, state: Any) -> Any:
+        match event:
+            case Cast("first"):
+                machine.actor_ref.cast("waits")
+                return stay(state_timeout(0, "due"), next_event(Internal("inserted")))
+
+    Recorder.start(told, handle).cast("first")
+    assert [told.next()[1] for _ in range(4)] == [
+        ("cast", "first"),
+        Internal("inserted"),
+        StateTimeout("due"),
+        ("cast", "waits"),
+    ]
+
+
+def test_a_time_out_that_was_updated_when_it_did_not_run_comes_at_once(told: Told) -> None:
+    Recorder.start(told, stays, goto("a", timeout.update("t", "now")))
+    assert told.next() == ("a", Timeout("t", "now"))
+
+
+def test_a_bad_number_of_seconds_crashes_the_machine_where_it_is_written(told: Told) -> None:
+    machine = Recorder.start(told, lambda *_: stay(state_timeout(-1)))
+    machine.cast("x")
+    error = crash_of(machine)
+    assert isinstance(error, InvalidInput)
+    assert error.field == "seconds"
+
+
+# The end
+
+
+def test_a_stop_replies_then_terminates_then_fails_the_other_calls(told: Told) -> None:
+    kept: list[Any] = []
+
+    def handle(machine: Any, event: Any, state: Any) -> Any:
+        match event:
+            case Call("keep", caller):
+                kept.append(caller)
+            case Call("end", caller):
+                return stop("enough", reply(kept[0], "kept"), reply(caller, "bye"))
+            case Call():
+                return stay(postpone)
+
+    machine = Recorder.start(told, handle)
+    calls = [machine.ask(what, block=False) for what in ("keep", "lost", "end")]
+    assert (calls[0].get(), calls[2].get()) == ("kept", "bye")
+    with pytest.raises(CallExit) as failed:
+        calls[1].get()
+    assert failed.value.reason == "enough"
+    assert end_of(machine) == "enough"
+    assert told.everything()[-1] == ("terminate", "a", "enough")
+
+
+def test_a_stop_from_outside_takes_its_place_among_the_mail(told: Told) -> None:
+    machine = Recorder.start(told, stays)
+    machine.cast("before")
+    assert machine.stop(reason="shutdown")
+    assert told.everything() == [("a", ("cast", "before")), ("terminate", "a", "shutdown")]
+
+
+def test_a_stop_of_its_own_lets_the_transition_take_effect_first(told: Told) -> None:
+    def handle(machine: Any, event: Any, state: Any) -> Any:
+        match event:
+            case Call(_, caller):
+                machine.stop("tired")
+                return goto("b", reply(caller, "done"), next_event(Internal("never")))
+
+    machine = Entering.start(told, handle)
+    assert machine.ask("x") == "done"
+    assert end_of(machine) == "tired"
+    assert told.everything() == [
+        ("a", Enter("a")),
+        ("a", ("call", "x")),
+        ("terminate", "b", "tired"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "last"),
+    [
+        (goto("b", "bogus"), "bad_action_from_state_function", "b"),
+        ("nonsense", "bad_return_from_state_function", "a"),
+        (stop("boom", stay()), "bad_reply_action_from_state_function", "a"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_bad_answer_crashes_the_machine_after_the_replies_before_it(
+    answer: Any, reason: str, last: str, told: Told
+) -> None:
+    machine = Recorder.start(told, lambda *_: answer)
+    machine.cast("x")
+    error = crash_of(machine)
+    assert isinstance(error, BadTransition)
+    assert error.reason == reason
+    assert told.everything()[-1][:2] == ("terminate", last)
+
+
+def test_replies_before_a_bad_action_have_been_sent(told: Told) -> None:
+    machine = Recorder.start(
+        told, lambda machine, event, state: stay(reply(event, "sent"), "bogus")
+    )
+    assert machine.ask("x") == "sent"
+    assert isinstance(crash_of(machine), BadTransition)
+
+
+def test_a_crash_in_a_state_terminates_in_that_state(told: Told) -> None:
+    def fails(machine: Any, event: Any, state: Any) -> Any:
+        raise LookupError
+
+    machine = Recorder.start(told, fails)
+    machine.cast("x")
+    assert isinstance(crash_of(machine), LookupError)
+    assert told.everything()[-1][:2] == ("terminate", "a")
+
+
+def test_timers_of_a_machine_that_has_ended_are_cancelled(told: Told, node: Node) -> None:
+    machine = Recorder.start(told, stays, goto("a", state_timeout(3600.0)))
+    timeouts = machine.control.actor._engine.timeouts
+    assert timeouts
+    machine.stop()
+    assert not timeouts
+
+
+@pytest.mark.parametrize("endless", [Internal("again"), "enter", "timeout"])
+@pytest.mark.parametrize(("signal", "reason"), [("kill", "killed"), ("shutdown", "shutdown")])
+def test_g4_a_signal_ends_a_machine_that_goes_round_for_ever(
+    endless: Any, signal: str, reason: str, told: Told
+) -> None:
+    begun = Told()
+
+    class Turning(StateMachine):
+        def init(self) -> Any:
+            return "a"
+
+        @state(enter=True)
+        def handle_event(self, event: Any, state: Any) -> Any:
+            begun.put(event) if begun.qsize() < 10 else None
+            match endless, event:
+                case "enter", Enter():
+                    return repeat()
+                case "timeout", Enter() | StateTimeout():
+                    return stay(state_timeout(0))
+                case Internal(), Enter():
+                    return None
+                case Internal(), _:
+                    return stay(next_event(endless))
+
+        def terminate(self, reason: Any) -> None:
+            begun.put("terminate")
+
+    machine = Turning.start()
+    machine.cast("go")
+    for _ in range(10):
+        begun.next()
+    with Mailbox() as me:
+        monitor(machine)
+        exit(machine, signal)
+        assert me.receive(timeout=PATIENCE).reason == reason
+    assert "terminate" not in begun.everything()
+
+
+def test_continue_with_is_refused_as_a_machine_inserts_events(told: Told) -> None:
+    def continues(machine: Any, event: Any, state: Any) -> Any:
+        machine.continue_with("x")
+
+    machine = Recorder.start(told, continues)
+    machine.cast("x")
+    error = crash_of(machine)
+    assert isinstance(error, TypeError)
+    assert "next_event" in str(error)
+
+
+# From outside
+
+
+def test_public_methods_are_answered_in_every_state_and_are_no_events() -> None:
+    idle = Told()
+
+    class Lamp(StateMachine):
+        def init(self) -> Any:
+            self.presses = 0
+            return goto(self.dark, event_timeout(0.05))
+
+        @state
+        def dark(self, event: Any) -> Any:
+            idle.put(event)
+
+        def press(self, times: int) -> int:
+            self.presses += times
+            if self.presses > 100:
+                raise Refused("worn_out")
+            return self.presses
+
+    proxy = Lamp.start().proxy()
+    assert proxy.press(2).get() == 2
+    proxy.press.defer(3)
+    assert proxy.presses.get() == 5
+    with pytest.raises(Refused):
+        proxy.press(1000).get()
+    assert not hasattr(proxy, "dark")
+    assert idle.next() == EventTimeout()
+
+
+request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="none")
+
+
+def test_a_postponed_event_is_handled_in_the_context_of_its_sender(told: Told) -> None:
+    seen = Told()
+
+    def handle(machine: Any, event: Any, state: Any) -> Any:
+        match event, state:
+            case Cast("go"), _:
+                return goto("b")
+            case _, "a":
+                return stay(postpone)
+        seen.put((_plain(event)[1], request_id.get()))
+
+    machine = Recorder.start(told, handle)
+    for name in ("one", "two"):
+        token = request_id.set(name)
+        machine.ask(name, block=False)
+        machine.cast(name)
+        request_id.reset(token)
+    machine.cast("go")
+    assert [seen.next() for _ in range(4)] == [
+        ("one", "one"),
+        ("one", "one"),
+        ("two", "two"),
+        ("two", "two"),
+    ]
+
+
+def test_a_time_out_comes_in_the_context_in_which_it_was_set(told: Told) -> None:
+    seen = Told()
+
+    def handle(machine: Any, event: Any, state: Any) -> Any:
+        match event:
+            case Cast():
+                return stay(state_timeout(0.005))
+            case StateTimeout():
+                seen.put(request_id.get())
+
+    machine = Recorder.start(told, handle)
+    token = request_id.set("mine")
+    machine.cast("x")
+    request_id.reset(token)
+    assert seen.next() == "mine"
