@@ -144,12 +144,13 @@ class Exchange:
         effect = AskPermission(self.query.query_id, request_id, tool_name, given, more)
         return self._ask(request_id, effect, places=1)
 
-    def end(self, effect: Completed | Failed) -> None:
-        """Say how the query has ended; only the first end counts."""
+    def end(self, effect: Completed | Failed) -> bool:
+        """Say how the query has ended; return whether this was its first end."""
         with self._lock:
             over, self._over = self._over, True
         if not over:
             self._emit(effect)
+        return not over
 
     # The world's side
 

@@ -66,6 +66,7 @@ def run(
     drain: float = 10.0,
     chaos: str | None = None,
     config: Path | None = None,
+    verbose: Annotated[bool, Parameter(alias="-v", negative=())] = False,
 ) -> int:
     """Do tasks with a fleet of supervised agent sessions, each exactly once answered.
 
@@ -96,6 +97,8 @@ def run(
         What is broken meanwhile: kill=PROBABILITY,seed=NUMBER.
     config
         A TOML file that names backends.
+    verbose
+        Say on stderr what happens to processes: crashes, restarts, transports that end.
     """
     _check_numbers(sessions=sessions, retries=retries, timeout=timeout, drain=drain)
     kills = parse_chaos(chaos) if chaos is not None else None
@@ -103,7 +106,7 @@ def run(
     chosen = choose_backends(_split(backend), config)
     output = Output(out)
     terms = Terms(sessions, route, retries, timeout, drain, chosen.tools)
-    _configure_logging()
+    _configure_logging("debug" if verbose else "critical")
     budget = Restarts(1_000_000, per=1.0) if kills is not None else Restarts(10, per=60.0)
     with Fleet(
         store,
@@ -198,8 +201,8 @@ def _check_numbers(**numbers: float) -> None:
             raise InvalidInput(f"--{name}", value, f"{least[name]} or more")
 
 
-def _configure_logging() -> None:
-    """Send reports to stderr, warnings and worse; a command configures, the library never does."""
+def _configure_logging(level: str) -> None:
+    """Send reports to stderr from `level` on; a command configures, the library never does."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -208,7 +211,7 @@ def _configure_logging() -> None:
             structlog.processors.format_exc_info,
             structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger("warning"),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )

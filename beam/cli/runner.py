@@ -111,6 +111,7 @@ class Runner:
         self._busy: dict[str, _Slot] = {}
         self._failures: dict[str, int] = defaultdict(int)
         self._last_backend: dict[str, str] = {}
+        self._wanted: set[str] = set()
         self._stopping = threading.Event()
 
     # The tasks
@@ -139,7 +140,7 @@ class Runner:
                 timeout=60.0,
             )
         self._listen()
-        wanted = {task.id for task in tasks}
+        self._wanted = wanted = {task.id for task in tasks}
         ended = [one for one in self.job.tasks.values() if one.status != "open"]
         self._output.open(ended)
         self._pending.extend(
@@ -147,7 +148,6 @@ class Runner:
             for one in self.job.tasks.values()
             if one.status == "open" and one.task.id in wanted
         )
-        self.total = len(wanted)
         return sum(one.task.id in wanted for one in ended)
 
     def _check(self, task: Task) -> None:
@@ -157,6 +157,11 @@ class Runner:
         if task.backend is not None and task.backend not in self._backends:
             names = ", ".join(self._backends)
             raise InvalidInput(f"task {task.id}: backend", task.backend, f"one of {names}")
+
+    @property
+    def total(self) -> int:
+        """How many tasks there are to do in all."""
+        return len(self._wanted)
 
     @property
     def at_work(self) -> list[tuple[str, str, str | None]]:
@@ -186,8 +191,12 @@ class Runner:
 
     @property
     def left(self) -> int:
-        """How many of the tasks are open."""
+        """How many of the tasks have not ended, or have a run that has not."""
         return len(self._pending) + len(self._busy)
+
+    def open_tasks(self) -> int:
+        """Return how many of the tasks have no end in the log."""
+        return sum(self.job.tasks[one].status == "open" for one in self._wanted)
 
     # The loop
 

@@ -56,7 +56,7 @@ def summary(runner: Runner, seconds: float) -> str:
     """Return one line on how the work stands."""
     job = runner.job
     return (
-        f"tasks {runner.total}, answered {job.answered}, failed {job.failed}, left {runner.left}, "
+        f"tasks {runner.total}, answered {job.answered}, failed {job.failed}, left {runner.open_tasks()}, "
         f"at work {sum(task is not None for _, _, task in runner.at_work)}, "
         f"restarts {job.restarts}, retries {job.retries}, {seconds:.1f} s"
     )

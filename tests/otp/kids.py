@@ -3,32 +3,44 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from structlog.testing import capture_logs
+
 from beam.errors import Refused
-from beam.otp import Mailbox, Ref, Server, child, exit, ignore
+from beam.otp import Down, Mailbox, Node, Ref, Server, child, exit, ignore, monitor
 
 if TYPE_CHECKING:
-    from beam.otp import ChildSpec
+    from collections.abc import Iterator
 
-__all__ = ["TIMEOUT", "Deaf", "Diary", "Kid", "Stubborn", "crash", "kid"]
+    from beam.otp import ChildSpec
+    from beam.otp.clock import Clock
+
+__all__ = ["TIMEOUT", "Deaf", "Diary", "Kid", "Stubborn", "crash", "family", "kid", "kill"]
 
 TIMEOUT = 10.0
 """Seconds after which something that should have happened counts as not happening."""
 
 
 class Diary:
-    """What happened to the children, in order; made inside `with Mailbox() as me`."""
+    """What happened to the children, in order; the test reads it as it would read its mail."""
 
-    def __init__(self, me: Mailbox) -> None:
+    def __init__(self, me: Mailbox, node: Node, logs: list[Any]) -> None:
         self._me = me
         self.ref = me.ref
+        self.node = node
+        self.logs = logs
+        """The structlog events, as dicts."""
         self.refs: dict[Any, Ref[Any]] = {}
         """The latest ref of each child, by its name."""
 
     def next(self) -> tuple[Any, ...]:
-        """Return the next event, without the ref: ("start", name) or ("stop", name, reason)."""
+        """Return the next event: ("start", name), ("stop", name, reason), ("end", name, reason)."""
         event = self._me.receive(timeout=TIMEOUT)
+        if isinstance(event, Down):
+            name = next(key for key, ref in self.refs.items() if ref is event.process)
+            return ("end", name, event.reason)
         if event[0] == "start":
             self.refs[event[1]] = event[-1]
         return tuple(event[:-1])
@@ -41,16 +53,35 @@ class Diary:
         """Return the events that are there."""
         return [self.next() for _ in self._me.messages()]
 
+    def end_of(self, ref: Ref[Any]) -> Any:
+        """Wait until a process has ended, and return the reason; nothing else may happen first."""
+        self.refs.setdefault(ref, ref)
+        monitor(ref)
+        kind, _, reason = self.next()
+        assert kind == "end"
+        return reason
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """Return the structlog events of this name."""
+        return [each for each in self.logs if each["event"] == event]
+
+
+@contextmanager
+def family(clock: Clock | None = None) -> Iterator[Diary]:
+    """Make the thread a process in a node of its own, for the children that the block starts."""
+    with capture_logs() as logs, Node(clock=clock) as node, Mailbox(trap_exit=True) as me:
+        yield Diary(me, node, logs)
+
 
 class Kid(Server):
     """Tells the diary of its start and its stop; its plan says how each start turns out."""
 
     trap_exit = True
 
-    def init(self, diary: Ref[Any], name: Any, plan: list[Any] | None = None) -> Any:
-        self.diary, self.kid = diary, name
+    def init(self, diary: Ref[Any], called: Any, plan: list[Any] | None = None) -> Any:
+        self.diary, self.called = diary, called
         outcome = plan.pop(0) if plan else "ok"
-        diary.tell(("start", name, self.actor_ref))
+        diary.tell(("start", called, self.actor_ref))
         if outcome == "ignore":
             return ignore
         if outcome == "refuse":
@@ -58,9 +89,6 @@ class Kid(Server):
         if outcome == "crash":
             raise LookupError("in init")
         return None
-
-    def name(self) -> Any:
-        return self.kid
 
     def ask_supervisor(self, supervisor: Any, function: str, *args: Any) -> Any:
         return getattr(supervisor, function)(*args)
@@ -75,7 +103,7 @@ class Kid(Server):
         pass
 
     def terminate(self, reason: Any) -> None:
-        self.diary.tell(("stop", self.kid, reason, self.actor_ref))
+        self.diary.tell(("stop", self.called, reason, self.actor_ref))
 
 
 class Deaf(Kid):
@@ -89,12 +117,12 @@ class Deaf(Kid):
 class Stubborn(Kid):
     """Cannot be ended at all until the test lets it go: its handler waits for no process."""
 
-    def init(self, diary: Ref[Any], name: Any, let_go: threading.Event) -> Any:
+    def init(self, diary: Ref[Any], called: Any, let_go: threading.Event) -> Any:
         self.let_go = let_go
-        return super().init(diary, name)
+        return super().init(diary, called)
 
     def handle_cast(self, message: Any) -> None:
-        self.diary.tell(("busy", self.kid, self.actor_ref))
+        self.diary.tell(("busy", self.called, self.actor_ref))
         self.let_go.wait(TIMEOUT)
 
 

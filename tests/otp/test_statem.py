@@ -57,7 +57,7 @@ PATIENCE = 30.0
 
 @pytest.fixture(autouse=True)
 def node() -> Iterator[Node]:
-    with Node() as node:
+    with capture_logs(), Node() as node:
         yield node
 
 
@@ -346,6 +346,7 @@ def test_a_down_and_a_trapped_exit_are_plain_messages() -> None:
                     return stay(reply(caller))
                 case Info(Down(reason=reason)) | Info(Exit(reason=reason)):
                     self.heard.put(reason)
+            return None
 
     heard = Told()
     watcher = Watcher.start(heard)
@@ -552,6 +553,7 @@ def test_g6_calls_that_are_kept_or_postponed_end_with_the_machine(told: Told) ->
                 return stay(postpone)
             case Call("fail", _):
                 raise LookupError
+        return None
 
     machine = Recorder.start(told, keeps)
     calls = [machine.ask(what, block=False) for what in ("keep", "postpone", "fail", "behind")]
@@ -598,6 +600,7 @@ def test_g6_a_call_is_handled_under_its_own_callers_deadline_when_it_was_postpon
                 silent.ask("anything", timeout=None)
             case Cast("go"), _:
                 return goto("b")
+        return None
 
     machine = Recorder.start(told, asks)
     impatient = machine.ask("ask", block=False, timeout=0.05)
@@ -666,6 +669,7 @@ def test_a_call_that_is_kept_answered_postponed_or_refused_is_not_reported() -> 
                     raise Refused("no")
                 case Call("knowingly"):
                     return stay()
+            return None
 
     ways = ("event", "caller", "closure", "postpone", "refuse", "knowingly")
     with capture_logs() as logs:
@@ -781,6 +785,7 @@ def test_a_stop_replies_then_terminates_then_fails_the_other_calls(told: Told) -
                 return stop("enough", reply(kept[0], "kept"), reply(caller, "bye"))
             case Call():
                 return stay(postpone)
+        return None
 
     machine = Recorder.start(told, handle)
     calls = [machine.ask(what, block=False) for what in ("keep", "lost", "end")]
@@ -954,6 +959,7 @@ def test_a_postponed_event_is_handled_in_the_context_of_its_sender(told: Told) -
             case _, "a":
                 return stay(postpone)
         seen.put((_plain(event)[1], request_id.get()))
+        return None
 
     machine = Recorder.start(told, handle)
     for name in ("one", "two"):
@@ -979,6 +985,7 @@ def test_a_time_out_comes_in_the_context_in_which_it_was_set(told: Told) -> None
                 return stay(state_timeout(0.005))
             case StateTimeout():
                 seen.put(request_id.get())
+        return None
 
     machine = Recorder.start(told, handle)
     token = request_id.set("mine")

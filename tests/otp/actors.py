@@ -1,0 +1,144 @@
+"""The processes that the tests of processes start, and how tests wait for them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from beam.otp import Mailbox, Server, monitor, noreply
+from beam.otp import exit as exit_process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from beam.otp import Call, Ref
+
+# Seconds within which anything that does happen happens, on a loaded machine too.
+SOON = 30.0
+
+
+class Echo(Server):
+    """Answers what it is asked, and keeps what it is told."""
+
+    def init(self, *, trap_exit: bool = False) -> None:
+        self.trap_exit = trap_exit
+        self.told: list[Any] = []
+
+    def handle_call(self, message: Any, caller: Call) -> Any:
+        match message:
+            case "told":
+                return list(self.told)
+            case "never":
+                return noreply
+            case ("crash", error):
+                raise error
+            case ("exit", reason):
+                exit_process(reason)
+            case ("stop", reason):
+                self.stop(reason)
+                return "stopping"
+            case ("call", callee, question):
+                return callee.ask(question)
+            case ("do", function):
+                return function()
+        return message
+
+    def handle_cast(self, message: Any) -> None:
+        match message:
+            case ("do", function):
+                function()
+            case _:
+                self.told.append(message)
+
+    def handle_info(self, message: Any) -> None:
+        self.told.append(message)
+
+
+class InlineEcho(Echo):
+    """Runs on top of its callers."""
+
+    blocking = False
+
+
+class ThreadEcho(Echo):
+    """Has a thread of its own."""
+
+    blocking = True
+
+
+KINDS: list[type[Echo]] = [Echo, InlineEcho, ThreadEcho]
+
+
+class Gate:
+    """Holds a handler up, until the test opens it."""
+
+    def __init__(self) -> None:
+        self._reached = threading.Event()
+        self._open = threading.Event()
+
+    def __call__(self) -> None:
+        """Arrive at the gate, and wait until it is open; run by the handler."""
+        self._reached.set()
+        assert self._open.wait(SOON)
+
+    def reached(self) -> None:
+        """Wait until a handler has arrived."""
+        assert self._reached.wait(SOON)
+
+    def open(self) -> None:
+        """Let it go on."""
+        self._open.set()
+
+
+def hold_up(process: Ref[Any]) -> Gate:
+    """Hold a process up in a cast's handler; return when it is in there."""
+    gate = Gate()
+    process.cast(("do", gate))
+    gate.reached()
+    return gate
+
+
+def death_of(process: Ref[Any]) -> Any:
+    """Wait for the end of a process; return its reason, also if it had ended before."""
+    with Mailbox() as me:
+        monitor(process)
+        down = me.receive(timeout=SOON)
+    reason = down.reason if process.exit_reason is None else process.exit_reason
+    assert not process.is_alive()
+    return reason
+
+
+def eventually(condition: Callable[[], Any]) -> None:
+    """Wait until the condition holds, for what no event tells."""
+    until = time.monotonic() + SOON
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0)
+
+
+def at_once(*functions: Callable[[], Any]) -> list[Any]:
+    """Run the functions on threads of their own, begun together; return their results.
+
+    A function that raises makes the test fail, by the exception.
+    """
+    begin = threading.Barrier(len(functions))
+    results: list[Any] = [None] * len(functions)
+    errors: list[BaseException] = []
+
+    def run(at: int) -> None:
+        begin.wait(SOON)
+        try:
+            results[at] = functions[at]()
+        except BaseException as error:  # noqa: BLE001 - handed to the test
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(at,)) for at in range(len(functions))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10 * SOON)
+        assert not thread.is_alive()
+    if errors:
+        raise errors[0]
+    return results

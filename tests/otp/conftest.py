@@ -1,0 +1,49 @@
+"""A node for each test, which must leave none of its threads behind."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+import structlog
+
+from beam.otp import Node
+from tests.otp.actors import SOON
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def node() -> Iterator[Node]:
+    """The current node of the test; when the test is over, it and its threads must end."""
+    with Node() as node:
+        yield node
+    assert threads_left(node) == []
+    assert node.processes() == []
+
+
+@pytest.fixture(autouse=True)
+def unlogged() -> Iterator[None]:
+    """Keep the reports of expected crashes out of the tests' output."""
+    with structlog.testing.capture_logs():
+        yield
+
+
+@pytest.fixture
+def fine_switching() -> Iterator[None]:
+    """Threads take turns at almost every instruction, so that races are met."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+def threads_left(node: Node) -> list[threading.Thread]:
+    """Return the threads of a node that do not end."""
+    ours = [each for each in threading.enumerate() if each.name.startswith(f"{node.name}-")]
+    for thread in ours:
+        thread.join(SOON)
+    return [thread for thread in ours if thread.is_alive()]
