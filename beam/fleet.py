@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, Self
 from beam.backends.backend import Backend
 from beam.errors import (
     AlreadyExists,
-    InvalidInput,
     Interrupted,
+    InvalidInput,
     NotFound,
     SessionClosed,
 )
@@ -32,12 +32,14 @@ from beam.model.capabilities import supported
 from beam.otp import Backoff, Node, Restarts, Supervisor, child, supervisor
 from beam.otp.aio import Aio
 from beam.otp.context import blocking_form
+from beam.otp.tree import Branch, branch_of
+from beam.ports.actor import SHUTDOWN as PORTS_SHUTDOWN
 from beam.ports.actor import Ports
 from beam.ports.harbour import Harbour
-from beam.ports.actor import SHUTDOWN as PORTS_SHUTDOWN
 from beam.routing.backends import BackendSet
 from beam.routing.router import ROUTER, Reported, Router
 from beam.sessions.directory import SESSION_SUPERVISOR, close_runs
+from beam.sessions.facade import Facade
 from beam.sessions.handle import Desks, SessionHandle
 from beam.sessions.options import SessionOptions
 from beam.sessions.roster import Roster
@@ -46,7 +48,6 @@ from beam.sessions.tree import BACKOFF, BUDGET, session_child, session_children
 from beam.state.journal import Journal
 from beam.state.tree import state_children
 from beam.state.waiting_runs import WaitingRuns
-from beam.otp.tree import Branch, branch_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,7 +101,7 @@ class Fleet:
         backends: Mapping[str, Backend] | None = None,
         durability: Durability = "process",
         max_restarts: int = 10,
-        max_seconds: float = 60,
+        max_seconds: int = 60,
         session_budget: Restarts = BUDGET,
         session_backoff: Backoff = BACKOFF,
         node: Node | None = None,
@@ -157,9 +158,7 @@ class Fleet:
 
     def _start_tree(self) -> Any:
         harbour = self._harbour = Harbour(self._ledger())
-        shared = [
-            spec for name, one in self._backends.items() for spec in one.children(name)
-        ]
+        shared = [spec for name, one in self._backends.items() for spec in one.children(name)]
         work = [
             child(Router, self._routes, name=ROUTER),
             *session_children(self._roster, self._deliver, self._budget, self._backoff),
@@ -358,9 +357,7 @@ class Fleet:
         """Return a journal on the fleet's log, to read events from and write some."""
         return Journal(self._shelf.store, self.node)
 
-    def report(
-        self, backend: str, error: BaseException | None, probe: int | None = None
-    ) -> None:
+    def report(self, backend: str, error: BaseException | None, probe: int | None = None) -> None:
         """Tell the router's breaker how a run on a backend ended.
 
         Args:
@@ -376,19 +373,22 @@ class Fleet:
             router.cast(Reported(backend, verdict, probe))
 
     @property
-    def router(self) -> Ref[Any]:
+    def router(self) -> Ref[Router]:
         """The router's process."""
-        return self._process(ROUTER)
+        router: Ref[Router] = self._process(ROUTER)
+        return router
 
     @property
-    def control(self) -> Any:
-        """The control facade: `fleet.control.list_pending_requests(session.id)`."""
-        return Facade(self, "control")
+    def control(self) -> Facade:
+        """The control facade: `fleet.control.list_pending_requests(session)`."""
+        self._running()
+        return Facade(self.node, "control")
 
     @property
-    def runtime(self) -> Any:
-        """The runtime facade: `fleet.runtime.get_state(session.id)`."""
-        return Facade(self, "runtime")
+    def runtime(self) -> Facade:
+        """The runtime facade: `fleet.runtime.get_state(session)`."""
+        self._running()
+        return Facade(self.node, "runtime")
 
     def whereis(self, name: Any) -> Ref[Any] | None:
         """Return the process registered under `name` in the fleet; a session's is its id."""
@@ -415,31 +415,7 @@ class Fleet:
             raise SessionClosed("fleet_closed" if self._closed else "fleet_not_started")
 
 
-class Facade:
-    """The functions of one state owner, as plain functions that wait for the answer.
-
-    Each name is a public method of the owner's process; `.aio` has the coroutine twins.
-    """
-
-    __slots__ = ("_fleet", "_name")
-
-    def __init__(self, fleet: Fleet, name: str) -> None:
-        self._fleet = fleet
-        self._name = name
-
-    def __getattr__(self, name: str) -> Any:
-        proxy = self._fleet._process(self._name).proxy()  # noqa: SLF001 - one room
-        method = getattr(proxy, name)
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            plain = [one.id if isinstance(one, SessionHandle) else one for one in args]
-            return method(*plain, **kwargs).get()
-
-        call.__name__ = name
-        return call
-
-
-def _checked(backends: Mapping[str, Backend]) -> dict[str, Backend]:
+def _checked(backends: Mapping[Any, Any]) -> dict[str, Backend]:
     for name, one in backends.items():
         if not isinstance(name, str) or not name:
             raise InvalidInput("backends", name, "names that are non-empty texts")

@@ -31,7 +31,7 @@ from beam.ports.spec import PortSpec
 if TYPE_CHECKING:
     from beam.otp import Ref
 
-__all__ = ["CommandBackend", "command"]
+__all__ = ["CommandBackend", "check_seconds", "command"]
 
 MARGIN = 2.0
 
@@ -53,11 +53,8 @@ class CommandBackend(Backend):
     shutdown: float = 5.0
 
     def __post_init__(self) -> None:
-        for name in ("interrupt_grace", "shutdown"):
-            value: object = getattr(self, name)
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not number or not 0 <= value < math.inf:  # type: ignore[operator]  # a number here
-                raise InvalidInput(name, value, "seconds, 0 or more, finite")
+        check_seconds("interrupt_grace", self.interrupt_grace)
+        check_seconds("shutdown", self.shutdown)
 
     @property
     def ends_within(self) -> float:
@@ -141,6 +138,16 @@ def command(
     if line_limit > MAX_LINE:
         raise InvalidInput("line_limit", line_limit, f"at most {MAX_LINE} bytes")
     return CommandBackend(_anchored(spec), interrupt_grace, shutdown)
+
+
+def check_seconds(option: str, value: object) -> None:
+    """Refuse what is no number of seconds.
+
+    Raises:
+        InvalidInput: naming the option.
+    """
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
+        raise InvalidInput(option, value, "seconds, 0 or more, finite")
 
 
 def _anchored(spec: PortSpec) -> PortSpec:

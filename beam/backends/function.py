@@ -30,12 +30,12 @@ that is run as a script must have the guard that `multiprocessing` asks for too,
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from beam.backends.backend import Backend, Opening
+from beam.backends.command import check_seconds
 from beam.backends.function_connection import FunctionConnection
 from beam.backends.function_form import FunctionForm
 from beam.backends.function_process import FunctionProcessBackend
@@ -68,7 +68,7 @@ class FunctionBackend(Backend):
     kind: ClassVar[str] = "function"
 
     form: FunctionForm
-    limits: FunctionLimits = FunctionLimits()
+    limits: FunctionLimits
 
     def check(self) -> None:
         """Accept: what cannot work was refused when it was made."""
@@ -90,7 +90,8 @@ def threads_name(name: str) -> tuple[str, str]:
 
 @overload
 def function(
-    callable: Callable[..., Any],
+    agent: Callable[..., Any],
+    /,
     *,
     max_threads: int = ...,
     max_tasks: int = ...,
@@ -99,7 +100,8 @@ def function(
 ) -> FunctionBackend: ...
 @overload
 def function(
-    callable: Callable[..., Any],
+    agent: Callable[..., Any],
+    /,
     *,
     process: Literal[True],
     interrupt_grace: float = ...,
@@ -108,15 +110,15 @@ def function(
 ) -> FunctionProcessBackend: ...
 @overload
 def function(
-    callable: Callable[..., Any], *, process: bool, **options: Any
+    agent: Callable[..., Any], /, *, process: bool, **options: Any
 ) -> FunctionBackend | FunctionProcessBackend: ...
 def function(
-    callable: Callable[..., Any], *, process: bool = False, **options: Any
+    agent: Callable[..., Any], /, *, process: bool = False, **options: Any
 ) -> FunctionBackend | FunctionProcessBackend:
     """Return a backend whose agent is a Python callable.
 
     Args:
-        callable: a function of the prompt, and of the query if it has a parameter of that name.
+        agent: a function of the prompt, and of the query if it has a parameter of that name.
         process: run it in an OS process of its own, for each session.
         options: on threads and the loop, for all sessions together:
             `max_threads` (32): how many run at once, if it is no coroutine;
@@ -130,7 +132,7 @@ def function(
         InvalidInput: the callable cannot be called with a prompt; an option is unknown, or belongs
             to the other way of running, or is not what it must be.
     """
-    form = FunctionForm.of(callable)
+    form = FunctionForm.of(agent)
     if not isinstance(process, bool):
         raise InvalidInput("process", process, "True or False")
     known = _OF_PROCESSES if process else _OF_THREADS
@@ -162,15 +164,13 @@ def _limits(
     queue: int = QUEUE,
     stuck_after: float = STUCK_AFTER_S,
 ) -> FunctionLimits:
-    for name, value, least in (
-        ("max_threads", max_threads, 1),
-        ("max_tasks", max_tasks, 1),
-        ("queue", queue, 0),
-    ):
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise InvalidInput(name, value, f"a whole number of at least {least}")
-    number: object = stuck_after
-    is_number = isinstance(number, int | float) and not isinstance(number, bool)
-    if not is_number or not 0 <= stuck_after < math.inf:
-        raise InvalidInput("stuck_after", stuck_after, "seconds, 0 or more, finite")
+    _check_count("max_threads", max_threads, 1)
+    _check_count("max_tasks", max_tasks, 1)
+    _check_count("queue", queue, 0)
+    check_seconds("stuck_after", stuck_after)
     return FunctionLimits(max_tasks if form.is_async else max_threads, queue, stuck_after)
+
+
+def _check_count(name: str, value: object, least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise InvalidInput(name, value, f"a whole number of at least {least}")

@@ -10,10 +10,11 @@ that was run, imports it as `__mp_main__`.
 from __future__ import annotations
 
 import base64
+import os
 import pickle
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing import spawn
 from pathlib import Path
 from typing import Any, ClassVar
@@ -51,9 +52,8 @@ class FunctionProcessBackend(CommandBackend):
     @classmethod
     def of(cls, form: FunctionForm, **options: Any) -> FunctionProcessBackend:
         """Return a backend of this function; the options are some of those of `command`."""
-        python = spawn.get_executable() or sys.executable
-        program = python.decode() if isinstance(python, bytes) else python
-        made = command([program, "-P", "-c", f"{_BOOT}; main()", _ROOT], **options)
+        python = os.fsdecode(spawn.get_executable() or sys.executable)
+        made = command([python, "-P", "-c", f"{_BOOT}; main()", _ROOT], **options)
         return cls(made.spec, made.interrupt_grace, made.shutdown, form)
 
     def check(self) -> None:

@@ -4,8 +4,8 @@
 
 It speaks the command protocol on the stdin and stdout that it was started with. What the function
 itself prints goes to stderr, and its stdin is empty. The function runs on the main thread; another
-reads the host's lines, so that an interrupt, or the answer to a tool call, is heard while the
-function runs. At the end of stdin the function is interrupted, and the program ends when it returns.
+reads the host's lines, so that an interrupt, or the answer to a tool call, is heard while it runs.
+At the end of stdin the function is interrupted, and the program ends when it returns.
 """
 
 from __future__ import annotations
@@ -137,14 +137,14 @@ def unpacked(packed: str) -> FunctionForm:
     Args:
         packed: the field of the greeting.
     """
-    surroundings, called = pickle.loads(base64.b64decode(packed))
+    surroundings, called = pickle.loads(base64.b64decode(packed))  # noqa: S301 - our host's
     # A script without a guard, imported here, must not start another fleet; `multiprocessing`
     # and `function` look at this.
     here: Any = process.current_process()
     here._inheriting = True
     try:
         spawn.prepare(surroundings)
-        form: FunctionForm = pickle.loads(called)
+        form: FunctionForm = pickle.loads(called)  # noqa: S301 - our host's
     finally:
         del here._inheriting
     return form

@@ -53,7 +53,7 @@ class Kills:
     def plan(self, task_id: str, attempt: int) -> Kill | None:
         """Return what befalls an attempt at a task, `None` if nothing does."""
         # A text seeds the generator by its hash in SHA-512, the same in every process.
-        chance = random.Random(f"{self.seed}/{task_id}/{attempt}")  # noqa: S311 - no secret
+        chance = random.Random(f"{self.seed}/{task_id}/{attempt}")
         if chance.random() >= self.probability:
             return None
         # Half of them at once: short attempts would have ended before the others.

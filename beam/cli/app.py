@@ -16,7 +16,7 @@ from rich.table import Table
 
 from beam.chaos import parse_chaos
 from beam.chaos.saboteur import Attempt, Saboteur
-from beam.cli.config import Chosen, choose_backends
+from beam.cli.config import choose_backends
 from beam.cli.doctor import examine
 from beam.cli.output import Output
 from beam.cli.reading import print_log
@@ -114,23 +114,16 @@ def run(
         session_budget=budget,
         session_backoff=Backoff(0.01, 5.0, jitter=0.2),
     ) as fleet:
-        return _work(fleet, todo, chosen, terms, output, kills)
+        strike = _saboteur(fleet, kills) if kills is not None else None
+        runner = Runner(fleet, list(chosen.backends), terms, output, strike)
+        return _work(runner, todo, output)
 
 
-def _work(
-    fleet: Fleet,
-    todo: list[Task],
-    chosen: Chosen,
-    terms: Terms,
-    output: Output,
-    kills: Kills | None,
-) -> int:
-    strike = _saboteur(fleet, kills) if kills is not None else None
-    runner = Runner(fleet, list(chosen.backends), terms, output, strike)
+def _work(runner: Runner, todo: list[Task], output: Output) -> int:
     try:
         done = runner.accept(todo)
         if done:
-            print(f"{done} of {len(todo)} tasks had ended before", file=sys.stderr)
+            _tell(f"{done} of {len(todo)} tasks had ended before")
         view = view_of(runner, time.monotonic)
         with _draining(runner) as caught, view:
             runner.run(view.look)
@@ -243,16 +236,20 @@ def log(
         Wait for more at the end.
     """
     try:
-        print_log(
-            file, session=session, types=type or [], as_json=json, follow=follow, write=_line
-        )
+        print_log(file, session=session, types=type or [], as_json=json, follow=follow, write=_line)
     except (KeyboardInterrupt, BrokenPipeError):
         sys.stderr.close()
     return 0
 
 
 def _line(text: str) -> None:
-    print(text, flush=True)
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
 
 @app.command
@@ -271,10 +268,10 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         status = app(arguments, exit_on_error=False, print_error=False)
     except (InvalidInput, StoreError, CycloptsError) as error:
-        print(f"beam: {_one_line(error)}", file=sys.stderr)
+        _tell(f"beam: {_one_line(error)}")
         sys.exit(2)
     except BeamError as error:
-        print(f"beam: {_one_line(error)}", file=sys.stderr)
+        _tell(f"beam: {_one_line(error)}")
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -68,9 +68,7 @@ class Output:
         ids = set(known)
         for line in self.kept:
             if line["id"] not in ids:
-                raise InvalidInput(
-                    "--out", line["id"], "only tasks of this store, or another file"
-                )
+                raise InvalidInput("--out", line["id"], "only tasks of this store, or another file")
 
     def open(self, ended: Iterable[TaskState]) -> int:
         """Bring the file up to date with the log, and keep it open; return the lines written.

@@ -22,7 +22,6 @@ from beam.state.journal import event_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from beam.chaos import Kills
     from beam.cli.output import Output
     from beam.cli.tasks import Task
     from beam.fleet import Fleet
@@ -144,9 +143,7 @@ class Runner:
         ended = [one for one in self.job.tasks.values() if one.status != "open"]
         self._output.open(ended)
         self._pending.extend(
-            one
-            for one in self.job.tasks.values()
-            if one.status == "open" and one.task.id in wanted
+            one for one in self.job.tasks.values() if one.status == "open" and one.task.id in wanted
         )
         return sum(one.task.id in wanted for one in ended)
 
@@ -326,7 +323,9 @@ class Runner:
         if again and self._worth_it(error):
             self._pending.append(state)
             return
-        detail = getattr(error, "facts", {}).get("detail") or getattr(error, "facts", {}).get("cause")
+        detail = getattr(error, "facts", {}).get("detail") or getattr(error, "facts", {}).get(
+            "cause"
+        )
         said = f"{reason}: {detail}" if detail else str(reason)
         failed = self._journal.event("task_failed", FLEET, task_id=state.task.id, reason=said)
         self._journal.append_wait([failed], timeout=60.0)

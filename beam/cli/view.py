@@ -56,7 +56,8 @@ def summary(runner: Runner, seconds: float) -> str:
     """Return one line on how the work stands."""
     job = runner.job
     return (
-        f"tasks {runner.total}, answered {job.answered}, failed {job.failed}, left {runner.open_tasks()}, "
+        f"tasks {runner.total}, answered {job.answered}, failed {job.failed}, "
+        f"left {runner.open_tasks()}, "
         f"at work {sum(task is not None for _, _, task in runner.at_work)}, "
         f"restarts {job.restarts}, retries {job.retries}, {seconds:.1f} s"
     )
@@ -87,7 +88,8 @@ class _Lines:
 
     def _say(self) -> None:
         self._last = self._now()
-        print(summary(self._runner, self._last - self._began), file=sys.stderr, flush=True)
+        sys.stderr.write(f"{summary(self._runner, self._last - self._began)}\n")
+        sys.stderr.flush()
 
 
 class _Table:

@@ -104,6 +104,7 @@ class Log(Server):
     trap_exit = True
 
     def init(self, shelf: Shelf) -> None:
+        """Take a store from the shelf, and listen to it."""
         self._shelf = shelf
         self._store = shelf.take()
         # Bounded by the callers who wait: each has one, and its deadline.
@@ -112,6 +113,7 @@ class Log(Server):
         self._listener = self._store.on_append(lambda records: _tell(me, records))
 
     def handle_call(self, message: Any, caller: Call) -> Any:
+        """Answer with the store, or with records as soon as there are some."""
         if message == "store":
             return self._store
         if isinstance(message, Follow):
@@ -122,10 +124,14 @@ class Log(Server):
         found = self._store.read(wanted.stream, after=wanted.after, limit=PAGE)
         if found:
             return found
-        self._followers[wanted.stream].append((wanted.after, caller))
+        now = self.node.clock.now()
+        waiting = self._followers[wanted.stream]
+        waiting[:] = [one for one in waiting if not one[1].expired(now)]
+        waiting.append((wanted.after, caller))
         return noreply
 
     def handle_cast(self, message: _Fresh) -> None:
+        """Answer those whom new records concern."""
         by_stream: dict[str, list[StoredRecord]] = defaultdict(list)
         for record in message.records:
             if record.stream in self._followers:
@@ -150,6 +156,7 @@ class Log(Server):
         """Drop exit signals of others than the parent: the log is linked to nobody else."""
 
     def terminate(self, reason: Any) -> None:
+        """Close the store: what waits is stored, and answered."""
         self._listener.cancel()
         self._shelf.close()
 

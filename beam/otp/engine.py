@@ -159,13 +159,18 @@ class Engine:
 
     def _follow(self, transition: Any, event: Any) -> None:
         """Give `transition` its effect."""
+        if transition is None:
+            self.timeouts.cancel("event")
+            return
         old = self.state
         step = _Step(old)
         try:
             self._note(step, transition, entering=False)
             while step.entered and not (step.stopped or self._machine.is_over()):
                 step.entered = False
-                self._note(step, self._machine.enter(step.state, old), entering=True)
+                transition = self._machine.enter(step.state, old)
+                if transition is not None:
+                    self._note(step, transition, entering=True)
         except BadTransition:
             self.state = step.state  # That `terminate` sees, as in OTP.
             raise
@@ -176,8 +181,6 @@ class Engine:
 
     def _note(self, step: _Step, transition: Any, *, entering: bool) -> None:
         """Note what a transition says, and send its replies."""
-        if transition is None:
-            return
         if not isinstance(transition, Transition):
             raise BadTransition("bad_return_from_state_function", transition)
         kind = transition.kind
@@ -204,12 +207,10 @@ class Engine:
         queue, timeouts = self._queue, self.timeouts
         if step.postponed and event is not None:
             self.postponed.append(event)
-        if timeouts:
-            timeouts.cancel("event")
+        timeouts.cancel("event")
         if not _same(step.state, self.state):
             self.state = step.state
-            if timeouts:
-                timeouts.cancel("state")
+            timeouts.cancel("state")
             queue.extendleft(reversed(self.postponed))
             self.postponed = []
         if step.settings:

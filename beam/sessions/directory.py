@@ -73,6 +73,7 @@ class Directory(Server):
     """
 
     def init(self, roster: Roster, deliver: Callable[[str, Undelivered], None]) -> None:
+        """Look first at who lives, and bring back who should."""
         self._roster = roster
         self._deliver = deliver
         self._waiting: dict[str, list[Call]] = defaultdict(list)
@@ -99,7 +100,7 @@ class Directory(Server):
             elif status in ("live", "restarting"):
                 self._bring_back(supervisor, session_id)
 
-    def _bring_back(self, supervisor: Ref[Any], session_id: str) -> None:
+    def _bring_back(self, supervisor: Any, session_id: str) -> None:
         try:
             supervisor.start_child(self._roster.spec(session_id))
         except (Refused, CallExit) as error:
@@ -110,15 +111,16 @@ class Directory(Server):
     # What it hears
 
     def handle_cast(self, message: Any) -> None:
+        """Hear of a session that has started, or has missed something."""
         match message:
             case Live(session_id, process):
                 self._live(session_id, process)
             case Undeliverable(session_id):
-                process = self.node.whereis(session_id)
-                if process is not None:
+                if self.node.whereis(session_id) is not None:
                     self._hand_over(session_id)
 
     def handle_info(self, message: Any) -> None:
+        """Hear of ends: of sessions, of their supervisor, of a session's budget."""
         match message:
             case Down(process=process) if process is self._supervisor:
                 self._supervisor = None
@@ -131,6 +133,7 @@ class Directory(Server):
                 self._restore()
 
     def handle_call(self, message: Any, caller: Call) -> Any:
+        """Answer who waits for a session, when it is there or never will be."""
         if not isinstance(message, Await):
             raise Refused("unknown_request", request=repr(message))
         process = self.node.whereis(message.session_id)

@@ -61,7 +61,7 @@ class Feed:
         either.granted = ASK_AGAIN if timeout is None else min(timeout, ASK_AGAIN)
         either.deadline = self._node.clock.now() + either.granted
         for one in (answer, until):
-            if one is not None and not one.add_waiter(lambda: bool(either.settle(None))):
+            if one is not None and not one.add_waiter(lambda: _wake(either)):
                 either.settle(None)
         return either, answer
 
@@ -77,7 +77,7 @@ class Feed:
         return log.ask(Follow(self._session_id, self.after), block=False, timeout=ASK_AGAIN)
 
     def take(self, answer: Future[Any]) -> list[Event]:
-        """Return the events of an answer that has come, none if it has not, and go on after them."""
+        """Return the events of an answer, none if it has not come, and go on after them."""
         if not answer.done:
             return []
         try:
@@ -88,6 +88,10 @@ class Feed:
         if events:
             self.after = events[-1].sequence
         return events
+
+
+def _wake(future: Future[None]) -> None:
+    future.settle(None)
 
 
 def _settle_with_nothing(future: Future[Any]) -> None:

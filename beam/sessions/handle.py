@@ -288,7 +288,7 @@ class SessionHandle:
         """Choose how far the agent may go without asking; return it when that is in the log."""
         return self._set("permission_mode", mode)
 
-    def _set(self, name: str, value: str) -> str:
+    def _set(self, name: str, value: Any) -> str:
         if not isinstance(value, str) or not value:
             raise InvalidInput(name, value, "a non-empty text")
         chosen: str = self._ask(Set(name, value))
@@ -366,7 +366,8 @@ class SessionHandle:
             NotFound: nothing is known of such a session.
         """
         wanted = run.run_id if isinstance(run, Run) else run
-        events = self._journal().read(self.id, types=("message",))
+        said: tuple[EventType, ...] = ("message",)
+        events = self._journal().read(self.id, types=said)
         if not events and self.status() is None:
             raise NotFound(session_id=self.id)
         return [message_of(one) for one in events if wanted in (None, one.run_id)]

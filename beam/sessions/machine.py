@@ -154,7 +154,7 @@ class Session(StateMachine):
         """Hear what the agent says of the run, until it ends."""
         match event:
             case StateTimeout():
-                return self._cut("run_failed", reason="timeout", seconds=self._load.current.timeout)
+                return self._cut("run_failed", reason="timeout")
             case Cast(Heard(connection, effect)) if self._line.is_from(connection):
                 return self._hear(effect)
             case Cast(ToolDone() as done):
@@ -222,7 +222,7 @@ class Session(StateMachine):
         return self._asking.task_ended(process, reason)
 
     def _transport_ended(self, reason: str, **facts: Any) -> Any:
-        """Let go of the connection; the run at work is retried or interrupted, as its caller said."""
+        """Let go of the connection; what becomes of the run at work, its caller has said."""
         may_reconnect = self._line.drop(reason)
         session_report("transport_ended", self._id, reason=reason, **facts)
         news = []

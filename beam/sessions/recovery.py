@@ -87,5 +87,6 @@ def excused(desk: Desk, work: Work) -> Work:
     """Return the run with the faults counted that an experiment has injected into it."""
     if work.retries is None:
         return work
-    faults = desk.journal.read(desk.session_id, types=("fault_injected",))
+    injected: tuple[EventType, ...] = ("fault_injected",)
+    faults = desk.journal.read(desk.session_id, types=injected)
     return replace(work, excused=sum(one.run_id == work.run_id for one in faults))

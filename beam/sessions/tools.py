@@ -47,7 +47,7 @@ class Toolbox:
         for function in functions:
             self._add(function)
 
-    def _add(self, function: Callable[..., Any]) -> None:
+    def _add(self, function: Any) -> None:
         name = getattr(function, "__name__", "")
         if not callable(function) or not name or inspect.iscoroutinefunction(function):
             raise InvalidInput("tools", function, "plain functions with names")

@@ -26,6 +26,7 @@ over.
 from __future__ import annotations
 
 import contextvars
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -39,7 +40,7 @@ from beam.state.outcome import Failed, Outcome, TimedOut
 from beam.state.writes import Step, Write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from beam.log import StoredRecord
     from beam.model.events import Event
@@ -138,7 +139,7 @@ class Broker:
                 if change.ask.call is not None:
                     self.handlers.start(key, change.ask.call, change.ask.deadline, context)
 
-        return Step(self._events(change, asked.noted("run_id")), take)
+        return Step(self._events(change, asked.request_id), take)
 
     def _worked_out(self, step: Callable[..., Change], asked: Asked) -> Change:
         registered = self._rows.callbacks(asked.session_id)
@@ -195,7 +196,7 @@ class Broker:
                 self._keep(change, stored)
                 reply(caller)
 
-            return Step(self._events(change), take)
+            return Step(self._events(change, request_id), take)
 
         self._submit(session_id, change, partial(refuse, caller))
 
@@ -230,7 +231,7 @@ class Broker:
             reply(resolver)
             self._answer_all(key, change.answer)
 
-        return Step(self._events(change), take)
+        return Step(self._events(change, key.request_id), take)
 
     def _answer_all(self, key: AskKey, answer: Any) -> None:
         timer = self._timers.pop(key, None)
@@ -273,7 +274,10 @@ class Broker:
     def _keep(self, change: Change, stored: list[StoredRecord]) -> None:
         self._rows.put_stored("requests", change.requests.session_id, change.requests, stored)
 
-    def _events(self, change: Change, run_id: str | None = None) -> tuple[Event, ...]:
+    def _events(self, change: Change, request_id: str) -> tuple[Event, ...]:
+        context = change.requests.pending.get(request_id).request.get("context")
+        run_id = context.get("run_id") if isinstance(context, Mapping) else None
+        run_id = run_id if isinstance(run_id, str) else None
         return tuple(event_of_told(self._journal, told, run_id) for told in change.told)
 
     def _let_wait(self, key: AskKey, caller: Call | None) -> None:

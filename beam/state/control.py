@@ -317,6 +317,12 @@ class Control(ControlReads, TableOwner):
 
         self._writes.submit((kind, session_id), Write(change, partial(refuse, None)))
 
+    # Counts
+
+    def handlers_given_up(self) -> int:
+        """Return how many handlers hung, since this process started; their threads are lost."""
+        return self._broker.handlers.given_up
+
     # Mail
 
     def handle_cast(self, message: Any) -> None:

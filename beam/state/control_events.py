@@ -71,12 +71,12 @@ def event_of_told(journal: Journal, told: ControlEvent, run_id: str | None = Non
     if told.subtype == "permission_resolved" and _has_secrets(data["decision"]):
         data["redacted"] = True
     kind = cast("EventType", told.subtype)
-    event = journal.event(kind, told.session_id, run_id=run_id, **data)
+    event = journal.event(kind, told.session_id, run_id=run_id)
+    event = replace(event, timestamp=told.timestamp, data=redact(data))
     if kind in _NAMED_BY_REQUEST:
         name = encode([kind, told.session_id, data["request_id"]])
-        digest = hashlib.sha256(name.encode()).hexdigest()[:32]
-        return replace(event, id=f"evt_{digest}", timestamp=told.timestamp)
-    return replace(event, timestamp=told.timestamp)
+        event = replace(event, id=f"evt_{hashlib.sha256(name.encode()).hexdigest()[:32]}")
+    return event
 
 
 def recalled(journal: Journal, asked: Asked, first: StoredRecord) -> Decision | Approval:

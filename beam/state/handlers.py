@@ -11,6 +11,7 @@ What is promised:
   handler's process is killed: one that waits in a call or in `asyncio` ends; the thread of one that
   does not is given up a second later, counted in `given_up` and reported (G9).
 - A handler may be a coroutine function; it runs under `asyncio.run` on its thread.
+- A handler is run once, at whatever moment the owner is killed.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from beam.errors import Exited
-from beam.otp import Down, Future, exit, monitor, spawn_monitor
+from beam.otp import Down, Future, current_process, exit, monitor, spawn_monitor
 from beam.otp.reports import report
 from beam.otp.shutdown import give_up
 from beam.state.outcome import Answered, Failed, Outcome, TimedOut
@@ -72,14 +73,15 @@ class Running:
     """A handler at work, as its row keeps it.
 
     Attributes:
-        process: where it runs.
-        outcome: settled with what became of it.
         deadline: until when it may run, seconds of the node's clock.
+        begun: settled by the process that runs it, with its ref; whoever settles this first has the
+            handler, so that it is run once, whenever the owner dies.
+        outcome: settled with what became of it.
     """
 
-    process: Ref[Any]
-    outcome: Future[Outcome]
     deadline: float
+    begun: Future[Ref[Any] | None]
+    outcome: Future[Outcome]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +157,15 @@ class Handlers:
 
     def restore(self) -> None:
         """Take over the handlers that run for a former life of the owner."""
-        for key, running in self._rows.handlers():
-            monitor(running.process)
-            self._watch(key, running)
+        for key, running in list(self._rows.handlers()):
+            # One that has not begun shall not any more: it is started anew.
+            running.begun.settle(None)
+            process = running.begun.result()
+            if process is None:
+                self._rows.drop_handler(key)
+            else:
+                monitor(process)
+                self._watch(key, process, running)
 
     def is_at_work(self, key: AskKey) -> bool:
         """Return whether a handler runs for the ask, or waits for its turn."""
@@ -198,27 +206,28 @@ class Handlers:
 
     def _run(self, turn: _Turn) -> None:
         left = max(0.0, turn.deadline - self._owner.node.clock.now())
-        outcome: Future[Outcome] = Future()
-        process, _ = turn.context.run(spawn_monitor, _handle, turn.call, left, outcome)
-        running = Running(process, outcome, turn.deadline)
+        running = Running(turn.deadline, Future(), Future())
         self._rows.put_handler(turn.key, running)
-        self._watch(turn.key, running)
+        process, _ = turn.context.run(spawn_monitor, _handle, turn.call, left, running)
+        self._watch(turn.key, process, running)
 
-    def _watch(self, key: AskKey, running: Running) -> None:
+    def _watch(self, key: AskKey, process: Ref[Any], running: Running) -> None:
         owner = self._owner.actor_ref
 
         def heard() -> None:
             owner.cast(Heard(key, running.outcome.result()))
 
         left = max(0.0, running.deadline - self._owner.node.clock.now())
-        timer = self._owner.send_after(left, Overdue(running.process))
-        self._at_work[running.process] = _AtWork(key, timer)
+        timer = self._owner.send_after(left, Overdue(process))
+        self._at_work[process] = _AtWork(key, timer)
         if not running.outcome.add_waiter(heard):
             heard()
 
 
-def _handle(call: HandlerCall, left: float, outcome: Future[Outcome]) -> None:
+def _handle(call: HandlerCall, left: float, running: Running) -> None:
     """Run the handler; on a thread of its own."""
+    if not running.begun.settle(current_process()):
+        return
     try:
         said = call.handler(*call.arguments)
         if inspect.isawaitable(said):
@@ -230,7 +239,7 @@ def _handle(call: HandlerCall, left: float, outcome: Future[Outcome]) -> None:
         raise  # Its time is over, or the fleet ends: its process's end says so.
     except BaseException as error:  # noqa: BLE001 - SystemExit too is the handler's own failure (G8)
         became = Failed(error)
-    outcome.settle(became)
+    running.outcome.settle(became)
 
 
 class _TimeIsOver(Exception):

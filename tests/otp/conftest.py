@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 from typing import TYPE_CHECKING
@@ -17,19 +18,20 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def node() -> Iterator[Node]:
+def unlogged() -> Iterator[None]:
+    """Keep the reports of crashes that are meant out of the output, and out of memory."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def node(unlogged: None) -> Iterator[Node]:
     """The current node of the test; when the test is over, it and its threads must end."""
     with Node() as node:
         yield node
     assert threads_left(node) == []
     assert node.processes() == []
-
-
-@pytest.fixture(autouse=True)
-def unlogged() -> Iterator[None]:
-    """Keep the reports of expected crashes out of the tests' output."""
-    with structlog.testing.capture_logs():
-        yield
 
 
 @pytest.fixture

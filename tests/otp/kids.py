@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from structlog.testing import capture_logs
 
 from beam.errors import Refused
-from beam.otp import Down, Mailbox, Node, Ref, Server, child, exit, ignore, monitor
+from beam.otp import Down, Exit, Mailbox, Node, Ref, Server, child, exit, ignore, monitor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +38,8 @@ class Diary:
     def next(self) -> tuple[Any, ...]:
         """Return the next event: ("start", name), ("stop", name, reason), ("end", name, reason)."""
         event = self._me.receive(timeout=TIMEOUT)
+        if isinstance(event, Exit):
+            return ("exit", event.process, event.reason)
         if isinstance(event, Down):
             name = next(key for key, ref in self.refs.items() if ref is event.process)
             return ("end", name, event.reason)
@@ -53,13 +55,10 @@ class Diary:
         """Return the events that are there."""
         return [self.next() for _ in self._me.messages()]
 
-    def end_of(self, ref: Ref[Any]) -> Any:
-        """Wait until a process has ended, and return the reason; nothing else may happen first."""
-        self.refs.setdefault(ref, ref)
+    def watch(self, name: Any, ref: Ref[Any]) -> None:
+        """Have the end of a process be an event: ("end", name, reason)."""
+        self.refs[name] = ref
         monitor(ref)
-        kind, _, reason = self.next()
-        assert kind == "end"
-        return reason
 
     def logged(self, event: str) -> list[dict[str, Any]]:
         """Return the structlog events of this name."""
@@ -126,9 +125,11 @@ class Stubborn(Kid):
         self.let_go.wait(TIMEOUT)
 
 
-def kid(diary: Diary, name: Any, *args: Any, kind: type[Kid] = Kid, **options: Any) -> ChildSpec:
-    """Return the specification of a child that writes to `diary`; its id is its name."""
-    return child(kind, diary.ref, name, *args, id=name, **options)
+def kid(
+    diary: Diary, called: Any, *args: Any, kind: type[Kid] = Kid, **options: Any
+) -> ChildSpec:
+    """Return the specification of a child that writes to `diary`; its id is what it is called."""
+    return child(kind, diary.ref, called, *args, id=called, **options)
 
 
 def crash(ref: Ref[Any]) -> None:

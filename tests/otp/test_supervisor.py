@@ -10,7 +10,7 @@ from beam.errors import InvalidSpec, StartError
 from beam.otp import (
     Crash,
     Exited,
-    Mailbox,
+    Node,
     Ref,
     Server,
     Supervisor,
@@ -336,10 +336,10 @@ def test_a_restart_that_fails_is_tried_again_until_it_works(diary: Diary) -> Non
 def test_every_try_of_a_restart_counts(diary: Diary) -> None:
     plan = ["ok", "crash", "refuse", "ok"]
     tree = Supervisor.start([kid(diary, "a", plan)], max_restarts=2)
+    diary.watch("tree", tree)
     diary.take(1)
     kill(diary.refs["a"])
-    assert diary.take(2) == starts("a", "a")
-    assert diary.end_of(tree) == "shutdown"
+    assert diary.take(3) == [*starts("a", "a"), ("end", "tree", "shutdown")]
 
 
 def test_a_group_restart_that_fails_half_way_is_tried_again_as_a_whole(diary: Diary) -> None:
@@ -361,12 +361,12 @@ def test_a_restart_may_be_ignored(diary: Diary) -> None:
 
 def test_too_many_restarts_end_the_supervisor_and_its_children(diary: Diary) -> None:
     tree = Supervisor.start([kid(diary, "a"), kid(diary, "b")], max_restarts=1)
+    diary.watch("tree", tree)
     diary.take(2)
     kill(diary.refs["a"])
     assert diary.next() == ("start", "a")
     kill(diary.refs["a"])
-    assert diary.next() == ("stop", "b", "shutdown")
-    assert diary.end_of(tree) == "shutdown"
+    assert diary.take(2) == [*stops("b"), ("end", "tree", "shutdown")]
 
 
 class LaterClock(SystemClock):
@@ -461,16 +461,14 @@ def test_a_linked_parent_hears_of_the_end(diary: Diary) -> None:
     tree = Supervisor.start_link([kid(diary, "a")], max_restarts=0)
     diary.take(1)
     kill(diary.refs["a"])
-    assert diary._me.receive(timeout=5.0).reason == "shutdown"
-    assert not tree.is_alive()
+    assert diary.next() == ("exit", tree, "shutdown")
 
 
 def test_outside_any_process_a_tree_works_as_well() -> None:
-    with Mailbox() as me:
-        spec = child(Kid, me.ref, "a")
-    tree = Supervisor.start([spec])
-    assert tree.count_children() == (1, 1, 0, 1)
-    assert tree.stop(reason="shutdown") is True
+    with Node():
+        tree = Supervisor.start([child(Server)])
+        assert tree.count_children() == (1, 1, 0, 1)
+        assert tree.stop(reason="shutdown") is True
 
 
 def test_a_crash_while_others_restart_is_seen_to_after_that(diary: Diary) -> None:
