@@ -170,16 +170,18 @@ class Ref(pykka.ActorRef[A], Generic[A]):
             return future
         warn_if_on_loop("Ref.ask()", "ref.ask(message, block=False)")
         me = here.control
+        # A callee that runs here needs no waiting.
+        armed = None if control.blocking is False else future.arm(control.node, me)
         if me is None:
             _send_call(control, message, future)
             if not future.done:
-                future.park(None)
+                future.park(None, armed)
             return future.result()
         me.begin_wait(future)
         try:
             _send_call(control, message, future)
             if not future.done:
-                future.park(me)
+                future.park(me, armed)
         finally:
             me.end_wait()
         return future.result()
