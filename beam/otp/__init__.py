@@ -1,12 +1,12 @@
 """OTP's actors in Python, on Pykka: processes, supervisors, state machines, tables.
 
-    >>> from beam.otp import Server, Supervisor, child, whereis
-    >>> class Counter(Server):
-    ...     def init(self, start=0):
-    ...         self.count = start
-    ...     def increment(self, by=1):
-    ...         self.count += by
-    ...         return self.count
+>>> from beam.otp import Server, Supervisor, child, whereis
+>>> class Counter(Server):
+...     def init(self, start=0):
+...         self.count = start
+...     def increment(self, by=1):
+...         self.count += by
+...         return self.count
 """
 
 from beam.errors import Exited, Refused
@@ -36,11 +36,13 @@ from beam.otp.node import Node, current_node
 from beam.otp.process import Process
 from beam.otp.reasons import Crash, Down, Exit, TableTransfer
 from beam.otp.ref import Ref
+from beam.otp.registry import Registry
 from beam.otp.server import Server
 from beam.otp.signals import Monitor
 from beam.otp.statem import StateMachine, state
 from beam.otp.supervisor import Supervisor, supervisor
 from beam.otp.table import Table
+from beam.otp.tasks import Tasks
 from beam.otp.timer import Timer
 from beam.otp.transitions import (
     Enter,
@@ -83,6 +85,7 @@ __all__ = [
     "Process",
     "Ref",
     "Refused",
+    "Registry",
     "Restarts",
     "Server",
     "StateMachine",
@@ -90,6 +93,7 @@ __all__ = [
     "Supervisor",
     "Table",
     "TableTransfer",
+    "Tasks",
     "Timeout",
     "Timer",
     "child",
@@ -124,4 +128,3 @@ __all__ = [
     "unregister",
     "whereis",
 ]
-

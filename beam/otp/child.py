@@ -127,9 +127,14 @@ def child(
 
     Args:
         start: a class of processes, or a function that starts one (see `ChildSpec.start`).
-        args, kwargs: for its `init`, or the function.
+        *args: for its `init`, or the function.
         id: names the child in its supervisor; the name of the class unless given.
-        name, timeout, restart, significant, shutdown: see `ChildSpec`.
+        name: what the process is registered under; for a class only.
+        timeout: seconds that `init` may take, `None` without end; for a class only.
+        restart: `"permanent"`, `"transient"` or `"temporary"` (see `ChildSpec`).
+        significant: whether its end may end the supervisor.
+        shutdown: seconds to end, `None` without end, or `"brutal"`.
+        **kwargs: for its `init`, or the function.
 
     Raises:
         InvalidSpec: if one of them is not what it must be.

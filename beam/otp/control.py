@@ -124,7 +124,8 @@ class Control:
         self.watchers: dict[Watch, None] | None = None
         self.monitors: dict[Watch, None] | None = None
         self.name: Any = None
-        self.holdings: dict[Holding, None] | None = None
+        # Each with what its holder's death leaves of it, let go of where no lock is held.
+        self.holdings: dict[Holding, object] | None = None
         self.deferred: dict[Call, None] | None = None
         self.serving: Call | None = None
         self.waiting: Future[Any] | None = None
@@ -292,6 +293,19 @@ class Control:
         if waiting is None:
             return self.nested  # The one that runs its init on top of this one.
         return waiting.callee if not waiting.done else None
+
+    def look_again(self) -> None:
+        """Have this process, and those that it waits for, ask anew when their callers stop waiting.
+
+        For a call whose caller has become less patient: the calls inside it end with it (G6).
+        """
+        seen, at = set[Control](), self
+        while at not in seen:
+            seen.add(at)
+            parker = at.parker
+            if parker is not None:
+                parker.unpark()
+            at = at.waits_for() or at
 
     def end_wait(self) -> None:
         """Note that this process waits no more."""

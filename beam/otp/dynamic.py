@@ -66,8 +66,9 @@ class DynamicSupervisor(SupervisorProcess[DynamicSupervisorRef[Any]], framework=
 
         Args:
             max_children: the most children there may be; `None` for no limit.
-            max_restarts, max_seconds: as a `Supervisor`'s, for all children together; without
-                meaning if there is a `budget`.
+            max_restarts: as a `Supervisor`'s, for all children together; without meaning if there
+                is a `budget`.
+            max_seconds: the length of that window, in whole seconds.
             extra_arguments: come before the arguments of each child's specification.
             budget: how many restarts each child may have.
             backoff: how long a crashed child waits before it is restarted.

@@ -185,8 +185,7 @@ class Future(pykka.Future[T], Generic[T]):
         me = here.control
         node = self.home(me)
         if timeout is not None:
-            self.deadline = deadline_after(node.clock, timeout)
-            self.granted = timeout
+            self._move_deadline(deadline_after(node.clock, timeout), timeout)
         if me is None:
             self._park(node, None)
             return
@@ -195,6 +194,12 @@ class Future(pykka.Future[T], Generic[T]):
             self._park(node, me)
         finally:
             me.end_wait()
+
+    def _move_deadline(self, deadline: float | None, granted: float) -> None:
+        before, self.deadline, self.granted = self.deadline, deadline, granted
+        sooner = deadline is not None and (before is None or deadline < before)
+        if sooner and self.callee is not None:
+            self.callee.look_again()
 
     def home(self, me: Control | None) -> Node:
         """Return the node whose clock and scheduler rule the wait of `me`."""

@@ -18,15 +18,18 @@ program, it still does.
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from types import FrameType
 
-__all__ = ["HeldInterrupt", "hold"]
+__all__ = ["HeldInterrupt", "hold", "uninterrupted"]
 
 _SIGINT = int(signal.SIGINT)
 _MAIN = threading.main_thread().ident
@@ -81,3 +84,15 @@ def hold() -> HeldInterrupt | None:
     if _get_ident() != _MAIN or _state.holding:
         return None
     return HeldInterrupt()
+
+
+@contextlib.contextmanager
+def uninterrupted(lock: AbstractContextManager[object]) -> Iterator[None]:
+    """Hold `lock`, and Ctrl-C back, lest half of a change be made under it."""
+    held = hold()
+    try:
+        with lock:
+            yield
+    finally:
+        if held is not None:
+            held.release()

@@ -42,9 +42,10 @@ class Monitor(Watch):
         process: what is watched, in the form it was given: a ref, or a name.
     """
 
-    __slots__ = ("flushed", "owner", "process")
+    __slots__ = ("flushed", "number", "owner", "process")
 
     def __init__(self, owner: Control, target: Control | None, process: Any) -> None:
+        self.number = owner.node.next_serial()
         self.owner = owner
         self.target = target
         self.process = process
@@ -53,6 +54,10 @@ class Monitor(Watch):
 
     def __repr__(self) -> str:
         return f"<monitor of {self.process}>"
+
+    @property
+    def __term_order__(self) -> tuple[str, int]:
+        return (self.owner.node.name, self.number)
 
     def fire(self, reason: Any) -> None:
         """Send the `Down`."""
@@ -265,7 +270,7 @@ def _die(control: Control, reason: Any, doomed: list[Control]) -> bool:
     for holding in control.holdings or ():
         holding.holder_died(control)
     links, watchers = control.links, control.watchers
-    control.links = control.watchers = control.monitors = control.holdings = None
+    control.links = control.watchers = control.monitors = None
     for peer in links or ():
         if peer.links is not None:
             peer.links.pop(control, None)
@@ -276,6 +281,6 @@ def _die(control: Control, reason: Any, doomed: list[Control]) -> bool:
 
 
 def _settle(control: Control, reason: Any) -> None:
-    """Fail every call that the dead process will not answer, and let go of the user's object."""
+    """Fail every call that the dead process will not answer, and let go of what was the user's."""
     control.leave_nobody_waiting(reason)
-    control.actor = None
+    control.actor = control.holdings = None

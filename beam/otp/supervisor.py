@@ -88,7 +88,10 @@ class Supervisor(SupervisorProcess[SupervisorRef[Any]], framework=True):
         Args:
             children: their specifications, in the order of their start; exactly one, the
                 template, for `simple_one_for_one`.
-            strategy, max_restarts, max_seconds, auto_shutdown: see `Flags`.
+            strategy: who is restarted with a child that ended (see `Flags`).
+            max_restarts: how many restarts in `max_seconds` are bearable.
+            max_seconds: the length of the restart window, in whole seconds.
+            auto_shutdown: whether the end of significant children ends the supervisor.
 
         Returns:
             What a class of one's own returns from its `init`.
@@ -136,9 +139,16 @@ def supervisor(
     """Return the specification of a supervisor as a child of another.
 
     Args:
-        children, strategy, max_restarts, max_seconds, auto_shutdown: as `Supervisor.start`.
+        children: as for `Supervisor.start`, and so the next four.
         id: names it in the supervisor above.
-        name, restart, shutdown, significant: see `ChildSpec`.
+        strategy: who is restarted with a child that ended.
+        max_restarts: how many restarts in `max_seconds` are bearable.
+        max_seconds: the length of the restart window, in whole seconds.
+        auto_shutdown: whether the end of significant children ends it.
+        name: what it is registered under.
+        restart: when it is restarted itself (see `ChildSpec`, and so the next two).
+        shutdown: seconds that it has to end; `None`, the default, without end.
+        significant: whether its end may end the supervisor above.
 
     Raises:
         InvalidSpec: if one of them is not what it must be.

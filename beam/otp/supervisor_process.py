@@ -99,15 +99,14 @@ class SupervisorProcess(Process, Generic[R], framework=True):
     # Starting: as Process's, with what is wrong in the arguments refused before anything starts
 
     @classmethod
-    def start(
-        cls, *args: Any, name: Any = None, timeout: float | None = None, **kwargs: Any
-    ) -> R:
+    def start(cls, *args: Any, name: Any = None, timeout: float | None = None, **kwargs: Any) -> R:
         """Start a supervisor and its children; return when all of them have started.
 
         Args:
-            args, kwargs: for `init`.
+            *args: for `init`.
             name: what to register it under.
             timeout: seconds that all this may take; `None` without end, as in OTP.
+            **kwargs: for `init`.
 
         Returns:
             A ref to it; `None` if `init` returned `ignore`.

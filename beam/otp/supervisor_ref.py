@@ -85,10 +85,10 @@ class SupervisingRef(Ref[A]):
         """Start a child, and have it supervised (OTP's `supervisor:start_child/2`).
 
         Args:
-            args: a `ChildSpec`. Under `simple_one_for_one`: more arguments for the child's
+            *args: a `ChildSpec`. Under `simple_one_for_one`: more arguments for the child's
                 `init`, after those of the template.
             timeout: seconds to wait for the answer; `None` without end.
-            kwargs: under `simple_one_for_one`, more arguments by name.
+            **kwargs: under `simple_one_for_one`, more arguments by name.
 
         Returns:
             Its ref; `(ref, info)` if its start function returned that; `None` if its `init`
@@ -217,9 +217,7 @@ class DynamicSupervisorRef(SupervisingRef[A]):
         return self._call("release", (child,), timeout)
 
 
-def _call(
-    control: Control, request: Request, timeout: float | None, in_place: bool = False
-) -> Any:
+def _call(control: Control, request: Request, timeout: float | None, in_place: bool = False) -> Any:
     """Call a supervisor and wait; with `in_place`, it runs on this thread if it is idle."""
     warn_if_on_loop(f"Supervisor.{request.function}()", f"supervisor.aio.{request.function}(...)")
     deadline = None if timeout is None else control.node.clock.now() + timeout

@@ -9,71 +9,60 @@
     >>> users.drop()
 
 The owner is the process that makes the table, the node's `init` outside any. A table lives as long
-as its owner, unless it has an heir, which gets it with a `TableTransfer` message when the owner
-dies. Who may do what is said by `access`: `"public"`, everybody; `"protected"`, the owner writes
-and everybody reads; `"private"`, the owner alone. Others are refused, as OTP's `badarg`.
+as its owner, whoever refers to it, unless it has an heir, which gets it with a `TableTransfer`
+message when the owner dies, before any link or monitor hears of the death. Who may do what is said
+by `access`: `"public"`, everybody everything; `"protected"`, the owner writes and everybody reads;
+`"private"`, the owner alone. Others are refused, as OTP's `badarg`. Everybody may ask for `info`.
 
-Reads run where the caller runs, none passes through the owner's mailbox. Those of one key take no
-lock; all else runs under the table's. What the operations do is told in `beam.otp.storage`.
+Reads run where the caller runs, none passes through the owner's mailbox. Those of one key
+(`lookup`, `lookup_element`, `member`) take no lock and wait for nobody. Everything else runs under
+the table's lock, one operation after the other, a search of the whole table too: those that read
+and write many rows hold up those that write. What the operations do is told in
+`beam.otp.storage`.
+
+Limits: rows are handed out as they are stored, not copied. A method of the table that was kept
+(`look = table.lookup`) reads the rows as they were when the table went, instead of being refused.
+Code outside any process has no identity: it acts as `init` of the table's node, on any thread.
 """
 
 from __future__ import annotations
 
-import functools
 import threading
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Self
 
-from beam.errors import InvalidInput, TableRefused
+from beam.errors import Exited, InvalidInput, TableRefused
 from beam.otp.context import here
 from beam.otp.control import Control, Life
+from beam.otp.interrupt import uninterrupted
 from beam.otp.kinds import new_storage
 from beam.otp.mail import Info
-from beam.otp.node import current_node
+from beam.otp.node import check_name, current_node
+from beam.otp.operations import Operations
 from beam.otp.reasons import TableTransfer
 from beam.otp.ref import Ref
-from beam.otp.storage import Storage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from beam.otp.node import Node
+    from beam.otp.storage import Storage
 
 __all__ = ["Access", "Kind", "Table"]
 
-A = TypeVar("A")
 Kind = Literal["set", "ordered_set", "bag", "duplicate_bag"]
 Access = Literal["public", "protected", "private"]
-ACCESS: tuple[Access, ...] = ("public", "protected", "private")
+ACCESS: Final[tuple[Access, ...]] = ("public", "protected", "private")
 
-# What one key's readers may run without the lock; see `beam.otp.storage`.
-_FREE_READS = ("lookup", "lookup_element", "member")
-
-
-def _locked(name: str, *, write: bool = False) -> Callable[..., Any]:
-    """Return the storage's operation `name`, for those who may, under the table's lock."""
-
-    @functools.wraps(getattr(Storage, name))
-    def operation(self: Table, *args: Any, **kwargs: Any) -> Any:
-        storage = self._writable() if write else self._readable()
-        with self._lock:
-            return getattr(storage, name)(*args, **kwargs)
-
-    return operation
+# Reads of one key, which need no lock; see `beam.otp.storage`.
+_FREE_READS: Final = ("lookup", "lookup_element", "member")
 
 
-_read = _locked
-_write = functools.partial(_locked, write=True)
-
-
-class Table:
+class Table(Operations):
     """A table; made by `Table.new`. A reference: it may be passed around, and outlives the rows.
 
     Every operation raises `TableRefused`: `no_table` if the table is gone, `no_access` if the
-    calling process may not do it. The operations of `beam.otp.storage` are here under their names.
+    calling process may not do it.
     """
 
     def __init__(self, node: Node, name: Any, storage: Storage, access: Access) -> None:
-        """Make a table that nobody owns yet; `Table.new` is the way to one that is."""
         self._node = node
         self._name = name
         self._named = False
@@ -81,10 +70,11 @@ class Table:
         self._owner: Control = node.init
         self._heir: tuple[Control, Any] | None = None
         self._storage: Storage | None = storage
+        self._fixers = {}
         self._lock = threading.RLock()
         self._number = node.next_serial()
         if access != "private":
-            # Bound to the data itself: a read of one key costs what the data's does, 0.1 µs less.
+            # Bound to the rows themselves: such a read costs what it costs there.
             for read in _FREE_READS:
                 setattr(self, read, getattr(storage, read))
 
@@ -99,57 +89,68 @@ class Table:
         heir: Ref[Any] | tuple[Ref[Any], Any] | None = None,
         named: bool = False,
     ) -> Table:
-        """Make a table, owned by the calling process.
+        """Make a table, owned by the calling process (`ets:new/2`).
 
         Args:
             name: what to call it; need not be unique unless it is `named`.
             kind: `"set"`, `"ordered_set"`, `"bag"` or `"duplicate_bag"`.
             access: who may do what; see the module.
             keypos: which element of a row is its key, from 1 on.
-            heir: who gets it when the owner dies; with a second value, the data of the
-                `TableTransfer`.
+            heir: who gets it when the owner dies, and with a second value the data of the
+                `TableTransfer`; see `set_heir`.
             named: whether `Table.whereis(name)` finds it, in its node.
 
         Raises:
             InvalidInput: an argument is not what it must be.
-            TableRefused: `name_taken`; another table has the name.
+            TableRefused: `name_taken`: another named table has the name.
         """
         if access not in ACCESS:
             raise InvalidInput("access", access, " or ".join(map(repr, ACCESS)))
-        if named and name is None:
-            raise InvalidInput("name", name, "a name, for a table that is named")
+        if named:
+            check_name(name)
+        successor = _heir(heir)
         node = current_node()
         table = cls(node, name, new_storage(kind, keypos), access)
-        table._heir = _heir(heir)
-        me = here.control if here.control is not None else node.init
-        with node.lock:
+        with uninterrupted(node.lock):
+            me = table._me()
+            if me.life is Life.DEAD:
+                raise Exited(me.exit_reason)  # Given up, and at it still (G9).
             if named:
-                if name in node.tables:
-                    raise TableRefused("name_taken", name=name)
-                node.tables[name] = table
+                table._take_name(name)
                 table._named = True
-            table._give(me)
+            table._heir = _if_alive(successor)
+            table._enter(me)
         return table
 
     @classmethod
     def whereis(cls, name: Any) -> Table | None:
-        """Return the named table of the current node that is called `name`, `None` if none is."""
+        """Return the named table of the current node that is called `name`, `None` if none is.
+
+        Raises:
+            InvalidInput: `name` cannot be a name.
+        """
+        check_name(name)
         return current_node().tables.get(name)
 
     def __repr__(self) -> str:
         return f"<Table {self._name!r} #{self._number}>"
 
-    def __copy__(self) -> Table:
+    def __bool__(self) -> bool:
+        """Return True: it is a table, however few its rows; `len` counts them."""
+        return True
+
+    def __copy__(self) -> Self:
         return self
 
-    def __deepcopy__(self, _memo: object) -> Table:
+    def __deepcopy__(self, _memo: object) -> Self:
         return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"{self!r} belongs to this Python process and cannot be pickled")
 
     @property
     def __term_order__(self) -> tuple[str, int]:
         return (self._node.name, self._number)
-
-    # Ownership
 
     @property
     def name(self) -> Any:
@@ -161,173 +162,167 @@ class Table:
         """The process that owns it, `None` if it is gone."""
         return self._owner.ref if self._storage is not None else None
 
-    def _give(self, owner: Control) -> None:
-        """Make `owner` the owner; under the node's lock."""
-        self._owner = owner
-        if owner.holdings is None:
-            owner.holdings = {}
-        owner.holdings[self] = None
-
-    def holder_died(self, holder: Control) -> None:
-        """Pass to the heir, or go; called by the kernel under the node's lock."""
-        heir, self._heir = self._heir, None
-        if heir is None or heir[0].life is Life.DEAD or heir[0] is holder:
-            self._end()
-            return
-        self._give(heir[0])
-        heir[0].post(Info(TableTransfer(self, holder.ref, heir[1])))
-
-    def _end(self) -> None:
-        """Let go of the rows and the name; under the node's lock."""
-        self._storage = None
-        for read in _FREE_READS:
-            self.__dict__.pop(read, None)
-        if self._named and self._node.tables.get(self._name) is self:
-            del self._node.tables[self._name]
-
-    def give_away(self, to: Ref[Any], data: Any = None) -> None:
-        """Make another process the owner; it gets a `TableTransfer` with `data`.
-
-        Raises:
-            TableRefused: `no_owner` if `to` is dead or the owner already; as all else.
-        """
-        self._must_own()
-        with self._node.lock:
-            control = to.control
-            if control.life is Life.DEAD or control is self._owner:
-                raise TableRefused("no_owner", table=self, process=to)
-            before = self._owner
-            if before.holdings is not None:
-                before.holdings.pop(self, None)
-            self._give(control)
-            control.post(Info(TableTransfer(self, before.ref, data)))
-
-    def set_heir(self, heir: Ref[Any] | None, data: Any = None) -> None:
-        """Say who gets the table when its owner dies; `None` for nobody."""
-        self._must_own()
-        with self._node.lock:
-            self._heir = None if heir is None else (heir.control, data)
-
-    def drop(self) -> None:
-        """Let the table go, with all that is in it (OTP's `ets:delete/1`)."""
-        self._writable()
-        with self._node.lock:
-            if self._owner.holdings is not None:
-                self._owner.holdings.pop(self, None)
-            self._end()
-
-    def rename(self, name: Any) -> Any:
-        """Call the table otherwise, and return the name.
-
-        Raises:
-            TableRefused: `name_taken`; it is named, and another table has the name.
-        """
-        self._writable()
-        with self._node.lock:
-            if self._named:
-                if name in self._node.tables:
-                    raise TableRefused("name_taken", name=name)
-                del self._node.tables[self._name]
-                self._node.tables[name] = self
-            self._name = name
-        return name
-
-    # Who may
-
-    def _me(self) -> Control:
-        return here.control if here.control is not None else self._node.init
-
-    def _must_own(self) -> None:
-        self._there()
-        if self._me() is not self._owner:
-            raise TableRefused("no_access", table=self, owner=self._owner.ref)
-
-    def _there(self) -> Storage:
-        storage = self._storage
-        if storage is None:
-            raise TableRefused("no_table", table=self)
-        return storage
-
-    def _readable(self) -> Storage:
-        storage = self._there()
-        if self._access == "private" and self._me() is not self._owner:
-            raise TableRefused("no_access", table=self, owner=self._owner.ref)
-        return storage
-
-    def _writable(self) -> Storage:
-        storage = self._there()
-        if self._access != "public" and self._me() is not self._owner:
-            raise TableRefused("no_access", table=self, owner=self._owner.ref)
-        return storage
-
-    # Reads of one key
-
-    def lookup(self, key: Any) -> list[Any]:
-        """Return the rows of a key, in the order of their insertion."""
-        return self._readable().lookup(key)
-
-    def lookup_element(self, key: Any, position: int) -> Any:
-        """Return one element of the row of a key, of a list of rows in a bag."""
-        return self._readable().lookup_element(key, position)
-
-    def member(self, key: Any) -> bool:
-        """Return whether there is a row of a key."""
-        return self._readable().member(key)
-
-    # Everything else, under the table's lock
-
-    insert = _write("insert")
-    insert_new = _write("insert_new")
-    take = _write("take")
-    delete = _write("delete")
-    delete_object = _write("delete_object")
-    delete_all_objects = _write("delete_all_objects")
-    update_element = _write("update_element")
-    update_counter = _write("update_counter")
-    match_delete = _write("match_delete")
-    select_delete = _write("select_delete")
-    select_replace = _write("select_replace")
-    first = _read("first")
-    last = _read("last")
-    next = _read("next")
-    prev = _read("prev")
-    slot = _read("slot")
-    match = _read("match")
-    match_object = _read("match_object")
-    select = _read("select")
-    select_reverse = _read("select_reverse")
-    select_count = _read("select_count")
-    tab2list = _read("tab2list")
-    fix = _read("fix")
-    release = _read("release")
-
-    def __len__(self) -> int:
-        return len(self._readable())
-
     def info(self) -> dict[str, Any]:
-        """Return what the table is: kind, size, keypos, name, named, access, owner, heir."""
-        storage = self._there()
+        """Return what the table is, to anybody, of a private table too (`ets:info/1`).
+
+        Returns:
+            `type`, `keypos`, `size`, `fixed`, `name`, `named`, `access`, `owner` and `heir`; the
+            last two are refs, the heir `None` if there is none.
+
+        Raises:
+            TableRefused: `no_table`.
+        """
         with self._lock:
+            storage = self._existing()
+            self._release_for_the_dead(storage)
             found = storage.info()
-        heir = self._heir[0].ref if self._heir is not None else None
+        heir = self._heir
         return {
             **found,
             "name": self._name,
             "named": self._named,
             "access": self._access,
             "owner": self._owner.ref,
-            "heir": heir,
+            "heir": heir[0].ref if heir is not None else None,
         }
 
-    def foldl(self, function: Callable[[Any, A], A], initial: A) -> A:
-        """Fold `function(row, accumulator)` over the rows as they are now, first to last."""
-        rows = self.tab2list()
-        return functools.reduce(lambda kept, row: function(row, kept), rows, initial)
+    # Changing hands
 
-    def foldr(self, function: Callable[[Any, A], A], initial: A) -> A:
-        """Fold `function(row, accumulator)` over the rows as they are now, last to first."""
-        rows = reversed(self.tab2list())
-        return functools.reduce(lambda kept, row: function(row, kept), rows, initial)
+    def give_away(self, to: Ref[Any], data: Any = None) -> None:
+        """Make another process the owner; it gets a `TableTransfer` (`ets:give_away/3`).
+
+        Args:
+            to: the process.
+            data: what the message says.
+
+        Raises:
+            InvalidInput: `to` is no ref.
+            TableRefused: `noproc` (it is dead), `already_owner`, `no_access` (the calling process
+                is not the owner), `no_table`.
+        """
+        taker = _control_of("to", to)
+        with uninterrupted(self._node.lock):
+            giver = self._must_own()
+            if taker is giver:
+                raise TableRefused("already_owner", table=self, process=to)
+            if taker.life is Life.DEAD:
+                raise TableRefused("noproc", table=self, process=to)
+            self._leave(giver)
+            self._enter(taker)
+            taker.post(Info(TableTransfer(self, giver.ref, data)))
+
+    def set_heir(self, heir: Ref[Any] | None, data: Any = None) -> None:
+        """Say who gets the table when its owner dies (`ets:setopts/2`).
+
+        It stays the heir when it has inherited, or was given the table; but nobody is his own.
+
+        Args:
+            heir: the process; `None`, or one that is dead, for nobody.
+            data: what its `TableTransfer` will say.
+
+        Raises:
+            InvalidInput: `heir` is neither a ref nor `None`.
+            TableRefused: `no_access` (the calling process is not the owner), `no_table`.
+        """
+        successor = _heir(None if heir is None else (heir, data))
+        with uninterrupted(self._node.lock):
+            self._must_own()
+            before, self._heir = self._heir, _if_alive(successor)
+        del before  # Not under the lock: its data may run code as it goes.
+
+    def drop(self) -> None:
+        """Let the table go, with its rows and its name (`ets:delete/1`). Who may write may.
+
+        Raises:
+            TableRefused: `no_access`, `no_table`.
+        """
+        with uninterrupted(self._node.lock):
+            self._writable()
+            self._leave(self._owner)
+            remains = self._end()
+        del remains  # Not under the lock: rows may be many, and run code as they go.
+
+    def rename(self, name: Any) -> Any:
+        """Call the table otherwise, and return the name (`ets:rename/2`). Who may write may.
+
+        Raises:
+            InvalidInput: the table is named, and `name` cannot be a name.
+            TableRefused: `name_taken` (by a named table, perhaps this one), `no_access`,
+                `no_table`.
+        """
+        if self._named:
+            check_name(name)
+        with uninterrupted(self._node.lock):
+            self._writable()
+            if self._named:
+                self._take_name(name)
+                del self._node.tables[self._name]
+            self._name = name
+        return name
+
+    def holder_died(self, holder: Control) -> None:
+        """Pass to the heir, or go; called by the kernel under the node's lock."""
+        if self._heir is None or self._heir[0].life is Life.DEAD:
+            assert holder.holdings is not None
+            holder.holdings[self] = self._end()
+            return
+        heir, data = self._heir
+        self._enter(heir)
+        heir.post(Info(TableTransfer(self, holder.ref, data)))
+
+    def _take_name(self, name: Any) -> None:
+        tables = self._node.tables
+        if name in tables:
+            raise TableRefused("name_taken", name=name, table=tables[name])
+        tables[name] = self
+
+    def _enter(self, owner: Control) -> None:
+        self._owner = owner
+        if owner.holdings is None:
+            owner.holdings = {}
+        owner.holdings[self] = None
+
+    def _leave(self, owner: Control) -> None:
+        if owner.holdings is not None:
+            owner.holdings.pop(self, None)
+
+    def _end(self) -> object:
+        """Close the table for everybody; return what must go where no lock is held."""
+        remains = (self._storage, self._heir)
+        self._storage = self._heir = None
+        for read in _FREE_READS:
+            self.__dict__.pop(read, None)
+        if self._named:
+            del self._node.tables[self._name]
+        return remains
+
+    # Who may
+
+    def _me(self) -> Control:
+        return here.control if here.control is not None else self._node.init
+
+    def _existing(self) -> Storage:
+        storage = self._storage
+        if storage is None:
+            raise TableRefused("no_table", table=self)
+        return storage
+
+    def _must_own(self) -> Control:
+        self._existing()
+        owner = self._owner
+        if self._me() is not owner:
+            raise TableRefused("no_access", table=self, owner=owner.ref)
+        return owner
+
+    def _readable(self) -> Storage:
+        if self._access == "private":
+            self._must_own()
+        return self._existing()
+
+    def _writable(self) -> Storage:
+        if self._access != "public":
+            self._must_own()
+        return self._existing()
 
 
 def _heir(given: Any) -> tuple[Control, Any] | None:
@@ -337,3 +332,13 @@ def _heir(given: Any) -> tuple[Control, Any] | None:
     if not isinstance(ref, Ref):
         raise InvalidInput("heir", given, "a ref, or a ref and data, or None")
     return ref.control, data
+
+
+def _if_alive(heir: tuple[Control, Any] | None) -> tuple[Control, Any] | None:
+    return heir if heir is not None and heir[0].life is not Life.DEAD else None
+
+
+def _control_of(field: str, process: Any) -> Control:
+    if not isinstance(process, Ref):
+        raise InvalidInput(field, process, "a ref")
+    return process.control

@@ -34,10 +34,11 @@ __all__ = ["Timer", "TimerThread"]
 class Timer:
     """A message that will be sent later; what `send_after` returns."""
 
-    __slots__ = ("_cancel", "_due", "_node", "_over", "_race")
+    __slots__ = ("_cancel", "_due", "_node", "_number", "_over", "_race")
 
     def __init__(self, node: Node, delay: float, to: Ref[Any], message: Any) -> None:
         self._node = node
+        self._number = node.next_serial()
         self._due = node.clock.now() + delay
         self._over = False
         self._race = threading.Lock()
@@ -48,6 +49,10 @@ class Timer:
                 to.control.post(mail)
 
         self._cancel = node.scheduler.call_at(self._due, fire)
+
+    @property
+    def __term_order__(self) -> tuple[str, int]:
+        return (self._node.name, self._number)
 
     def _finish(self) -> bool:
         with self._race:

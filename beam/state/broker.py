@@ -228,6 +228,7 @@ class Broker:
     def _answering(self, key: AskKey, change: Change, resolver: Call | None) -> Step:
         def take(stored: list[StoredRecord]) -> None:
             self._keep(change, stored)
+            self.handlers.answered(key)
             reply(resolver)
             self._answer_all(key, change.answer)
 

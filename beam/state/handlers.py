@@ -198,11 +198,25 @@ class Handlers:
             return None
         ended.timer.cancel()
         running = self._rows.handler(ended.key)
-        self._rows.drop_handler(ended.key)
+        if not self._is_open(ended.key):
+            self._rows.drop_handler(ended.key)
         self.fill()
         if running is None or running.outcome.done:
             return None
         return Heard(ended.key, Failed(HandlerDied(message.reason)))
+
+    def answered(self, key: AskKey) -> None:
+        """Take note that an ask has its answer, in the log and in its row.
+
+        Only now may what its handler said be forgotten; one that still runs is kept to its end.
+        """
+        running = self._rows.handler(key)
+        if running is None:
+            return
+        # One that has not begun has nothing to do any more.
+        running.begun.settle(None)
+        if running.begun.result() not in self._at_work:
+            self._rows.drop_handler(key)
 
     def _run(self, turn: _Turn) -> None:
         left = max(0.0, turn.deadline - self._owner.node.clock.now())

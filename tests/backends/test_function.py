@@ -222,7 +222,7 @@ def test_what_cannot_be_said_fails_the_query(converse: Callable[..., Conversatio
 
 
 def test_a_function_that_forgot_its_async_is_told(converse: Callable[..., Conversation]) -> None:
-    (failed,) = converse(lambda prompt: coroutine(prompt)).ask("go")
+    (failed,) = converse(lambda prompt: coroutine(f"{prompt}!")).ask("go")
     assert isinstance(failed, Failed)
     assert "async def" in failed.message.content
 

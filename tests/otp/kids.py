@@ -125,9 +125,7 @@ class Stubborn(Kid):
         self.let_go.wait(TIMEOUT)
 
 
-def kid(
-    diary: Diary, called: Any, *args: Any, kind: type[Kid] = Kid, **options: Any
-) -> ChildSpec:
+def kid(diary: Diary, called: Any, *args: Any, kind: type[Kid] = Kid, **options: Any) -> ChildSpec:
     """Return the specification of a child that writes to `diary`; its id is what it is called."""
     return child(kind, diary.ref, called, *args, id=called, **options)
 

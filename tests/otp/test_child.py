@@ -111,6 +111,18 @@ def test_a_function_without_a_name_needs_an_id() -> None:
     assert child(partial(len, "x"), id="len").id == "len"
 
 
+def test_modules_are_for_tools_and_may_be_dynamic() -> None:
+    assert ChildSpec("a", Cache, modules="dynamic").modules == "dynamic"
+    assert ChildSpec("a", Cache, modules=["cache"]).modules == ("cache",)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("children", [17, "ab", {"id": "a"}], ids=str)
+def test_children_are_a_list(children: Any) -> None:
+    with pytest.raises(InvalidSpec) as caught:
+        checked_all(children)
+    assert caught.value.reason == ("badarg", children)
+
+
 def test_a_mapping_will_do_as_a_specification() -> None:
     assert checked(odd(restart="transient")) == ChildSpec("a", Cache, restart="transient")
 

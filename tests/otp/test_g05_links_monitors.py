@@ -237,18 +237,16 @@ def test_g5_links_and_monitors_need_a_process() -> None:
             operation(process)
 
 
-def test_g5_links_and_monitors_go_from_node_to_node() -> None:
-    with Node() as far, Mailbox(trap_exit=True) as me:
-        with far.entered():
-            pass
+def test_g5_links_and_monitors_go_from_node_to_node(node: Node) -> None:
+    with Node():
         process = Echo.start()
-        with Node() as other, other.entered():
-            assert other is not process.node
-        link(process)
-        watching = monitor(process)
-        exit(process, "gone")
-        got = {me.receive(timeout=SOON), me.receive(timeout=SOON)}
-        assert got == {Exit(process, "gone"), Down(watching, process, "gone")}
+        with node.entered(), Mailbox(trap_exit=True) as me:
+            assert me.ref.node is not process.node
+            link(process)
+            watching = monitor(process)
+            exit(process, "gone")
+            got = {me.receive(timeout=SOON), me.receive(timeout=SOON)}
+            assert got == {Exit(process, "gone"), Down(watching, process, "gone")}
 
 
 def test_g5_a_name_goes_when_its_process_does() -> None:

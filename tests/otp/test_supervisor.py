@@ -9,6 +9,7 @@ import pytest
 from beam.errors import InvalidSpec, StartError
 from beam.otp import (
     Crash,
+    DynamicSupervisor,
     Exited,
     Node,
     Ref,
@@ -17,6 +18,7 @@ from beam.otp import (
     child,
     exit,
     ignore,
+    link,
     supervisor,
     whereis,
 )
@@ -91,6 +93,15 @@ def test_a_child_that_ignores_its_start_stays_without_a_process(diary: Diary) ->
     )
     assert running(tree) == {"a": None, "c": diary.refs.get("c") or tree.which_children()[0][1]}
     assert tree.count_children() == (2, 1, 0, 2)
+
+
+def test_a_supervisor_can_be_monitored_from_its_start(diary: Diary) -> None:
+    tree, watch = Supervisor.start_monitor([kid(diary, "a")])
+    diary.take(1)
+    diary.refs["tree"] = tree
+    tree.stop(reason="shutdown")
+    assert diary.take(2)[1] == ("end", "tree", "shutdown")
+    assert watch.process is tree
 
 
 def test_a_supervisor_has_a_name_and_its_children_too(diary: Diary) -> None:
@@ -447,6 +458,21 @@ def test_an_exit_signal_from_a_stranger_is_ignored(diary: Diary) -> None:
     tree = Supervisor.start([kid(diary, "a")])
     Stranger.start().proxy().signal(tree).get()
     assert tree.count_children().active == 1
+
+
+def test_a_stranger_that_was_linked_ends_without_being_noticed(diary: Diary) -> None:
+    class Stranger(Server):
+        def link_with(self, other: Ref[Any]) -> None:
+            link(other)
+            exit("boom")
+
+    tree = Supervisor.start([kid(diary, "a")])
+    simple = Supervisor.start([child(Server)], strategy="simple_one_for_one")
+    pool = DynamicSupervisor.start()
+    for each in (tree, simple, pool):
+        Stranger.start().proxy().link_with(each)
+        assert each.count_children().active in (0, 1)
+        assert each.is_alive()
 
 
 def test_strange_mail_is_reported_and_dropped(diary: Diary) -> None:

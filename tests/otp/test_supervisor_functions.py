@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from beam.errors import CallCycle, CallExit, CallTimeout, SupervisorRefused
+from beam.errors import CallCycle, CallExit, CallTimeout, StartError, SupervisorRefused
 from beam.otp import ChildSpec, Crash, Server, Supervisor, child, supervisor, whereis
 from beam.otp.supervision import ChildInfo
 from tests.otp.kids import TIMEOUT, Diary, Kid, family, kid, kill
@@ -305,6 +305,41 @@ def test_a_supervisor_that_ends_a_child_which_calls_it_goes_on(diary: Diary) -> 
     diary.refs["a"].proxy().ask_supervisor(tree, "count_children")
     events = diary.take(3)
     assert [event[:2] for event in events] == [("stop", "a"), ("start", "a"), ("start", "b")]
+
+
+class Gated(Kid):
+    """Starts when the test says so."""
+
+    def init(self, diary: Any, called: Any, gate: threading.Event) -> None:
+        super().init(diary, called)
+        gate.wait(TIMEOUT)
+
+
+class Grandchild(Server):
+    def init(self, tree: Any) -> None:
+        tree.count_children(timeout=None)
+
+
+class Founder(Kid):
+    def found(self, tree: Any) -> None:
+        Grandchild.start(tree)
+
+
+def test_a_child_whose_own_child_calls_its_supervisor_can_be_ended(diary: Diary) -> None:
+    gate = threading.Event()
+    tree = Supervisor.start([kid(diary, "a", kind=Founder, shutdown=None)])
+    diary.take(1)
+    Asker.start().proxy().ask(tree, "start_child", kid(diary, "b", gate, kind=Gated))
+    diary.take(1)
+    ended = Asker.start().proxy().ask(tree, "terminate_child", "a")
+    wait_for_mail(tree, 1)
+    founded = diary.refs["a"].proxy().found(tree)
+    wait_for_mail(tree, 2)
+    gate.set()
+    assert ended.get() is None
+    with pytest.raises(CallExit) as caught:
+        founded.get()
+    assert isinstance(caught.value.reason.exception, StartError)
 
 
 def test_start_child_of_a_dynamic_child_runs_where_it_is_asked(diary: Diary) -> None:

@@ -1,4 +1,4 @@
-"""`beam.state.control`: configuration, tasks, feedback and pending requests, through the process."""
+"""`beam.state.control`: configuration, tasks, feedback, pending requests, through the process."""
 
 import threading
 
@@ -307,10 +307,8 @@ def error_of(future):
 
 
 class TestQuestionsToTheUser:
-    QUESTION = {"question": "Which file?"}
-
     def ask(self, state, **context):
-        return state.control.request_user_input("s", self.QUESTION, context)
+        return state.control.request_user_input("s", {"question": "Which file?"}, context)
 
     def answer(self, state, handler, **options):
         options = {"user_input_handler": handler, **options}

@@ -7,7 +7,7 @@ import threading
 import pytest
 import structlog.testing
 
-from beam.errors import CallExit, InvalidInput
+from beam.errors import CallExit, CallFailed, InvalidInput, StoreFull
 from beam.log import MemoryStore, SqliteStore
 from beam.model.permissions import Allow, Deny, allow, deny
 from beam.otp import Down, Mailbox, monitor
@@ -415,6 +415,16 @@ class TestAfterAKillOfTheProcess:
         assert len(resolved) == len(set(resolved)) == scaled(200)
 
 
+def until_answered(state, session_id, n):
+    """Ask, again and again under one name, until the process lives long enough to answer."""
+    while True:
+        try:
+            future = state.ask(session_id, params={"n": n}, request_id=f"q{n}")
+            return future.get(timeout=PATIENCE)
+        except (CallFailed, AttributeError):
+            continue  # Killed, or between two lives.
+
+
 class TestAfterARestartOfTheProgram:
     @pytest.fixture
     def open_store(self, tmp_path):
@@ -429,6 +439,35 @@ class TestAfterARestartOfTheProgram:
             [entry] = state.reads.list_pending_requests("s")
             assert entry["request_id"] == "q"
             assert entry["request"]["params"] == {"token": "redacted"}
+
+    def test_many_who_ask_while_the_process_is_killed_get_one_answer_each(self, open_store):
+        count, runs, answers = scaled(1_000), [], {}
+
+        def handler(method, params, context):
+            runs.append(params["n"])
+            return allow({"n": params["n"]})
+
+        def ask(state, session_id, numbers):
+            for n in numbers:
+                answers[n] = until_answered(state, session_id, n)
+
+        with running(open_store) as state:
+            askers = []
+            for part in range(4):
+                session_id = f"s{part % 2}"
+                state.handle(handler, session_id)
+                arguments = (state, session_id, range(part, count, 4))
+                askers.append(threading.Thread(target=ask, args=arguments))
+            for asker in askers:
+                asker.start()
+            while any(asker.is_alive() for asker in askers):
+                state.kill("control")
+            assert answers == {n: Allow({"n": n}) for n in range(count)}
+            assert sorted(runs) == list(range(count))
+            for session_id in ("s0", "s1"):
+                for kind in ("permission_requested", "permission_resolved"):
+                    names = [data["request_id"] for _, data in state.events(session_id, kind)]
+                    assert len(names) == len(set(names)) == count // 2
 
     def test_asked_again_its_handler_is_run(self, open_store, gate):
         with running(open_store) as state:
@@ -516,8 +555,6 @@ class TestALogThatTakesNothing:
         def append(self, records, done, timeout=0.0):
             records = tuple(records)
             if any(record.type in self.types for record in records):
-                from beam.errors import StoreFull
-
                 done(StoreFull("no room"))
             else:
                 super().append(records, done, timeout)

@@ -208,9 +208,7 @@ class TestHowARunStands:
 
 
 def event(kind, at, run_id="r", **data):
-    return Event(
-        id=f"e{at}", type=kind, session_id="s", run_id=run_id, timestamp=at, data=data
-    )
+    return Event(id=f"e{at}", type=kind, session_id="s", run_id=run_id, timestamp=at, data=data)
 
 
 @given(st.lists(st.sampled_from(RUN_TYPES), max_size=8))
