@@ -53,7 +53,7 @@ app = App(
 
 @app.command
 def run(
-    tasks: str,
+    tasks: Annotated[str, Parameter(allow_leading_hyphen=True)],
     /,
     *,
     backend: Annotated[str, Parameter(negative=())],

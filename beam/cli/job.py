@@ -38,6 +38,9 @@ JOB_EVENTS: tuple[EventType, ...] = (
 )  # fmt: skip
 """The events that a job is folded from."""
 
+OF_THE_FLEET = frozenset({"fleet_closed", "session_closed", "session_quarantined"})
+"""The reasons of a run's end that say nothing of its task."""
+
 
 @dataclass(slots=True)
 class TaskState:
@@ -49,7 +52,7 @@ class TaskState:
         run_id: the run that is at work on it, or was last.
         session_id: in which session.
         attempts: how often an agent was asked.
-        excused: how many of these an experiment ended.
+        charged: how many of these ended badly by no experiment's fault: what `--retries` counts.
         started_at, ended_at: Unix milliseconds.
         answer: the answer, of an answered task.
         reason: why it failed.
@@ -60,18 +63,13 @@ class TaskState:
     run_id: str | None = None
     session_id: str | None = None
     attempts: int = 0
-    excused: int = 0
+    charged: int = 0
     started_at: int | None = None
     ended_at: int | None = None
     answer: Any = None
     reason: Any = None
     backend: str | None = None
     answers: int = 0
-
-    @property
-    def charged(self) -> int:
-        """How many attempts count against `--retries`."""
-        return self.attempts - self.excused
 
     def line(self) -> dict[str, Any]:
         """Return the task's line of the output."""
@@ -174,8 +172,10 @@ class Job:
                 task.started_at = task.started_at or event.timestamp
                 task.run_id, task.session_id = event.run_id, event.session_id
                 task.backend = self._backends.get(event.session_id)
-            case "fault_injected":
-                task.excused += 1
+            case "run_retried":
+                task.charged += not event.data.get("injected", False)
+            case "run_failed" | "run_interrupted":
+                task.charged += event.data.get("reason") not in OF_THE_FLEET
             case "run_completed":
                 task.answers += 1
                 if task.status == "open":

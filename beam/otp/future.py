@@ -190,6 +190,8 @@ class Future(pykka.Future[T], Generic[T]):
             self._park(node, None)
             return
         me.begin_wait(self)
+        if self.callee is not None and me.inherited_deadline() is not None:
+            self.callee.look_again()  # It may wait already, since before our caller grew impatient.
         try:
             self._park(node, me)
         finally:
@@ -223,10 +225,6 @@ class Future(pykka.Future[T], Generic[T]):
     def _park(self, node: Node, me: Control | None, armed: Parker | None = None) -> None:
         """Wait for the value, an exit signal to this process, or the nearest deadline."""
         while self._value is _PENDING:
-            deadline = self.deadline
-            inherited = me.inherited_deadline() if me is not None else None
-            if inherited is not None and (deadline is None or inherited < deadline):
-                deadline = inherited
             parker, armed = armed, None
             if parker is None:
                 parker = node.scheduler.parker(me)
@@ -235,7 +233,8 @@ class Future(pykka.Future[T], Generic[T]):
             try:
                 if me is not None:
                     me.watch_exit(parker)
-                unparked = parker.park(deadline)
+                # Asked after the parker is known: who moves a deadline lets the parker go.
+                unparked = parker.park(self._nearest_deadline(me))
             finally:
                 if self._value is _PENDING:
                     self.remove_waiter(parker.unpark)
@@ -246,6 +245,11 @@ class Future(pykka.Future[T], Generic[T]):
             if unparked or self._value is not _PENDING:
                 continue
             self._expire(node.clock.now(), me)
+
+    def _nearest_deadline(self, me: Control | None) -> float | None:
+        """Return this call's own deadline, or the one that `me` inherits, if that is sooner."""
+        own, inherited = self.deadline, me.inherited_deadline() if me is not None else None
+        return inherited if inherited is not None and (own is None or inherited < own) else own
 
     def _expire(self, now: float, me: Control | None) -> None:
         """Raise if a deadline has passed; both may have been moved while we waited."""

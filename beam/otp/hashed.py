@@ -184,13 +184,13 @@ class SetStorage(_Hashed[Row]):
 
     def insert(self, *rows: Row) -> bool:
         """Store rows, all or none; see `Storage.insert`."""
-        if len(rows) == 1 and self._trail is None:
+        if len(rows) == 1:
             (row,) = rows
             if type(row) is tuple and len(row) >= self.keypos:
                 key = row[self.keypos - 1]
                 kind = type(key)
                 if kind in PLAIN or (kind is tuple and PLAIN.issuperset(map(type, key))):
-                    self._groups[key] = row
+                    self._add(key, row)
                     return True
         return super().insert(*rows)
 
@@ -211,11 +211,12 @@ class SetStorage(_Hashed[Row]):
             self._enter(form, row)
 
     def _add_all(self, checked: list[tuple[Hashable, Row]]) -> None:
-        if self._trail is None:
-            # One step, so that no reader sees a part of it.
-            self._groups.update(checked)
-        else:
-            super()._add_all(checked)
+        new = [] if self._trail is None else [form for form, _ in checked if form not in self._groups]
+        # One step, so that no reader sees a part of it.
+        self._groups.update(checked)
+        if self._trail is not None:
+            for form in new:
+                self._trail.enter(form)
 
     def _assign(self, form: Any, rows: list[Row]) -> None:
         if rows:

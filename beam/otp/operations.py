@@ -37,7 +37,10 @@ def _read(
     @functools.wraps(operation, updated=())
     def read(self: Operations, /, *args: P.args, **kwargs: P.kwargs) -> R:
         with self._lock:
-            result: R = getattr(self._to_read(), name)(*args, **kwargs)
+            storage = self._readable()
+            if self._fixers:
+                self._release_for_the_dead(storage)
+            result: R = getattr(storage, name)(*args, **kwargs)
             return result
 
     return read
@@ -57,7 +60,10 @@ def _write(
         held = hold()
         try:
             with self._lock:
-                result: R = getattr(self._to_write(), name)(*args, **kwargs)
+                storage = self._writable()
+                if self._fixers:
+                    self._release_for_the_dead(storage)
+                result: R = getattr(storage, name)(*args, **kwargs)
                 return result
         finally:
             if held is not None:
@@ -95,18 +101,6 @@ class Operations(ABC):
         Raises:
             TableRefused: `no_access` (the calling process may not write), `no_table`.
         """
-
-    def _to_read(self) -> Storage:
-        storage = self._readable()
-        if self._fixers:
-            self._release_for_the_dead(storage)
-        return storage
-
-    def _to_write(self) -> Storage:
-        storage = self._writable()
-        if self._fixers:
-            self._release_for_the_dead(storage)
-        return storage
 
     # Reads of one key, without the lock
 
@@ -181,14 +175,14 @@ class Operations(ABC):
         the places of the keys that are deleted.
         """
         with uninterrupted(self._lock):
-            storage, me = self._to_read(), self._me()
+            storage, me = self._readable(), self._me()
             storage.fix()
             self._fixers[me] = self._fixers.get(me, 0) + 1
 
     def release(self) -> None:
         """Undo one `fix` of this process; without one, do nothing."""
         with uninterrupted(self._lock):
-            storage, me = self._to_read(), self._me()
+            storage, me = self._readable(), self._me()
             if me in self._fixers:
                 self._release(storage, me)
 

@@ -173,7 +173,9 @@ class Table(Operations):
             TableRefused: `no_table`.
         """
         with self._lock:
-            storage = self._existing()
+            storage = self._storage
+            if storage is None:
+                raise self._refusal()
             self._release_for_the_dead(storage)
             found = storage.info()
         heir = self._heir
@@ -301,28 +303,28 @@ class Table(Operations):
     def _me(self) -> Control:
         return here.control if here.control is not None else self._node.init
 
-    def _existing(self) -> Storage:
+    def _readable(self) -> Storage:
         storage = self._storage
-        if storage is None:
-            raise TableRefused("no_table", table=self)
+        if storage is None or (self._access == "private" and self._me() is not self._owner):
+            raise self._refusal()
+        return storage
+
+    def _writable(self) -> Storage:
+        storage = self._storage
+        if storage is None or (self._access != "public" and self._me() is not self._owner):
+            raise self._refusal()
         return storage
 
     def _must_own(self) -> Control:
-        self._existing()
         owner = self._owner
-        if self._me() is not owner:
-            raise TableRefused("no_access", table=self, owner=owner.ref)
+        if self._storage is None or self._me() is not owner:
+            raise self._refusal()
         return owner
 
-    def _readable(self) -> Storage:
-        if self._access == "private":
-            self._must_own()
-        return self._existing()
-
-    def _writable(self) -> Storage:
-        if self._access != "public":
-            self._must_own()
-        return self._existing()
+    def _refusal(self) -> TableRefused:
+        if self._storage is None:
+            return TableRefused("no_table", table=self)
+        return TableRefused("no_access", table=self, owner=self._owner.ref)
 
 
 def _heir(given: Any) -> tuple[Control, Any] | None:

@@ -24,18 +24,17 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar, TypeVarTuple
 
 from beam.errors import LoopStopped
+from beam.ports.workers import Workers
 
 __all__ = ["Leftovers", "LoopThread"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-
-EXECUTOR_THREADS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +66,7 @@ class LoopThread:
         self._thread: threading.Thread | None = None
         self._pending: set[Future[Any]] = set()
         self._leftovers = Leftovers()
+        self._workers = Workers(f"{name}-worker")
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -90,13 +90,9 @@ class LoopThread:
             if self._loop is not None:
                 raise LoopStopped(self._name)
             self._loop = asyncio.new_event_loop()
-            # Few threads: what is sent there are short file operations, and a queue of them is
-            # bounded by what their senders wait for.
-            self._loop.set_default_executor(
-                ThreadPoolExecutor(EXECUTOR_THREADS, thread_name_prefix=f"{self._name}-file")
-            )
             self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
             self._accepts = True
+            self._workers.start()
             self._thread.start()
 
     def on_thread(self) -> bool:
@@ -111,6 +107,13 @@ class LoopThread:
         """
         with self._lock:
             self.loop.call_soon_threadsafe(function, *args)
+
+    def work(self, function: Callable[[], T], then: Callable[[T], object]) -> None:
+        """Run a function that may block on another thread, and `then` with its result on this one.
+
+        From any thread. Neither may raise. `then` is not run if the loop has been stopped.
+        """
+        self._workers.run(function, lambda result: self._call_if_running(then, result))
 
     def submit(self, work: Coroutine[Any, Any, T], name: str | None = None) -> Future[T]:
         """Run a coroutine as a task of the loop. From any thread.
@@ -154,6 +157,8 @@ class LoopThread:
             first, self._accepts = self._accepts, False
             if first and self._loop is not None:
                 self._loop.call_soon_threadsafe(self._begin_to_stop, timeout)
+            if first and self._thread is not None:
+                self._workers.stop()
         if self._thread is not None:
             self._thread.join(timeout + 1.0)
             if self._thread.is_alive():
@@ -161,6 +166,10 @@ class LoopThread:
         for future in list(self._pending):
             future.cancel()
         return self._leftovers
+
+    def _call_if_running(self, function: Callable[[*Ts], object], *args: *Ts) -> None:
+        with contextlib.suppress(LoopStopped):
+            self.call(function, *args)
 
     def _run(self) -> None:
         assert self._loop is not None

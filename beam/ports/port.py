@@ -275,8 +275,7 @@ class Port:
                 self._gone = True
 
     def _on_keeper_ended(self) -> None:
-        job = self._loop.loop.run_in_executor(None, self._bury)
-        job.add_done_callback(lambda done: self._end(done.result()))
+        self._loop.work(self._bury, self._end)
 
     def _bury(self) -> tuple[int, ...]:
         """Reap the keeper, end its tree if it has not, forget the record; return what survives."""
@@ -285,14 +284,21 @@ class Port:
         survivors: tuple[int, ...] = ()
         if not self._gone:
             self._fault = "keeper lost"
-            grace = min(self.spec.grace, LOST_GRACE_S)
-            _, left = end_trees([self._claim], grace, self.spec.kill_wait)
-            survivors = tuple(left[self._claim.marker])
+            survivors = self._end_alone(min(self.spec.grace, LOST_GRACE_S))
         if not survivors:
             # A record that stays is harmless: what it names has ended.
             with contextlib.suppress(OSError):
                 self._ledger.remove(self.id)
         return survivors
+
+    def _end_alone(self, grace: float) -> tuple[int, ...]:
+        """End the tree without its keeper; return what survives."""
+        try:
+            _, left = end_trees([self._claim], grace, self.spec.kill_wait)
+        except OSError:
+            # No descriptors left, for example. What cannot be seen has to be taken for alive.
+            return tuple(sorted(pid for pid, _ in self._claim.roots))
+        return tuple(left[self._claim.marker])
 
     def _end(self, survivors: tuple[int, ...]) -> None:
         if self._outcome is not None:
@@ -343,8 +349,7 @@ class Port:
 
     def _end_by_force(self) -> PortExit:
         """End the tree from the caller's thread, because keeper or loop did not do their part."""
-        _, left = end_trees([self._claim], 0.0, self.spec.kill_wait)
-        survivors = tuple(left[self._claim.marker])
+        survivors = self._end_alone(0.0)
         exit = PortExit(self.id, None, True, survivors=survivors, fault="loop not answering")
         if self._loop.closed:
             return self._let_go(exit)

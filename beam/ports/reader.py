@@ -12,7 +12,6 @@ holds the pipe.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import threading
@@ -213,12 +212,11 @@ class LineReader:
             self._spills += 1
             self._spill = Spill(self._spill_path(self._spills), self._spill_limit)
         self._writing = True
-        job = self._loop.loop.run_in_executor(None, _write, self._spill, piece)
-        job.add_done_callback(self._written)
+        spill = self._spill
+        self._loop.work(lambda: _write(spill, piece), self._written)
 
-    def _written(self, job: asyncio.Future[SpilledLine | None]) -> None:
+    def _written(self, line: SpilledLine | None) -> None:
         self._writing = False
-        line = job.result()
         if line is not None:
             self._spill = None
             self._pieces.appendleft(line)

@@ -126,7 +126,8 @@ class SessionHandle:
         """Ask the agent when its turn comes: runs wait in a queue of 1,000.
 
         Args:
-            prompt, terms: as `query`.
+            prompt: what to ask.
+            terms: as of `query`.
 
         Returns:
             The run. It fails with `QueueFull` if the queue is full. `get` waits for as long as it
@@ -141,7 +142,8 @@ class SessionHandle:
         """Ask the agent, and iterate over what it says, with `for` or `async for`.
 
         Args:
-            prompt, terms: as `query`.
+            prompt: what to ask.
+            terms: as of `query`.
 
         Returns:
             The stream; the query has begun. Its iteration raises `QueryInProgress` if the session
@@ -259,8 +261,9 @@ class SessionHandle:
         return info
 
     def health(self) -> str:
-        """Return the session's state: `connecting`, `initializing`, `ready`, `active_query`,
-        `error`; or its status, if its process is not there.
+        """Return the session's state, or its status if its process is not there.
+
+        The states are `connecting`, `initializing`, `ready`, `active_query` and `error`.
         """
         ref = self.node.whereis(self.id)
         if ref is None:

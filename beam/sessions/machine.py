@@ -69,7 +69,7 @@ from beam.sessions.messages import (
     Submit,
     ToolDone,
 )
-from beam.sessions.recovery import after_crash, excused, recall
+from beam.sessions.recovery import after_crash, is_injected, recall
 from beam.sessions.reports import session_report
 from beam.sessions.tools import Toolbox
 from beam.state.journal import Journal
@@ -225,11 +225,13 @@ class Session(StateMachine):
         """Let go of the connection; what becomes of the run at work, its caller has said."""
         may_reconnect = self._line.drop(reason)
         session_report("transport_ended", self._id, reason=reason, **facts)
+        changed = {"from_state": self.state.__name__, "to_state": "error", "reason": reason}
         news = []
         if self._load.current is not None:
-            work = excused(self._desk, self._load.end())
-            cause = {"reason": reason, **facts}
-            news.append(after_crash(self._desk, self._load, work, cause))
+            work, cause = self._load.end(), {"reason": reason, **facts}
+            injected = work.retries is not None and is_injected(self._desk)
+            news.append(after_crash(self._desk, self._load, work, cause, injected=injected))
+        news.append(self._desk.event("state_changed", **changed))
         if not may_reconnect:
             return self._quarantine(news, reason)
         self._desk.log(news)

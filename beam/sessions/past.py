@@ -54,7 +54,7 @@ class Work:
             injected do not count.
         metadata: the caller's own notes.
         attempts: how often it has been started.
-        excused: how many of these attempts an experiment ended.
+        crashes: how many of these attempts a crash ended that no experiment had injected.
     """
 
     run_id: str
@@ -65,7 +65,7 @@ class Work:
     retries: int | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     attempts: int = 0
-    excused: int = 0
+    crashes: int = 0
 
     def as_data(self) -> dict[str, Any]:
         """Return what `run_submitted` keeps of it."""
@@ -91,11 +91,15 @@ class Work:
             metadata=data.get("metadata") or {},
         )
 
+    def crashed(self, *, injected: bool) -> Work:
+        """Return the run after a crash in its attempt; an injected one does not count."""
+        return replace(self, crashes=self.crashes + (not injected))
+
     def may_retry(self) -> bool:
-        """Say whether a crash in this attempt leads to another."""
+        """Say whether there is another attempt, after the crashes that there were."""
         if self.on_crash != "retry":
             return False
-        return self.retries is None or self.attempts - self.excused <= self.retries
+        return self.retries is None or self.crashes <= self.retries
 
 
 class Past:
@@ -112,6 +116,8 @@ class Past:
         open_permissions: the permission requests that nobody has answered, with their runs.
         settings: the model and the permission mode that were chosen for it.
         known: the runs that it has taken.
+        faulted: whether an experiment has injected a fault that has not shown yet. It may hit a
+            later run than the one it was meant for.
     """
 
     def __init__(self) -> None:
@@ -123,6 +129,7 @@ class Past:
         self.open_permissions: dict[str, str | None] = {}
         self.settings: dict[str, Any] = {}
         self.known: dict[str, None] = {}
+        self.faulted = False
         self._characters = 0
         self._waiting: dict[str, Work] = {}
         self._running: Work | None = None
@@ -143,10 +150,14 @@ class Past:
                 self.started = True
             case "session_restarted":
                 self.restarts += 1
+                self.faulted = False
             case "session_stopped":
                 self.stopped = True
             case "state_changed":
                 self.settings.update(data.get("settings") or {})
+                self.faulted = self.faulted and data.get("to_state") != "error"
+            case "fault_injected":
+                self.faulted = True
             case "tool_call_started":
                 self.open_tools[str(data.get("tool_use_id"))] = run_id
             case "tool_call_completed" | "tool_call_unknown":
@@ -168,11 +179,10 @@ class Past:
                 work = self._waiting.pop(run_id, None) or running
                 if work is not None:
                     self._running = replace(work, attempts=work.attempts + 1)
-            case "fault_injected" if running is not None:
-                self._running = replace(running, excused=running.excused + 1)
             case "run_retried" if running is not None:
                 # Before those that came after it.
-                self._waiting = {run_id: running, **self._waiting}
+                again = replace(running, crashes=event.data.get("crashes", running.crashes))
+                self._waiting = {run_id: again, **self._waiting}
                 self._running = None
             case "run_completed" | "run_failed" | "run_interrupted":
                 work = running or self._waiting.pop(run_id, None)

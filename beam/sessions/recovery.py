@@ -1,8 +1,7 @@
-"""What becomes of runs that a crash has cut, and how a session's process takes up its past (G12)."""
+"""How a session's process takes up its past, and what becomes of runs that a crash cut (G12)."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from beam.sessions.past import Past
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from beam.sessions.options import SessionOptions
     from beam.sessions.past import Work
 
-__all__ = ["after_crash", "excused", "recall"]
+__all__ = ["after_crash", "is_injected", "recall"]
 
 # The events from which a session's process starts; its messages are for those who read the log.
 STRUCTURAL: tuple[EventType, ...] = (
@@ -23,6 +22,9 @@ STRUCTURAL: tuple[EventType, ...] = (
     "run_interrupted", "tool_call_started", "tool_call_completed", "tool_call_unknown",
     "fault_injected",
 )  # fmt: skip
+
+# Those that tell whether a fault has been injected that has not shown yet.
+FAULTS: tuple[EventType, ...] = ("fault_injected", "session_restarted", "state_changed")
 
 
 def recall(desk: Desk, backend: str, options: SessionOptions) -> tuple[Past, Workload]:
@@ -46,7 +48,7 @@ def recall(desk: Desk, backend: str, options: SessionOptions) -> tuple[Past, Wor
     work = past.in_flight()
     if work is not None:
         facts = {"reason": "interrupted", "cause": "session_crashed"}
-        news.append(after_crash(desk, load, work, facts))
+        news.append(after_crash(desk, load, work, facts, injected=past.faulted))
     desk.log(news)
     return past, load
 
@@ -62,7 +64,9 @@ def _started(desk: Desk, backend: str, options: SessionOptions) -> Event:
     )
 
 
-def after_crash(desk: Desk, load: Workload, work: Work, facts: dict[str, Any]) -> Event:
+def after_crash(
+    desk: Desk, load: Workload, work: Work, facts: dict[str, Any], *, injected: bool
+) -> Event:
     """Put a run that a crash has cut back at the front of the queue, or end it.
 
     Args:
@@ -70,23 +74,25 @@ def after_crash(desk: Desk, load: Workload, work: Work, facts: dict[str, Any]) -
         load: the queue.
         work: the run.
         facts: the reason of the crash, and what else is known of it.
+        injected: whether an experiment caused it; then it does not use up the run's retries.
 
     Returns:
         What is to be logged.
     """
+    work = work.crashed(injected=injected)
+    known = {"attempts": work.attempts, "crashes": work.crashes, "injected": injected}
     if work.may_retry():
         load.put_back(work)
-        return desk.event("run_retried", work.run_id, attempts=work.attempts, **facts)
+        return desk.event("run_retried", work.run_id, **known, **facts)
     if work.on_crash == "retry":
         facts = {**facts, "reason": "retries_exhausted", "cause": facts["reason"]}
-        return desk.event("run_failed", work.run_id, attempts=work.attempts, **facts)
-    return desk.event("run_interrupted", work.run_id, attempts=work.attempts, **facts)
+        return desk.event("run_failed", work.run_id, **known, **facts)
+    return desk.event("run_interrupted", work.run_id, **known, **facts)
 
 
-def excused(desk: Desk, work: Work) -> Work:
-    """Return the run with the faults counted that an experiment has injected into it."""
-    if work.retries is None:
-        return work
-    injected: tuple[EventType, ...] = ("fault_injected",)
-    faults = desk.journal.read(desk.session_id, types=injected)
-    return replace(work, excused=sum(one.run_id == work.run_id for one in faults))
+def is_injected(desk: Desk) -> bool:
+    """Say whether a transport that has ended just now did so by an experiment's fault."""
+    past = Past()
+    for event in desk.journal.read(desk.session_id, types=FAULTS):
+        past.take(event)
+    return past.faulted

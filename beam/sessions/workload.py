@@ -4,7 +4,8 @@ A plain value; the session's process owns it.
 
     >>> from beam.sessions.past import Work
     >>> load = Workload(limit=1)
-    >>> load.admit(Work("run_1", "Hello"), exclusive=True), load.admit(Work("run_1", "Hello"), False)
+    >>> hello = Work("run_1", "Hello")
+    >>> load.admit(hello, exclusive=True), load.admit(hello, exclusive=True)
     (True, False)
     >>> load.begin().attempts, load.current.run_id
     (1, 'run_1')

@@ -59,14 +59,18 @@ def test_an_attempt_that_an_experiment_ended_is_not_charged() -> None:
         submitted("r", "a"),
         event("run_started", "r"),
         event("fault_injected", "r"),
+        event("run_retried", "r", injected=True),
+        event("run_started", "r"),
+        event("run_retried", "r", injected=False),
         event("run_started", "r"),
     )
-    assert (job.tasks["a"].attempts, job.tasks["a"].charged, job.faults, job.retries) == (
-        2,
-        1,
-        1,
-        1,
-    )
+    task = job.tasks["a"]
+    assert (task.attempts, task.charged, job.faults, job.retries) == (3, 1, 1, 2)
+
+
+def test_an_attempt_that_the_end_of_the_whole_process_cut_is_not_charged() -> None:
+    job = folded(accepted("a"), *[submitted("r", "a"), event("run_started", "r")] * 3)
+    assert (job.tasks["a"].attempts, job.tasks["a"].charged) == (3, 0)
 
 
 def test_a_second_answer_is_counted_and_changes_nothing() -> None:

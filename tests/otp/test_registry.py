@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import math
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from structlog.testing import capture_logs
 
 from beam.errors import (
     AlreadyExists,
@@ -22,18 +21,13 @@ from beam.errors import (
     NotSupported,
     StartError,
 )
-from beam.otp import Down, Mailbox, Node, Ref, Server, exit, monitor, whereis
+from beam.otp import Mailbox, Node, Ref, Server, exit, monitor, whereis
 from beam.otp.entries import Entries
 from beam.otp.registry import Registry
+from tests.otp.actors import SOON, at_once, death_of
 from tests.volume import scaled
 
-PATIENCE = 30.0
-
-
-@pytest.fixture(autouse=True)
-def node() -> Iterator[Node]:
-    with capture_logs(), Node() as node:
-        yield node
+pytestmark = pytest.mark.usefixtures("node")
 
 
 class Holder(Server):
@@ -50,12 +44,6 @@ class Holder(Server):
 def do(holder: Ref[Any], registry: Any, function: str, *args: Any) -> Any:
     """Have `holder` call a function of `registry`."""
     return holder.proxy().do(registry, function, *args).get()
-
-
-def wait_for_end(process: Ref[Any]) -> None:
-    with Mailbox() as me:
-        monitor(process)
-        assert isinstance(me.receive(timeout=PATIENCE), Down)
 
 
 # Unique keys
@@ -185,9 +173,9 @@ def test_a_broadcast_reaches_each_entry_and_the_dead_trouble_nobody() -> None:
         for _ in range(2):
             groups.register("news")
         exit(dying, "kill")
-        wait_for_end(dying)
+        death_of(dying)
         assert groups.broadcast("news", "hello") == 2
-        assert [me.receive(timeout=PATIENCE) for _ in range(2)] == ["hello", "hello"]
+        assert [me.receive(timeout=SOON) for _ in range(2)] == ["hello", "hello"]
 
 
 # Death
@@ -198,12 +186,12 @@ def test_g5_the_entries_of_a_process_are_gone_before_its_down_is_delivered() -> 
     names = Registry.start()
     stay = Holder.start("stays", registry=names)
     with Mailbox() as me:
-        for number in range(scaled(4000)):
+        for number in range(scaled(40_000)):
             holder = Holder.start(number, "group", registry=groups)
             names.register(number, process=holder)
             monitor(holder)
             exit(holder, "shutdown")
-            assert me.receive(timeout=PATIENCE).process is holder
+            assert me.receive(timeout=SOON).process is holder
             assert groups.entries() == []
             assert names.whereis(number) is None
             assert names.keys(holder) == []
@@ -215,7 +203,7 @@ def test_g5_the_entries_of_a_process_are_gone_before_a_link_hears_of_its_death()
     with Mailbox(trap_exit=True) as me:
         holder = Holder.start_link("x", registry=names)
         exit(holder, "shutdown")
-        assert me.receive(timeout=PATIENCE).process is holder
+        assert me.receive(timeout=SOON).process is holder
         assert names.lookup("x") == []
 
 
@@ -224,7 +212,7 @@ def test_a_key_of_a_dead_process_can_be_taken_at_once() -> None:
     for _ in range(50):
         holder = Holder.start("one", registry=names)
         exit(holder, "kill")
-        wait_for_end(holder)
+        death_of(holder)
     assert names.count() == 0
 
 
@@ -272,7 +260,7 @@ def test_when_a_registry_ends_its_holders_live_and_its_functions_say_so() -> Non
     assert holder.is_alive()
     assert other.keys(holder) == ["y"]
     exit(holder, "kill")
-    wait_for_end(holder)
+    death_of(holder)
     assert other.count() == 0
 
 
@@ -337,9 +325,9 @@ def test_a_registry_is_linked_and_monitored_as_every_process_is() -> None:
         linked = Registry.start_link(name="linked")
         watched, watch = Registry.start_monitor(keys="duplicate")
         linked.stop()
-        assert me.receive(timeout=PATIENCE).process is linked
+        assert me.receive(timeout=SOON).process is linked
         watched.stop()
-        assert me.receive(timeout=PATIENCE).monitor is watch
+        assert me.receive(timeout=SOON).monitor is watch
 
 
 def test_a_registry_is_started_and_used_in_an_event_loop() -> None:
@@ -426,7 +414,7 @@ class RegistryAgainstModel(RuleBasedStateMachine):
             with Mailbox() as me:
                 monitor(holder)
                 exit(holder, "kill")
-                me.receive(timeout=PATIENCE)
+                me.receive(timeout=SOON)
         self.entries = [entry for entry in self.entries if entry[1] is not holder]
 
     @invariant()
@@ -454,7 +442,7 @@ TestRegistryAgainstModel = RegistryAgainstModel.TestCase
 
 def test_g5_no_entry_outlives_its_process_while_threads_register_and_kill() -> None:
     groups, names = Registry.start(keys="duplicate"), Registry.start()
-    rounds, threads = scaled(10_000), 4
+    rounds, threads = scaled(100_000), 4
     wrong: list[Any] = []
     done = threading.Event()
 
@@ -469,7 +457,7 @@ def test_g5_no_entry_outlives_its_process_while_threads_register_and_kill() -> N
                     wrong.extend([taken] if taken.holder is holder else [])
                 monitor(holder)
                 exit(holder, "kill")
-                me.receive(timeout=PATIENCE)
+                me.receive(timeout=SOON)
                 found = [*groups.lookup("group"), *((one[1], 0) for one in names.entries())]
                 wrong.extend(one for one in found if one[0] is holder)
 
@@ -481,11 +469,8 @@ def test_g5_no_entry_outlives_its_process_while_threads_register_and_kill() -> N
             assert names.count() <= threads
 
     reader = threading.Thread(target=read)
-    workers = [threading.Thread(target=churn, args=(number,)) for number in range(threads)]
-    for thread in (reader, *workers):
-        thread.start()
-    for thread in workers:
-        thread.join()
+    reader.start()
+    at_once(*[functools.partial(churn, number) for number in range(threads)])
     done.set()
     reader.join()
     assert wrong == []
@@ -496,23 +481,16 @@ def test_one_of_many_threads_that_want_a_key_gets_it() -> None:
     names = Registry.start()
     holders = [Holder.start() for _ in range(8)]
     for key in range(scaled(2000)):
-        start = threading.Barrier(len(holders))
-        won: list[Any] = []
 
-        def want(holder: Any, key: int = key, start: Any = start, won: Any = won) -> None:
-            start.wait(PATIENCE)
+        def wants(holder: Any, key: int = key) -> Any:
             try:
                 names.register(key, process=holder)
-            except AlreadyExists:
-                return
-            won.append(holder)
+            except AlreadyExists as taken:
+                return taken.holder
+            return holder
 
-        threads = [threading.Thread(target=want, args=(holder,)) for holder in holders]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert won == [names.whereis(key)]
+        told = at_once(*[functools.partial(wants, holder) for holder in holders])
+        assert set(told) == {names.whereis(key)}
 
 
 def test_what_a_registry_holds_is_found_from_either_side() -> None:

@@ -51,27 +51,12 @@ from beam.otp import (
 )
 from beam.otp.transitions import BadTransition, UnhandledEvent
 
-PATIENCE = 30.0
-"""Seconds after which a test no longer waits for what must come."""
-
-
-@pytest.fixture(autouse=True)
-def node() -> Iterator[Node]:
-    with capture_logs(), Node() as node:
-        yield node
-
-
-def end_of(process: Ref[Any]) -> Any:
-    """Wait until the process has ended; return the reason."""
-    with Mailbox() as me:
-        monitor(process)
-        assert isinstance(me.receive(timeout=PATIENCE), Down)
-    return process.exit_reason
+pytestmark = pytest.mark.usefixtures("node")
 
 
 def crash_of(process: Ref[Any]) -> BaseException:
     """Wait until the process has crashed; return the exception."""
-    reason = end_of(process)
+    reason = death_of(process)
     assert isinstance(reason, Crash)
     return reason.exception
 
@@ -145,7 +130,7 @@ class Told(queue.Queue[Any]):
     """What a recorder has told."""
 
     def next(self) -> Any:
-        return self.get(timeout=PATIENCE)
+        return self.get(timeout=SOON)
 
     def everything(self) -> list[Any]:
         return [self.get_nowait() for _ in range(self.qsize())]
@@ -559,7 +544,7 @@ def test_g6_calls_that_are_kept_or_postponed_end_with_the_machine(told: Told) ->
     calls = [machine.ask(what, block=False) for what in ("keep", "postpone", "fail", "behind")]
     for call in calls:
         with pytest.raises(CallExit) as failed:
-            call.get(timeout=PATIENCE)
+            call.get(timeout=SOON)
         assert isinstance(failed.value.reason, Crash)
         assert failed.value.process is machine
 
@@ -608,7 +593,7 @@ def test_g6_a_call_is_handled_under_its_own_callers_deadline_when_it_was_postpon
     with pytest.raises(CallTimeout):
         impatient.get()
     # The machine's own call, which had no deadline, ended with that of its caller; it lives.
-    assert machine.ask("now", timeout=PATIENCE) == "b"
+    assert machine.ask("now", timeout=SOON) == "b"
 
 
 # Unanswered calls are reported
@@ -793,7 +778,7 @@ def test_a_stop_replies_then_terminates_then_fails_the_other_calls(told: Told) -
     with pytest.raises(CallExit) as failed:
         calls[1].get()
     assert failed.value.reason == "enough"
-    assert end_of(machine) == "enough"
+    assert death_of(machine) == "enough"
     assert told.everything()[-1] == ("terminate", "a", "enough")
 
 
@@ -813,7 +798,7 @@ def test_a_stop_of_its_own_lets_the_transition_take_effect_first(told: Told) -> 
 
     machine = Entering.start(told, handle)
     assert machine.ask("x") == "done"
-    assert end_of(machine) == "tired"
+    assert death_of(machine) == "tired"
     assert told.everything() == [
         ("a", Enter("a")),
         ("a", ("call", "x")),
@@ -900,7 +885,7 @@ def test_g4_a_signal_ends_a_machine_that_goes_round_for_ever(
     with Mailbox() as me:
         monitor(machine)
         exit(machine, signal)
-        assert me.receive(timeout=PATIENCE).reason == reason
+        assert me.receive(timeout=SOON).reason == reason
     assert "terminate" not in begun.everything()
 
 

@@ -30,7 +30,6 @@ from beam.otp import (
     Exit,
     Mailbox,
     Node,
-    Ref,
     Server,
     Supervisor,
     Tasks,
@@ -38,24 +37,19 @@ from beam.otp import (
     current_process,
     exit,
     ignore,
-    monitor,
     receive,
     whereis,
 )
+from beam.otp.context import here
 from beam.otp.tasks import TasksRef
+from tests.otp.actors import SOON, at_once, death_of, eventually
 from tests.volume import scaled
 
-PATIENCE = 30.0
-
-
-@pytest.fixture(autouse=True)
-def node() -> Iterator[Node]:
-    with capture_logs(), Node() as node:
-        yield node
+pytestmark = pytest.mark.usefixtures("node")
 
 
 @pytest.fixture
-def tasks() -> TasksRef:
+def tasks(node: Node) -> TasksRef:
     return Tasks.start()
 
 
@@ -89,12 +83,12 @@ class Stuck:
 
     def __call__(self) -> str:
         self.begun.set()
-        assert self.let_go.wait(PATIENCE)
+        assert self.let_go.wait(SOON)
         return "late"
 
 
 @pytest.fixture
-def stuck() -> Iterator[Stuck]:
+def stuck(node: Node) -> Iterator[Stuck]:
     stuck = Stuck()
     yield stuck
     stuck.let_go.set()
@@ -105,21 +99,6 @@ def waits(begun: threading.Event | None = None) -> Any:
     if begun is not None:
         begun.set()
     return receive()
-
-
-def end_of(process: Ref[Any]) -> Any:
-    with Mailbox() as me:
-        monitor(process)
-        me.receive(timeout=PATIENCE)
-    return process.exit_reason
-
-
-def wait_until_none_is_given_up(node: Node, process: Ref[Any]) -> None:
-    """Wait until the thread of a process that was given up has come back."""
-    for thread in threading.enumerate():
-        if thread.name.endswith(f"process-{process.control.serial}"):
-            thread.join(PATIENCE)
-    assert node.given_up == {}
 
 
 # Values
@@ -133,21 +112,21 @@ def test_a_task_has_the_value_of_its_function(tasks: TasksRef) -> None:
 
 def test_tasks_run_beside_each_other(tasks: TasksRef) -> None:
     barrier = threading.Barrier(10)
-    together = [tasks.run(barrier.wait, PATIENCE) for _ in range(10)]
-    assert sorted(task.get(timeout=PATIENCE) for task in together) == list(range(10))
+    together = [tasks.run(barrier.wait, SOON) for _ in range(10)]
+    assert sorted(task.get(timeout=SOON) for task in together) == list(range(10))
 
 
 def test_the_process_is_gone_and_its_place_free_when_the_value_is_there() -> None:
     tasks = Tasks.start(max_children=1)
     for number in range(scaled(4000)):
         task = tasks.run(abs, -number)
-        assert task.get(timeout=PATIENCE) == number
+        assert task.get(timeout=SOON) == number
         assert not task.process.is_alive()
     assert tasks.refused == 0
 
 
 def test_a_task_may_take_messages(tasks: TasksRef) -> None:
-    task = tasks.run(receive, PATIENCE)
+    task = tasks.run(receive, SOON)
     task.process.tell("hello")
     assert task.get() == "hello"
 
@@ -155,8 +134,8 @@ def test_a_task_may_take_messages(tasks: TasksRef) -> None:
 def test_a_value_that_nobody_wants_is_dropped(tasks: TasksRef) -> None:
     heard: Any = threading.Event()
     process = tasks.start_child(heard.set)
-    assert heard.wait(PATIENCE)
-    assert end_of(process) == "normal"
+    assert heard.wait(SOON)
+    assert death_of(process) == "normal"
 
 
 def test_a_task_has_a_value_and_can_be_asked_for_it_again_and_by_many(
@@ -229,7 +208,7 @@ def test_g7_a_refusal_is_an_answer_and_no_crash() -> None:
         task = Tasks.start().run(refuses)
         with pytest.raises(Refused) as refused:
             task.get()
-        assert end_of(task.process) == "normal"
+        assert death_of(task.process) == "normal"
     assert (refused.value.reason, refused.value.day) == ("not_today", "sunday")
     assert refused.value.process is task.process
     assert [entry for entry in logs if entry["log_level"] != "debug"] == []
@@ -251,7 +230,7 @@ def test_g7_a_refusal_of_somebody_else_is_a_crash(tasks: TasksRef) -> None:
 def test_a_failure_ends_the_owner_of_a_linked_task(tasks: TasksRef) -> None:
     owner = Owner.start()
     owner.proxy().run.defer(tasks, int, "seven")
-    reason = end_of(owner)
+    reason = death_of(owner)
     assert isinstance(reason.exception, ValueError)
 
 
@@ -259,8 +238,8 @@ def test_an_owner_that_traps_exits_hears_of_its_tasks(tasks: TasksRef) -> None:
     owner = TrappingOwner.start()
     proxy = owner.proxy()
     good, bad = (proxy.run(tasks, int, text).get() for text in ("7", "seven"))
-    assert end_of(bad.process)
-    assert end_of(good.process) == "normal"
+    assert death_of(bad.process)
+    assert death_of(good.process) == "normal"
     heard = {message.process: message for message in proxy.heard.get()}
     assert heard[good.process] == Exit(good.process, "normal")
     assert isinstance(heard[bad.process].reason.exception, ValueError)
@@ -270,10 +249,10 @@ def test_the_end_of_the_owner_ends_its_linked_tasks(tasks: TasksRef) -> None:
     begun = threading.Event()
     owner = Owner.start()
     task = owner.proxy().run(tasks, waits, begun).get()
-    assert begun.wait(PATIENCE)
+    assert begun.wait(SOON)
     exit(owner, "gone")
     with pytest.raises(CallExit) as failed:
-        task.get(timeout=PATIENCE)
+        task.get(timeout=SOON)
     assert failed.value.reason == "gone"
 
 
@@ -286,10 +265,10 @@ def test_no_failure_of_a_task_that_is_not_linked_reaches_the_process_that_ran_it
             task.get()
         begun = threading.Event()
         living = tasks.run_nolink(waits, begun)
-        assert begun.wait(PATIENCE)
+        assert begun.wait(SOON)
         assert me.messages() == []
     living.process.tell("still here")
-    assert living.get(timeout=PATIENCE) == "still here"
+    assert living.get(timeout=SOON) == "still here"
 
 
 def test_a_task_is_a_process_of_its_own(tasks: TasksRef) -> None:
@@ -301,6 +280,8 @@ def test_g6_a_task_that_calls_the_process_that_waits_for_it_is_refused(tasks: Ta
     owner = TrappingOwner.start()
 
     def calls_back() -> str:
+        # Its own process is what the owner waits for.
+        eventually(lambda: owner.control.waits_for() is here.control)
         with pytest.raises(CallCycle) as ring:
             owner.ask("x")
         return str(len(ring.value.path))
@@ -316,7 +297,7 @@ def test_g6_an_owner_survives_a_caller_who_did_not_wait_for_its_task(
     with pytest.raises(CallTimeout):
         impatient.get(timeout=0.05)
     stuck.let_go.set()
-    assert owner.proxy().heard.get(timeout=PATIENCE) is not None
+    assert owner.proxy().heard.get(timeout=SOON) is not None
 
 
 # Bounds
@@ -338,9 +319,9 @@ def test_g19_one_task_too_many_is_refused_and_counted(stuck: Stuck) -> None:
 def test_there_may_be_no_bound_if_that_is_asked_for() -> None:
     tasks = Tasks.start(max_children=None)
     begun = threading.Barrier(301)
-    running = [tasks.run(begun.wait, PATIENCE) for _ in range(300)]
-    begun.wait(PATIENCE)
-    assert len({task.get(timeout=PATIENCE) for task in running}) == 300
+    running = [tasks.run(begun.wait, SOON) for _ in range(300)]
+    begun.wait(SOON)
+    assert len({task.get(timeout=SOON) for task in running}) == 300
 
 
 # Time
@@ -354,7 +335,7 @@ def test_a_task_whose_time_is_over_is_killed_where_it_waits_and_its_owner_lives(
     with pytest.raises(CallTimeout) as late:
         task.get()
     assert (late.value.process, late.value.timeout) == (task.process, 0.02)
-    assert end_of(task.process) == "killed"
+    assert death_of(task.process) == "killed"
     assert owner.is_alive()
 
 
@@ -364,11 +345,11 @@ def test_g9_a_task_that_does_not_come_out_in_time_is_given_up_and_counted(
     task = tasks.run(stuck, timeout=0.02)
     with pytest.raises(CallTimeout):
         task.get()
-    assert end_of(task.process) == "killed"
+    assert death_of(task.process) == "killed"
     assert node.given_up == {task.process.control.serial: task.process}
     assert tasks.count_children().active == 0
     stuck.let_go.set()
-    wait_until_none_is_given_up(node, task.process)
+    eventually(lambda: not node.given_up)
     with pytest.raises(CallTimeout):
         task.get()
 
@@ -391,7 +372,7 @@ def test_a_task_that_is_shut_down_ends_where_it_waits_and_its_owner_lives(
     begun = threading.Event()
     owner = Owner.start()
     task = owner.proxy().run(tasks, waits, begun).get()
-    assert begun.wait(PATIENCE)
+    assert begun.wait(SOON)
     task.shutdown()
     with pytest.raises(CallExit) as failed:
         task.get(timeout=0.0)
@@ -403,20 +384,20 @@ def test_g9_a_task_that_will_not_end_is_given_up_when_it_is_shut_down(
     tasks: TasksRef, node: Node, stuck: Stuck
 ) -> None:
     task = tasks.run(stuck)
-    assert stuck.begun.wait(PATIENCE)
+    assert stuck.begun.wait(SOON)
     task.shutdown(0.01)
     with pytest.raises(CallExit) as failed:
         task.get(timeout=0.0)
     assert failed.value.reason == "killed"
     assert list(node.given_up.values()) == [task.process]
     stuck.let_go.set()
-    wait_until_none_is_given_up(node, task.process)
+    eventually(lambda: not node.given_up)
 
 
 def test_a_task_can_be_killed_at_once(tasks: TasksRef) -> None:
     begun = threading.Event()
     task = tasks.run(waits, begun)
-    assert begun.wait(PATIENCE)
+    assert begun.wait(SOON)
     task.shutdown("brutal")
     with pytest.raises(CallExit) as failed:
         task.get()
@@ -434,18 +415,18 @@ def test_a_value_that_comes_while_the_task_is_shut_down_is_not_lost(
     tasks: TasksRef, stuck: Stuck
 ) -> None:
     task = tasks.run(stuck)
-    assert stuck.begun.wait(PATIENCE)
+    assert stuck.begun.wait(SOON)
     exit(task.process, "shutdown")
     stuck.let_go.set()
     assert task.get() == "late"
-    assert end_of(task.process) == "shutdown"
+    assert death_of(task.process) == "shutdown"
 
 
 def test_g6_when_the_supervisor_stops_its_tasks_end_and_nobody_waits_on() -> None:
     with Tasks.start() as tasks:
         begun = threading.Event()
         running = [tasks.run(waits, begun) for _ in range(5)]
-        assert begun.wait(PATIENCE)
+        assert begun.wait(SOON)
     for task in running:
         with pytest.raises(CallExit) as failed:
             task.get(timeout=0.0)
@@ -457,8 +438,8 @@ def test_g9_a_supervisor_does_not_wait_longer_for_its_tasks_than_it_says(
 ) -> None:
     tasks = Tasks.start(shutdown=0.01)
     task = tasks.run(stuck)
-    assert stuck.begun.wait(PATIENCE)
-    assert tasks.stop(timeout=PATIENCE)
+    assert stuck.begun.wait(SOON)
+    assert tasks.stop(timeout=SOON)
     with pytest.raises(CallExit):
         task.get(timeout=0.0)
     assert list(node.given_up.values()) == [task.process]
@@ -543,7 +524,7 @@ def test_tasks_have_their_place_in_a_tree() -> None:
         tasks: Any = whereis("tasks")
         assert tasks.run(int, "7").get() == 7
         exit(tasks, "kill")
-        assert end_of(tasks) == "killed"
+        assert death_of(tasks) == "killed"
         assert tree.count_children().active == 1
         restarted: Any = whereis("tasks")
         assert restarted.run(int, "8").get() == 8
@@ -574,7 +555,7 @@ def test_a_class_of_ones_own_may_choose_the_bounds() -> None:
     running = [tasks.run(waits, begun) for _ in range(2)]
     with pytest.raises(QueueFull):
         tasks.run(int)
-    assert begun.wait(PATIENCE)
+    assert begun.wait(SOON)
     assert len(running) == tasks.count_children().active
     assert Few.start(0) is None
 
@@ -634,20 +615,16 @@ def test_g6_no_value_is_lost_and_nobody_waits_for_ever_while_tasks_are_shut_down
     def work(number: int) -> None:
         for round_ in range(rounds // threads):
             if round_ % 3:
-                answered.append(tasks.run(abs, -round_).get(timeout=PATIENCE))
+                answered.append(tasks.run(abs, -round_).get(timeout=SOON))
                 continue
             task = tasks.run(waits)
             task.shutdown("brutal" if round_ % 2 else 5.0)
             try:
-                task.get(timeout=PATIENCE)
+                task.get(timeout=SOON)
             except BeamError as error:
                 ended.append(error)
 
-    workers = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    at_once(*[functools.partial(work, number) for number in range(threads)])
     each = range(rounds // threads)
     assert sorted(answered) == sorted([n for n in each if n % 3] * threads)
     assert len(ended) == threads * len([n for n in each if n % 3 == 0])

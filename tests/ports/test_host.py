@@ -1,5 +1,7 @@
 """All ports of one owner."""
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pytest
 from beam.errors import LoopStopped, PortError, QueueFull, SpawnFailed
 from beam.ports import LoopThread, PortHost
 from tests.ports.conftest import Start
-from tests.ports.consumer import Consumer, program
+from tests.ports.consumer import HANG_S, PROGRAMS, Consumer, program
 from tests.volume import scaled
 
 
@@ -117,3 +119,10 @@ def test_a_host_without_an_interpreter_for_keepers_says_so(loop: LoopThread, led
         host.start(program("writes"), on_line=print, on_exit=print)
     assert caught.value.reason == "keeper ENOENT"
     host.close()
+
+
+def test_ports_can_be_ended_when_the_interpreter_exits(ledger: Path) -> None:
+    command = [sys.executable, str(PROGRAMS / "atexit_owner.py"), str(ledger)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG_S, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "-15\n-15\n", "")
+    assert list(ledger.iterdir()) == []
