@@ -66,10 +66,10 @@ fix: $(DEV)  ## rewrite what ruff can put right
 
 .PHONY: demo bench
 demo: .venv/.installed  ## survey the standard library with a fleet under chaos
-	$(BIN)/python examples/demo.py $(ARGS)
+	$(BIN)/python -m examples.demo $(ARGS)
 
 bench: .venv/.installed  ## measure, next to Pykka
-	$(BIN)/python benchmarks/run.py $(ARGS)
+	$(BIN)/python -m benchmarks.run $(ARGS)
 
 # --- the package ---------------------------------------------------------------------------------
 

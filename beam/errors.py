@@ -314,7 +314,7 @@ class SupervisorRefused(Refused):
 
 
 class TableRefused(Refused):
-    """A table's `badarg`: `no_table`, `not_owner`, `read_only`, `bad_key`, ..."""
+    """A table's `badarg`: `no_table`, `no_access`, `name_taken`, `bad_key`, ..."""
 
 
 class RoutingRefused(Refused):

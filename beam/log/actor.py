@@ -20,12 +20,13 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from beam.errors import NotFound, Refused, StoreClosed
+from beam.errors import InvalidInput, NotFound, Refused, StoreClosed
 from beam.otp import Server, noreply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from beam.log.listeners import Listener
     from beam.log.record import StoredRecord
     from beam.log.store import Store
     from beam.otp import Call, Node, Ref
@@ -37,6 +38,8 @@ LOG = "log"
 
 # The most records that one answer to a `Follow` carries.
 PAGE = 500
+# Streams followed, from which on the log looks for those whose followers have gone.
+SWEEP = 1000
 
 
 class Shelf:
@@ -46,12 +49,22 @@ class Shelf:
         open_store: opens the store.
         first: the store, if it is open already: a file that cannot be opened is better refused
             before a fleet starts than by it.
+        lasting: whether one store serves all lives, as one in memory must, which would be empty
+            when it is opened anew; else each life has its own, in case it failed with the one
+            before it.
     """
 
-    def __init__(self, open_store: Callable[[], Store], first: Store | None = None) -> None:
+    def __init__(
+        self,
+        open_store: Callable[[], Store],
+        first: Store | None = None,
+        *,
+        lasting: bool = False,
+    ) -> None:
         self._open = open_store
         self._fresh = first
         self._store = first
+        self._lasting = lasting
 
     @property
     def store(self) -> Store:
@@ -66,12 +79,19 @@ class Shelf:
         return store
 
     def take(self) -> Store:
-        """Return a store that nobody has used: the first, or one opened anew, the old one closed."""
+        """Return a store for one life: the first, or one opened anew, the old one closed."""
         store, self._fresh = self._fresh, None
         if store is None:
-            self.close()
+            self.put_back()
+            store = self._store
+        if store is None:
             store = self._store = self._open()
         return store
+
+    def put_back(self) -> None:
+        """End a life with the store: it is closed, unless it is to serve the next one."""
+        if not self._lasting:
+            self.close()
 
     def close(self) -> None:
         """Close the store, if one is open: what waits is stored, and answered."""
@@ -98,7 +118,8 @@ class _Fresh:
 class Log(Server):
     """The log's process.
 
-    Calls: `"store"` is answered with the store; `Follow` with records, when there are some.
+    Calls: `"store"` is answered with the store; `Follow` with records, when there are some, and
+    with `InvalidInput` if it cannot be followed.
     """
 
     trap_exit = True
@@ -107,10 +128,11 @@ class Log(Server):
         """Take a store from the shelf, and listen to it."""
         self._shelf = shelf
         self._store = shelf.take()
-        # Bounded by the callers who wait: each has one, and its deadline.
+        # Bounded by the callers who wait: each has one, and its deadline; twice as many at most
+        # are kept before those who have gone are swept out.
         self._followers: dict[str, list[tuple[int, Call]]] = defaultdict(list)
-        me = self.actor_ref
-        self._listener = self._store.on_append(lambda records: _tell(me, records))
+        self._sweep_at = SWEEP
+        self._listener = _listen(self._store, self.actor_ref)
 
     def handle_call(self, message: Any, caller: Call) -> Any:
         """Answer with the store, or with records as soon as there are some."""
@@ -121,14 +143,30 @@ class Log(Server):
         raise Refused("unknown_request", request=repr(message))
 
     def _follow(self, wanted: Follow, caller: Call) -> Any:
-        found = self._store.read(wanted.stream, after=wanted.after, limit=PAGE)
+        try:
+            found = self._store.read(wanted.stream, after=wanted.after, limit=PAGE)
+        except InvalidInput as invalid:
+            # One caller's wrong argument must not restart the log.
+            caller.refuse(invalid)
+            return noreply
         if found:
             return found
-        now = self.node.clock.now()
-        waiting = self._followers[wanted.stream]
-        waiting[:] = [one for one in waiting if not one[1].expired(now)]
-        waiting.append((wanted.after, caller))
+        self._forget_gone([wanted.stream])
+        self._followers[wanted.stream].append((wanted.after, caller))
+        if len(self._followers) >= self._sweep_at:
+            self._forget_gone(list(self._followers))
+            self._sweep_at = max(SWEEP, 2 * len(self._followers))
         return noreply
+
+    def _forget_gone(self, streams: Sequence[str]) -> None:
+        """Forget the followers who wait no more."""
+        now = self.node.clock.now()
+        for stream in streams:
+            waiting = [one for one in self._followers[stream] if not one[1].expired(now)]
+            if waiting:
+                self._followers[stream] = waiting
+            else:
+                del self._followers[stream]
 
     def handle_cast(self, message: _Fresh) -> None:
         """Answer those whom new records concern."""
@@ -144,7 +182,7 @@ class Log(Server):
         waiting = self._followers.pop(stream)
         for after, caller in waiting:
             if records[0].sequence == after + 1:
-                caller.reply(list(records))
+                caller.reply(list(records[:PAGE]))
             else:
                 found = self._store.read(stream, after=after, limit=PAGE)
                 if found:
@@ -158,11 +196,21 @@ class Log(Server):
     def terminate(self, reason: Any) -> None:
         """Close the store: what waits is stored, and answered."""
         self._listener.cancel()
-        self._shelf.close()
+        self._shelf.put_back()
 
 
-def _tell(log: Ref[Any], records: tuple[StoredRecord, ...]) -> None:
-    log.cast(_Fresh(records))
+def _listen(store: Store, log: Ref[Any]) -> Listener:
+    """Have new records cast to the log's process as long as it lives."""
+    listener: Listener | None = None
+
+    def tell(records: tuple[StoredRecord, ...]) -> None:
+        if log.is_alive():
+            log.cast(_Fresh(records))
+        elif listener is not None:
+            listener.cancel()  # It was killed, and could not take its listener back.
+
+    listener = store.on_append(tell)
+    return listener
 
 
 def log_of(node: Node) -> Ref[Log]:

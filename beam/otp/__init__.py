@@ -10,6 +10,7 @@
 """
 
 from beam.errors import Exited, Refused
+from beam.otp.atom import Atom
 from beam.otp.bif import (
     current_process,
     demonitor,
@@ -37,6 +38,7 @@ from beam.otp.process import Process
 from beam.otp.reasons import Crash, Down, Exit, TableTransfer
 from beam.otp.ref import Ref
 from beam.otp.registry import Registry
+from beam.otp.rows import END_OF_TABLE
 from beam.otp.server import Server
 from beam.otp.signals import Monitor
 from beam.otp.statem import StateMachine, state
@@ -65,6 +67,8 @@ from beam.otp.transitions import (
 from beam.otp.turn import ignore, noreply
 
 __all__ = [
+    "END_OF_TABLE",
+    "Atom",
     "Backoff",
     "Call",
     "Cast",

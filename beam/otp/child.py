@@ -29,10 +29,11 @@ from beam.otp.process import Process
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-__all__ = ["DEFAULT", "ChildSpec", "Restart", "Shutdown", "checked", "checked_all", "child"]
+    from beam.otp.shutdown import Shutdown
+
+__all__ = ["DEFAULT", "ChildSpec", "Restart", "checked", "checked_all", "child"]
 
 Restart: TypeAlias = Literal["permanent", "transient", "temporary"]
-Shutdown: TypeAlias = float | Literal["brutal"] | None
 
 # Seconds that a worker has to end, unless its spec says otherwise (OTP's 5000 ms).
 WORKER_SHUTDOWN = 5.0

@@ -197,7 +197,7 @@ class Future(pykka.Future[T], Generic[T]):
         finally:
             me.end_wait()
 
-    def _move_deadline(self, deadline: float | None, granted: float) -> None:
+    def _move_deadline(self, deadline: float | None, granted: float | None) -> None:
         before, self.deadline, self.granted = self.deadline, deadline, granted
         sooner = deadline is not None and (before is None or deadline < before)
         if sooner and self.callee is not None:
@@ -258,6 +258,8 @@ class Future(pykka.Future[T], Generic[T]):
         # The earlier one has passed first, however late we look: a call made with the same
         # seconds as the one it is made for must not be taken for one that failed by itself.
         if inherited is not None and now >= inherited and (own is None or inherited <= own):
+            # Nobody waits for this call any more, nor for those that are made inside it.
+            self._move_deadline(inherited, self.granted)
             raise DeadlineExpired(whom, self.granted)
         if own is not None and now >= own:
             raise CallTimeout(whom, self.granted)

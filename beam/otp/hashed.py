@@ -211,12 +211,10 @@ class SetStorage(_Hashed[Row]):
             self._enter(form, row)
 
     def _add_all(self, checked: list[tuple[Hashable, Row]]) -> None:
-        new = [] if self._trail is None else [form for form, _ in checked if form not in self._groups]
-        # One step, so that no reader sees a part of it.
-        self._groups.update(checked)
         if self._trail is not None:
-            for form in new:
+            for form, _ in checked:
                 self._trail.enter(form)
+        self._groups.update(checked)  # In one step, so that no reader sees a part of it.
 
     def _assign(self, form: Any, rows: list[Row]) -> None:
         if rows:

@@ -20,6 +20,9 @@ tuple, `(("$1", "$2"),)`; `("const", value)` is `value` unread. `"$_"` is the wh
 list of all bound variables in the order of their numbers. A call that fails means no match in a
 guard, and `Atom("EXIT")` in its place in a body. Names and variables may be text or `Atom`s.
 
+In the place of the key, what has no holes is looked up and not fitted, as OTP does: a dict there
+finds the key that is that dict, and no other.
+
 Limit: text that looks like a variable (`"$1"`), or is `"_"`, cannot be in a pattern as itself; a
 guard finds it: `("=:=", "$1", ("const", "_"))`.
 """

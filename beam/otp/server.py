@@ -57,6 +57,17 @@ class Server(Process, framework=True):
 
         The method keeps it, returns `noreply`, and answers with `caller.reply(value)` or
         `caller.refuse(error)`, from anywhere. `None` in a cast and outside of calls.
+
+            >>> from beam.otp import noreply
+            >>> class Oven(Server):
+            ...     def bake(self):
+            ...         self.send_after(0.01, self.caller)
+            ...         return noreply
+            ...     def handle_info(self, caller):
+            ...         caller.reply("bread")
+            >>> oven = Oven.start()
+            >>> oven.proxy().bake().get(timeout=5.0), oven.stop()
+            ('bread', True)
         """
         return self._control.serving
 

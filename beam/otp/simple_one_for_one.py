@@ -160,6 +160,8 @@ class SimpleOneForOne:
             del self._restarting[process]
         elif process.is_alive():
             raise SupervisorRefused("not_found", child=process)
+        else:
+            self._ignored = False  # OTP erases the child of no process for any that is dead.
 
     def restart_child(self, child_id: Any) -> Any:
         """Refuse: nothing here is restarted by hand."""

@@ -14,6 +14,7 @@ from beam.otp.clock import deadline_after
 from beam.otp.context import current_node, here, warn_if_on_loop
 from beam.otp.control import NOTHING, Control, Life
 from beam.otp.future import Future, received
+from beam.otp.interrupt import hold
 from beam.otp.mail import Init
 from beam.otp.node import check_name
 from beam.otp.reports import progress
@@ -23,6 +24,7 @@ from beam.otp.threads import OwnThread
 from beam.otp.turn import ignore, run_init_here
 
 if TYPE_CHECKING:
+    from beam.otp.mail import Arguments
     from beam.otp.node import Node
     from beam.otp.process import Process
 
@@ -61,13 +63,22 @@ def launch(
         check_name(name)
     warn_if_on_loop(f"{kind.__name__}.start()", f"{kind.__name__}.aio.start(...)")
     control = _make(node, kind, me, link=link)
-    watch = _introduce(control, name, me, link=link, monitor=monitor)
-    if control.blocking is True or timeout is not None:
-        failure = _init_elsewhere(control, (args, kwargs), timeout)
-    else:
-        failure = run_init_here(control, (args, kwargs))
-        if failure is None:
-            _open(control)
+    elsewhere = control.blocking is True or timeout is not None
+    # What the user's Ctrl-C may not come between: being known, and being run (G8).
+    held = hold()
+    try:
+        watch = _introduce(control, name, me, link=link, monitor=monitor)
+        if elsewhere:
+            future = _begin_init(control, (args, kwargs), timeout)
+        else:
+            failure = run_init_here(control, (args, kwargs))
+            if failure is None:
+                _open(control)
+    finally:
+        if held is not None:
+            held.release()
+    if elsewhere:
+        failure = _wait_for_init(control, future, me)
     if me is not None and me.pending_exit is not NOTHING:
         raise Exited(me.pending_exit)
     if failure is ignore:
@@ -121,16 +132,20 @@ def _open(control: Control) -> None:
         control.wake()
 
 
-def _init_elsewhere(control: Control, arguments: Any, timeout: float | None) -> Any:
-    """Run `init` on the process's own thread, or the pool's, and wait for it."""
+def _begin_init(control: Control, arguments: Arguments, timeout: float | None) -> Future[Any]:
+    """Have `init` run on the process's own thread, or the pool's; return its outcome's future."""
     future: Future[Any] = Future(control, deadline_after(control.node.clock, timeout), timeout)
     control.mailbox.appendleft(Init(arguments, future))
-    me = here.control
     try:
         control.driver.submit(control)
     except BaseException:
         bury(control, "killed")  # There is no thread for it.
         raise
+    return future
+
+
+def _wait_for_init(control: Control, future: Future[Any], me: Control | None) -> Any:
+    """Return how `init` did not start the process, `None` if it did."""
     try:
         if me is None:
             future.park(None)

@@ -23,8 +23,8 @@ What is promised:
 - The rows of one key come from a bag in the order of their insertion; but when one `insert` brings
   several, a `bag` takes them last first, as OTP 25 does.
 - No locks are taken. `lookup`, `lookup_element` and `member` read one key and may run beside one
-  writer: they see each row before or after a change. (Of several rows in one `insert` they may see
-  some already and others not yet, except in a `set`.) Everything else needs the caller's lock.
+  writer: they see each row before or after a change. The rows of one `insert` come to a `set` all
+  at once, to the other kinds one after the other. Everything else needs the caller's lock.
 - A walk with `first` and `next` over a table that is fixed (`fix`, `release`) visits every key
   that is there from its start to its end exactly once, whatever is deleted or inserted meanwhile,
   and can go on from a key that has been deleted. Keys that are inserted are visited, too: a walk

@@ -56,8 +56,9 @@ from beam.otp.supervisor_ref import SupervisorRef
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from beam.otp.child import Restart, Shutdown
+    from beam.otp.child import Restart
     from beam.otp.ref import Ref
+    from beam.otp.shutdown import Shutdown
 
 __all__ = ["Supervisor", "supervisor"]
 

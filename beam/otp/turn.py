@@ -326,15 +326,12 @@ def _call_init(control: Control, arguments: Arguments, context: contextvars.Cont
 
 
 def run_init_here(control: Control, arguments: Arguments) -> Any:
-    """Run `init` on the thread of the caller, as `run_inline` runs a handler; see `run_init`."""
-    held = hold()
+    """Run `init` on top of the caller, who has held Ctrl-C back; see `run_init`."""
     here.depth += 1
     try:
         return run_init(control, arguments, contextvars.copy_context(), None)
     finally:
         here.depth -= 1
-        if held is not None:
-            held.release()
 
 
 def _crashed_in_init(control: Control, error: BaseException) -> StartError:

@@ -13,9 +13,10 @@ a program that never ran. It is removed when the tree is gone. The sync is there
 is full or broken says so before the program starts; surviving a `kill -9` needs none, and a power
 cut leaves no process to be reaped.
 
-Two live owners do not reap each other: the lock says that an owner lives, and so do its pid and
-start time where locks do not work. Arguments and environments are not written, for they may hold
-secrets (G17): a port is shown by the name of its program.
+Two live owners do not reap each other: an owner is known to live by its pid and start time, and,
+where these mean nothing (another machine, another pid namespace), by its lock. Arguments and
+environments are not written, for they may hold secrets (G17): a port is shown by the name of its
+program.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from beam.ports import processes
 from beam.ports.ledger import private_directory
@@ -154,7 +155,7 @@ def reap_leftovers(
         return ()
     private_directory(directory)
     with contextlib.ExitStack() as locks:
-        owners = list(_dead_owners(directory, locks))
+        owners = list(_dead_owners(directory, locks, grace + kill_wait))
         claims = [claim for owner in owners for claim in _claims(directory, owner)]
         seen, left = end_trees(claims, grace, kill_wait)
         for owner in owners:
@@ -178,19 +179,38 @@ class _Owner:
     comparable: bool
 
 
-def _dead_owners(directory: Path, locks: contextlib.ExitStack) -> Iterator[_Owner]:
+def _dead_owners(directory: Path, locks: contextlib.ExitStack, patience: float) -> Iterator[_Owner]:
     """Yield the owners that are dead, locked so that nobody else reaps them meanwhile."""
+    deadline = time.monotonic() + patience
     for path in sorted(directory.glob("*.owner")):
         name = _NAME.fullmatch(path.name)
         if name is None:
             continue
-        with contextlib.suppress(BlockingIOError, FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError):
             file = locks.enter_context(path.open("rb"))
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             identity = _read_json(path)
+            if _lives(identity):
+                continue
+            # Where its pid means something, its owner is dead for certain, and the lock is held by
+            # somebody else who reaps, or by a child that was killed on its way to its program.
+            comparable = _comparable(identity)
+            locked = _lock(file, deadline if comparable else 0.0)
             # A file that was removed before we had the lock has been seen to by somebody else.
-            if os.fstat(file.fileno()).st_nlink and not _lives(identity):
-                yield _Owner(name["owner"], _comparable(identity))
+            if locked and os.fstat(file.fileno()).st_nlink:
+                yield _Owner(name["owner"], comparable)
+
+
+def _lock(file: BinaryIO, deadline: float) -> bool:
+    """Lock the file, trying until the deadline and at least once; return whether it is locked."""
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(RESCAN_S)
+        else:
+            return True
 
 
 def _comparable(identity: dict[str, object]) -> bool:

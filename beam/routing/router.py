@@ -267,14 +267,17 @@ class Router(AnsweringServer):
         while page := store.read(FLEET, after=after, limit=PAGE, types=_TYPES):
             after = page[-1].sequence
             for stored in page:
-                event = event_of(stored)
-                self._take_back(event, now - (at - event.timestamp) / 1000)
+                self._take_back(stored, now - (at - stored.timestamp) / 1000)
 
-    def _take_back(self, event: Event, when: float) -> None:
-        if event.type == "routing_cleared":
+    def _take_back(self, stored: StoredRecord, when: float) -> None:
+        if stored.type == "routing_cleared":
             self._memory.clear()
             return
-        key, backend = event.data.get("binds"), event.data["decision"]["backend"]
+        # Most choices bind nothing, and need not be decoded to know it.
+        if isinstance(stored.body, str) and '"binds":' not in stored.body:
+            return
+        data = event_of(stored).data
+        key, backend = data.get("binds"), data["decision"]["backend"]
         if key is not None and backend in self._backends.capabilities:
             self._memory.bind(key, backend, when)
 

@@ -1,8 +1,8 @@
 """What an agent asks of its host in the middle of a run: tools to be run, permission to be given.
 
 A call is in the log before its tool is run (G12), a request before anybody is asked. The answers
-come as casts, to a session that may have gone on meanwhile: what belongs to no open query is
-dropped.
+come as casts, to a session that may have gone on meanwhile: an agent is answered only while its
+query is open; what became of a tool is written down whenever it is known.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 from pykka.messages import ProxyCall
 
 from beam.backends.backend import PermissionAnswer, ToolResult
-from beam.backends.effects import AskPermission, RunTool
-from beam.errors import CallExit
+from beam.errors import CallExit, InvalidInput
 from beam.model.messages import ToolMessage
-from beam.model.permissions import Allow, Deny
-from beam.otp import spawn_link
-from beam.sessions.messages import Decided, ToolDone
+from beam.model.permissions import Allow, Decision, Deny
+from beam.otp import send_after, spawn_link
+from beam.sessions.messages import Decided, PermissionAsked, ToolDone
+from beam.state.control_rows import CONTROL
 
 if TYPE_CHECKING:
+    from beam.backends.effects import AskPermission, RunTool
     from beam.otp import Ref
     from beam.sessions.desk import Desk
     from beam.sessions.machine import Session
@@ -29,6 +30,8 @@ __all__ = ["Asking"]
 
 # Seconds more than the handler has, for the broker's own work.
 MARGIN = 10.0
+# Seconds between two tries to ask a broker that is being restarted.
+AGAIN = 0.05
 
 
 class Asking:
@@ -37,96 +40,122 @@ class Asking:
     def __init__(self, session: Session, desk: Desk) -> None:
         self._session = session
         self._desk = desk
-        self._tasks: dict[Ref[Any], tuple[str, str]] = {}
+        # Bounded by the calls that one query may have open, of this and of queries cut short.
+        self._tasks: dict[Ref[Any], ToolDone] = {}
 
     # Tools
 
     def run_tool(self, asked: RunTool) -> None:
         """Run a tool, once its call is in the log."""
+        run_id = self._session.run_id or ""
         call = self._desk.event(
             "tool_call_started",
-            self._session.run_id,
+            run_id,
             tool_use_id=asked.tool_use_id,
             tool_name=asked.tool_name,
             tool_input=dict(asked.tool_input),
         )
-        self._desk.log([call], lambda: self._start_tool(asked))
+        took = self._session.line.taker()
+        self._desk.log([call], lambda: self._start_tool(asked, run_id, took))
 
-    def _start_tool(self, asked: RunTool) -> None:
+    def _start_tool(self, asked: RunTool, run_id: str, took: Any) -> None:
         session = self._session
-        session.line.took()
-        if session.query_id == asked.query_id:
-            task = spawn_link(_tool_task, session.actor_ref, session.tools, asked)
-            self._tasks[task] = (asked.query_id, asked.tool_use_id)
+        took()
+        ended = ToolDone(run_id, asked.query_id, asked.tool_use_id, "", is_error=True)
+        if session.query_id != asked.query_id:
+            self.tool_done(_said(ended, "the query was over before the tool was run"))
+            return
+        task = spawn_link(_tool_task, session.actor_ref, session.tools, asked, run_id)
+        self._tasks[task] = ended
 
     def tool_done(self, done: ToolDone) -> None:
-        """Write down a tool's outcome, then tell the agent."""
+        """Write down a tool's outcome, then tell the agent, if its query is open."""
+        try:
+            self._log_outcome(done)
+        except InvalidInput as error:
+            why = f"the tool's answer cannot be kept: {error.field} must be {error.expected}"
+            self._log_outcome(_said(done, why))
+
+    def _log_outcome(self, done: ToolDone) -> None:
         session = self._session
-        if done.query_id != session.query_id:
-            return
-        run_id = session.run_id
-        message = ToolMessage("tool_result", done.content, tool_use_id=done.tool_use_id)
         outcome = {"tool_use_id": done.tool_use_id, "is_error": done.is_error}
-        news = [
-            self._desk.message(message, run_id),
-            self._desk.event("tool_call_completed", run_id, **outcome),
-        ]
+        ended = self._desk.event("tool_call_completed", done.run_id, **outcome)
+        if session.query_id != done.query_id:
+            self._desk.log([ended])  # No message of a run that has ended comes after its end.
+            return
+        message = ToolMessage("tool_result", done.content, tool_use_id=done.tool_use_id)
         answer = ToolResult(done.query_id, done.tool_use_id, done.content, done.is_error)
+        news = [self._desk.message(message, done.run_id), ended]
         self._desk.log(news, lambda: session.line.tell(answer))
 
     def task_ended(self, task: Ref[Any], reason: Any) -> None:
         """Answer for a tool's task that has ended without an answer."""
-        query_id, tool_use_id = self._tasks.pop(task, ("", ""))
-        if tool_use_id and reason != "normal":
-            self.tool_done(ToolDone(query_id, tool_use_id, f"the tool ended: {reason!r}", True))
+        ended = self._tasks.pop(task, None)
+        if ended is not None and reason != "normal":
+            self.tool_done(_said(ended, f"the tool ended: {reason!r}"))
 
     # Permission
 
     def ask_permission(self, asked: AskPermission) -> None:
         """Ask the callback broker, which writes the request down and asks the user's handler."""
         session = self._session
-        broker = session.node.whereis("control")
+        patience = session.options.permission_timeout + MARGIN
+        until = session.node.clock.now() + patience
+        run_id, took = session.run_id or "", session.line.taker()
+        self.ask_broker(PermissionAsked(asked, run_id, until, took))
+
+    def ask_broker(self, question: PermissionAsked) -> None:
+        """Ask the broker; later, if it is being restarted. Asked again it is asked once."""
+        session, asked = self._session, question.asked
+        left = question.until - session.node.clock.now()
+        broker = session.node.whereis(CONTROL)
+        if session.query_id != asked.query_id or left <= 0:
+            self._decide(question, Deny("nobody answered in time"))
+            return
+        if broker is None:
+            send_after(AGAIN, session.actor_ref, question)
+            return
         context = {
             "request_id": f"{asked.query_id}.{asked.request_id}",
-            "run_id": session.run_id,
+            "run_id": question.run_id,
             "options": dict(asked.options),
         }
         arguments = (session.session_id, asked.tool_name, dict(asked.tool_input), context)
-        if broker is None:
-            session.line.tell(_denied(asked, "nobody is there to ask"))
-            session.line.took()
-            return
-        answer = broker.ask(
-            ProxyCall(attr_path=("request_permission",), args=arguments, kwargs={}),
-            block=False,
-            timeout=session.options.permission_timeout + MARGIN,
-        )
-        me, decided = session.actor_ref, Decided(asked.query_id, asked.request_id, answer)
+        call = ProxyCall(attr_path=("request_permission",), args=arguments, kwargs={})
+        answer = broker.ask(call, block=False, timeout=left)
+        me, decided = session.actor_ref, Decided(question, answer)
         if not answer.add_waiter(lambda: me.cast(decided)):
             me.cast(decided)
 
     def decided(self, decided: Decided) -> None:
-        """Tell the agent what was decided; a broker that died has decided nothing: that is a no."""
-        session = self._session
-        session.line.took()
-        if decided.query_id != session.query_id:
-            return
+        """Tell the agent what was decided; nothing but a decision allows anything (G14)."""
+        decision: Any
         try:
             decision = decided.future.result()
-        except CallExit as gone:
-            decision = Deny(f"the one who was asked has gone: {gone.reason!r}")
-        except Exception as error:  # noqa: BLE001 - whatever it is, it allows nothing (G14)
+        except CallExit:
+            # The broker died; the request and its handler outlive it, so the next one will know.
+            send_after(AGAIN, self._session.actor_ref, decided.question)
+            return
+        except Exception as error:  # noqa: BLE001 - whatever it is, it allows nothing
             decision = Deny(f"no decision: {error}")
         if not isinstance(decision, (Allow, Deny)):
             decision = Deny("no decision")
-        session.line.tell(PermissionAnswer(decided.query_id, decided.request_id, decision))
+        self._decide(decided.question, decision)
+
+    def _decide(self, question: PermissionAsked, decision: Decision) -> None:
+        question.took()
+        asked = question.asked
+        if self._session.query_id == asked.query_id:
+            answer = PermissionAnswer(asked.query_id, asked.request_id, decision)
+            self._session.line.tell(answer)
 
 
-def _denied(asked: AskPermission, reason: str) -> PermissionAnswer:
-    return PermissionAnswer(asked.query_id, asked.request_id, Deny(reason))
+def _said(done: ToolDone, content: str) -> ToolDone:
+    """Return the outcome of a tool that has not said its own, or cannot."""
+    return ToolDone(done.run_id, done.query_id, done.tool_use_id, content, is_error=True)
 
 
-def _tool_task(session: Ref[Any], tools: Toolbox, asked: RunTool) -> None:
+def _tool_task(session: Ref[Any], tools: Toolbox, asked: RunTool, run_id: str) -> None:
     """Run one tool; the process of this function is linked to the session's."""
     content, is_error = tools.call(asked.tool_name, asked.tool_input)
-    session.cast(ToolDone(asked.query_id, asked.tool_use_id, content, is_error))
+    session.cast(ToolDone(run_id, asked.query_id, asked.tool_use_id, content, is_error))

@@ -1,52 +1,63 @@
-"""Who receives a run's messages: one at a time.
+"""Who receives which run's messages: one reader at a time.
 
->>> claims = Claims()
->>> claims.take("run_1", "stream a"), claims.take("run_1", "stream a")
-(True, True)
->>> try:
-...     claims.take("run_1", "stream b")
-... except SessionRefused as refused:
-...     refused.reason
-'receiver_taken'
+    >>> class Reader:
+    ...     reading = True
+    >>> claims, one, other = Claims(), Reader(), Reader()
+    >>> claims.take("run_1", one), claims.take("run_1", one)
+    (None, None)
+    >>> try:
+    ...     claims.take("run_1", other)
+    ... except SessionRefused as refused:
+    ...     refused.reason
+    'receiver_taken'
+    >>> one.reading = False
+    >>> claims.take("run_1", other)
+
+They belong to the fleet, so a restart of a session's process changes nothing. A reader that has
+stopped reading holds nothing any more: it has come to the end, it was closed, the process in which
+it was read has died, or nobody has it any more. So there is nothing to clean up, and no more
+claims than readers.
 """
 
 from __future__ import annotations
 
+import threading
+import weakref
+from typing import Protocol
+
 from beam.errors import SessionRefused
 
-__all__ = ["Claims"]
+__all__ = ["Claims", "Reader"]
 
-# The most claims that are kept; the oldest are those of streams that nobody reads any more.
-MOST = 1000
+
+class Reader(Protocol):
+    """Who may hold a claim."""
+
+    @property
+    def reading(self) -> bool:
+        """Whether there is anybody who may still read; if not, its claim is free."""
+        ...
 
 
 class Claims:
-    """The receivers of a session's runs, by name."""
+    """The readers of a fleet's runs; every function may be called from any thread."""
 
     def __init__(self) -> None:
-        self._holders: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self._readers: weakref.WeakValueDictionary[str, Reader] = weakref.WeakValueDictionary()
 
-    def take(self, run_id: str, holder: str) -> bool:
-        """Let `holder` be the one who receives; again is no error.
+    def __len__(self) -> int:
+        """Return how many claims are held, or were and have not been taken by another."""
+        return len(self._readers)
+
+    def take(self, run_id: str, reader: Reader) -> None:
+        """Let `reader` be the one who receives; again is no error.
 
         Raises:
             SessionRefused: `receiver_taken`; another one is.
         """
-        taken = self._holders.get(run_id)
-        if taken is not None and taken != holder:
-            raise SessionRefused("receiver_taken", run_id=run_id, holder=taken)
-        self._holders[run_id] = holder
-        if len(self._holders) > MOST:
-            del self._holders[next(iter(self._holders))]
-        return True
-
-    def release(self, run_id: str, holder: str) -> bool:
-        """Let go of it; return whether `holder` had it."""
-        if self._holders.get(run_id) != holder:
-            return False
-        del self._holders[run_id]
-        return True
-
-    def release_all(self, holder: str) -> None:
-        """Let go of all that a receiver had, which has died."""
-        self._holders = {run: who for run, who in self._holders.items() if who != holder}
+        with self._lock:
+            holder = self._readers.get(run_id)
+            if holder is not None and holder is not reader and holder.reading:
+                raise SessionRefused("receiver_taken", run_id=run_id)
+            self._readers[run_id] = reader

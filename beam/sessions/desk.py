@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
+from beam.errors import InvalidInput, QueueFull, StoreFull
 from beam.model.events import message_data
 from beam.model.messages import stamp
 from beam.sessions.messages import Logged
@@ -51,7 +52,9 @@ class Desk:
         """Append events; `then` runs in the session's process when they are in the log.
 
         Raises:
-            QueueFull, StoreError: the log does not take them.
+            InvalidInput: an event is none that the log can hold; nothing has changed.
+            StoreError: the log does not take them. A session that cannot write must not go on as
+                if it could (G11), so this is no answer to anybody, but a crash.
         """
         if not events:
             return
@@ -65,8 +68,14 @@ class Desk:
             if then is not None or failure is not None:
                 process.cast(Logged(token, failure))
 
+        try:
+            self.journal.append(events, done)
+        except QueueFull as full:
+            raise StoreFull(f"the log's queue has no room: {full}") from full
+        except InvalidInput:
+            self._then.pop(token, None)
+            raise
         self.changed_at = events[-1].timestamp
-        self.journal.append(events, done)
 
     def log_wait(self, events: Sequence[Event]) -> None:
         """Append events and wait until they are stored."""
@@ -77,8 +86,7 @@ class Desk:
         """Do what was waiting for an append.
 
         Raises:
-            StoreError: the append failed. A session that cannot write must not go on as if it
-                could (G11).
+            StoreError: the append failed; see `log`.
         """
         then = self._then.pop(logged.token, None)
         if logged.error is not None:

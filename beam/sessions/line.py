@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from beam.backends.backend import Took
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from beam.backends.backend import Backend, Opening
     from beam.otp import Node, Ref
     from beam.sessions.options import SessionOptions
@@ -57,6 +60,11 @@ class Line:
         """Tell the connection that one effect more is taken."""
         self.tell(Took(1))
 
+    def taker(self) -> Callable[[], None]:
+        """Return what tells the connection of now, and no later one, that an effect is taken."""
+        connection = self._connection
+        return partial(connection.cast, Took(1)) if connection is not None else _nothing
+
     def worked(self) -> None:
         """Note that a run was answered: the backoff starts over."""
         self._failures = 0
@@ -78,3 +86,7 @@ class Line:
         """Return the seconds to wait before the next connection."""
         self._failures += 1
         return self._options.backoff.delay(self._failures, self._node.clock.random.random())
+
+
+def _nothing() -> None:
+    """Tell nobody: there is no connection."""

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from beam.backends.effects import AskPermission
     from beam.otp import Future
     from beam.sessions.past import Work
 
 __all__ = [
-    "Claim",
+    "PermissionAsked",
     "Decided",
     "GetConnection",
     "GetInfo",
@@ -61,21 +64,6 @@ class Set:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """Call: be the one who receives a run's messages; refused while another is (`receiver_taken`).
-
-    Attributes:
-        run_id: the run.
-        holder: who; a claim of the same holder is granted again.
-        release: give it back instead.
-    """
-
-    run_id: str
-    holder: str
-    release: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Logged:
     """Cast by the log: what was to be appended is, or could not be.
 
@@ -92,6 +80,7 @@ class Logged:
 class ToolDone:
     """Cast by a tool's task: its outcome."""
 
+    run_id: str
     query_id: str
     tool_use_id: str
     content: str
@@ -99,9 +88,25 @@ class ToolDone:
 
 
 @dataclass(frozen=True, slots=True)
+class PermissionAsked:
+    """A permission that is being asked for; as a timer's mail: once more, the broker having died.
+
+    Attributes:
+        asked: what the agent wants.
+        run_id: in which run.
+        until: when nobody waits for the answer any more, on the node's clock.
+        took: tells the connection that the effect is taken.
+    """
+
+    asked: AskPermission
+    run_id: str
+    until: float
+    took: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
 class Decided:
     """Cast when the callback broker has answered, or has died."""
 
-    query_id: str
-    request_id: str
+    question: PermissionAsked
     future: Future[Any]

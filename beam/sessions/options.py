@@ -15,10 +15,16 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from beam.errors import InvalidInput
+from beam.model.encoding import encode
 from beam.model.runs import OnCrash, parse_on_crash
 from beam.otp import Backoff, Restarts
 
-__all__ = ["SessionOptions"]
+__all__ = ["SessionOptions", "check_count", "check_json", "check_seconds"]
+
+# The longest name of a session, in characters; it is told to agents.
+MAX_ID = 200
+
+_HANDLERS = ("permission_handler", "approval_handler", "user_input_handler")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,11 +97,25 @@ class SessionOptions:
             value = getattr(self, name)
             if value is not None and (not isinstance(value, str) or not value):
                 raise InvalidInput(name, value, "a non-empty text, or None")
+        if self.session_id is not None and len(self.session_id) > MAX_ID:
+            raise InvalidInput("session_id", self.session_id, f"at most {MAX_ID} characters")
+        if not isinstance(self.cwd, str):
+            raise InvalidInput("cwd", self.cwd, "the path of a folder, as text")
         if self.permission_default not in ("allow", "deny"):
             raise InvalidInput("permission_default", self.permission_default, "'allow' or 'deny'")
-        for name in ("permission_handler", "approval_handler", "user_input_handler"):
+        for name in _HANDLERS:
             if getattr(self, name) is not None and not callable(getattr(self, name)):
                 raise InvalidInput(name, getattr(self, name), "a function, or None")
+        if isinstance(self.tools, (str, bytes)) or not isinstance(self.tools, Sequence):
+            raise InvalidInput("tools", self.tools, "a list of functions")
+        self._check_limits()
+        check_json("metadata", self.metadata)
+        for name in ("routing", "options"):
+            value = getattr(self, name)
+            if not isinstance(value, Mapping) and not (name == "routing" and value is None):
+                raise InvalidInput(name, value, "a mapping")
+
+    def _check_limits(self) -> None:
         for name in ("permission_timeout", "connect_timeout", "init_timeout"):
             check_seconds(name, getattr(self, name))
         if self.timeout is not None:
@@ -103,12 +123,20 @@ class SessionOptions:
         check_count("queue_max", self.queue_max, at_least=1)
         if self.retries is not None:
             check_count("retries", self.retries, at_least=0)
+        if not isinstance(self.reconnects, Restarts):
+            raise InvalidInput("reconnects", self.reconnects, "Restarts(most, per=seconds)")
+        if not isinstance(self.backoff, Backoff):
+            raise InvalidInput("backoff", self.backoff, "Backoff(first, longest, jitter=...)")
 
     def callbacks(self) -> dict[str, Any]:
         """Return what the callback broker is told of them."""
-        names = ("permission_handler", "approval_handler", "user_input_handler")
-        given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        return {**given, "permission_default": self.permission_default}
+        given = {name: getattr(self, name) for name in _HANDLERS}
+        known = {name: handler for name, handler in given.items() if handler is not None}
+        return {
+            **known,
+            "permission_default": self.permission_default,
+            "permission_timeout": self.permission_timeout,
+        }
 
 
 def check_seconds(name: str, value: Any) -> None:
@@ -129,3 +157,17 @@ def check_count(name: str, value: Any, *, at_least: int) -> None:
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
         raise InvalidInput(name, value, f"a whole number, {at_least} or more")
+
+
+def check_json(name: str, value: Any) -> None:
+    """Refuse what is no mapping of JSON data.
+
+    Raises:
+        InvalidInput: naming `name`.
+    """
+    if not isinstance(value, Mapping):
+        raise InvalidInput(name, value, "a mapping of JSON data")
+    try:
+        encode(dict(value))
+    except InvalidInput as error:
+        raise InvalidInput(name, value, f"JSON data ({error})") from error

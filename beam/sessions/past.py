@@ -38,6 +38,8 @@ __all__ = ["HISTORY_CHARACTERS", "HISTORY_TURNS", "Past", "Work"]
 # The most of a conversation that is told an agent anew; the log has all of it.
 HISTORY_TURNS = 200
 HISTORY_CHARACTERS = 1_000_000
+# How many runs are remembered to have been taken, so that one that is submitted again is known.
+KNOWN = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,27 +108,25 @@ class Past:
     """What the events of one session amount to.
 
     Attributes:
-        started: whether the session was ever started.
+        started_at: when the session was started first, Unix milliseconds; `None` if it never was.
         restarts: how often its process has been restarted.
         stopped: whether it has ended for good.
         history: the conversation: of each answered run its prompt and its answer, the newest
             `HISTORY_TURNS` and `HISTORY_CHARACTERS`.
-        open_tools: the tool calls that were dispatched and have no outcome yet (G12), with their
-            runs.
-        open_permissions: the permission requests that nobody has answered, with their runs.
+        open_tools: the tool calls that were dispatched and have no outcome yet (G12): the run and
+            the call's id.
         settings: the model and the permission mode that were chosen for it.
-        known: the runs that it has taken.
+        known: the runs that it has taken, the newest `KNOWN`.
         faulted: whether an experiment has injected a fault that has not shown yet. It may hit a
             later run than the one it was meant for.
     """
 
     def __init__(self) -> None:
-        self.started = False
+        self.started_at: int | None = None
         self.restarts = 0
         self.stopped = False
         self.history: deque[Turn] = deque()
-        self.open_tools: dict[str, str | None] = {}
-        self.open_permissions: dict[str, str | None] = {}
+        self.open_tools: dict[tuple[str | None, str], None] = {}
         self.settings: dict[str, Any] = {}
         self.known: dict[str, None] = {}
         self.faulted = False
@@ -147,10 +147,10 @@ class Past:
         run_id, data = event.run_id, event.data
         match event.type:
             case "session_started":
-                self.started = True
+                self.started_at = event.timestamp
             case "session_restarted":
                 self.restarts += 1
-                self.faulted = False
+                self.stopped = self.faulted = False
             case "session_stopped":
                 self.stopped = True
             case "state_changed":
@@ -159,22 +159,20 @@ class Past:
             case "fault_injected":
                 self.faulted = True
             case "tool_call_started":
-                self.open_tools[str(data.get("tool_use_id"))] = run_id
+                self.open_tools[run_id, str(data.get("tool_use_id"))] = None
             case "tool_call_completed" | "tool_call_unknown":
-                self.open_tools.pop(str(data.get("tool_use_id")), None)
-            case "permission_requested":
-                self.open_permissions[str(data.get("request_id"))] = run_id
-            case "permission_resolved":
-                self.open_permissions.pop(str(data.get("request_id")), None)
+                self.open_tools.pop((run_id, str(data.get("tool_use_id"))), None)
             case _ if run_id is not None:
                 self._take_of_run(event, run_id)
 
     def _take_of_run(self, event: Event, run_id: str) -> None:
         running = self._running if self._running and self._running.run_id == run_id else None
         match event.type:
-            case "run_submitted":
+            case "run_submitted" if run_id not in self.known:
                 self._waiting[run_id] = Work.of(run_id, event.data)
                 self.known[run_id] = None
+                while len(self.known) > KNOWN:
+                    del self.known[next(iter(self.known))]
             case "run_started":
                 work = self._waiting.pop(run_id, None) or running
                 if work is not None:
@@ -199,4 +197,6 @@ class Past:
         while len(self.history) > HISTORY_TURNS or (
             self._characters > HISTORY_CHARACTERS and len(self.history) > 2
         ):
-            self._characters -= len(self.history.popleft().content)
+            # A question goes with its answer.
+            for _ in range(2):
+                self._characters -= len(self.history.popleft().content)

@@ -32,18 +32,21 @@ def recall(desk: Desk, backend: str, options: SessionOptions) -> tuple[Past, Wor
 
     A session that is new is in the log when this returns.
     """
+    # What the process before this one has written may still be on its way into the log.
+    desk.journal.settle()
     past = Past()
-    for event in desk.journal.read(desk.session_id, types=STRUCTURAL):
+    for event in desk.journal.replay(desk.session_id, types=STRUCTURAL):
         past.take(event)
     load = Workload(options.queue_max, past.queue(), past.known)
-    if not past.started:
-        desk.log_wait([_started(desk, backend, options)])
+    if past.started_at is None:
+        started = _started(desk, backend, options)
+        desk.log_wait([started])
+        past.take(started)
         return past, load
     past.restarts += 1
     news = [desk.event("session_restarted", restarts=past.restarts)]
     news += [
-        desk.event("tool_call_unknown", run, tool_use_id=use)
-        for use, run in past.open_tools.items()
+        desk.event("tool_call_unknown", run, tool_use_id=use) for run, use in past.open_tools
     ]
     work = past.in_flight()
     if work is not None:
@@ -93,6 +96,6 @@ def after_crash(
 def is_injected(desk: Desk) -> bool:
     """Say whether a transport that has ended just now did so by an experiment's fault."""
     past = Past()
-    for event in desk.journal.read(desk.session_id, types=FAULTS):
+    for event in desk.journal.replay(desk.session_id, types=FAULTS):
         past.take(event)
     return past.faulted

@@ -5,9 +5,13 @@ starts anew can bring back what was there.
 
     >>> roster = Roster()
     >>> roster.enter("session_1", spec="how to start it")
+    True
     >>> roster.set_status("session_1", "quarantined")
     >>> roster.status("session_1"), roster.status("session_2")
     ('quarantined', None)
+    >>> roster.close()
+    >>> roster.status("session_1"), roster.closed
+    ('closed', True)
 """
 
 from __future__ import annotations
@@ -17,6 +21,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from beam.sessions.messages import Submit
     from beam.sessions.run import Run
 
@@ -55,42 +61,63 @@ class Roster:
         self._lock = threading.Lock()
         self._entries: dict[str, _Entry] = {}
         self._closed: dict[str, None] = {}
+        self._over = False
+
+    # Coming and going
 
     def enter(self, session_id: str, spec: Any) -> bool:
         """Enter a session that is about to be started; return whether the id was free."""
         with self._lock:
             if session_id in self._entries:
                 return False
-            self._closed.pop(session_id, None)
             self._entries[session_id] = _Entry(spec)
             return True
+
+    def withdraw(self, session_id: str) -> None:
+        """Take back an entry whose session did not start, as if it had not been made."""
+        with self._lock:
+            self._entries.pop(session_id, None)
+
+    def strike(self, session_id: str) -> list[Undelivered]:
+        """Take a session off, for good; return what could not be delivered to it."""
+        with self._lock:
+            entry = self._entries.pop(session_id, None)
+            if entry is None:
+                return []
+            self._closed.pop(session_id, None)
+            self._closed[session_id] = None
+            while len(self._closed) > CLOSED:
+                del self._closed[next(iter(self._closed))]
+            return entry.undelivered
+
+    def close(self) -> None:
+        """Note that the fleet is over: every session that there was is closed."""
+        self._over = True
+
+    @property
+    def closed(self) -> bool:
+        """Whether the fleet is over."""
+        return self._over
+
+    # How they stand
 
     def spec(self, session_id: str) -> Any:
         """Return how a session is started, `None` if it is not on the roster."""
         entry = self._entries.get(session_id)
         return entry.spec if entry is not None else None
 
-    def strike(self, session_id: str) -> list[Undelivered]:
-        """Take a session off, for good; return what could not be delivered to it."""
-        with self._lock:
-            entry = self._entries.pop(session_id, None)
-            self._closed[session_id] = None
-            while len(self._closed) > CLOSED:
-                del self._closed[next(iter(self._closed))]
-            return entry.undelivered if entry is not None else []
-
     def status(self, session_id: str) -> Status | None:
         """Return how a session stands, `None` for one that was never here."""
         entry = self._entries.get(session_id)
         if entry is not None:
-            return entry.status
+            return "closed" if self._over else entry.status
         return "closed" if session_id in self._closed else None
 
-    def set_status(self, session_id: str, status: Status) -> None:
-        """Note how a session stands, if it is on the roster."""
+    def set_status(self, session_id: str, status: Status, *, only: Status | None = None) -> None:
+        """Note how a session stands, if it is on the roster; `only` if it stood like that."""
         with self._lock:
             entry = self._entries.get(session_id)
-            if entry is not None:
+            if entry is not None and only in (None, entry.status):
                 entry.status = status
 
     def sessions(self) -> dict[str, Status]:
@@ -98,14 +125,32 @@ class Roster:
         with self._lock:
             return {session_id: entry.status for session_id, entry in self._entries.items()}
 
+    # What could not be delivered
+
     def leave(self, session_id: str, undelivered: Undelivered) -> bool:
         """Keep a submission for when the session is back; return whether there was room."""
         with self._lock:
             entry = self._entries.get(session_id)
-            if entry is None or len(entry.undelivered) >= UNDELIVERED:
+            if self._over or entry is None or len(entry.undelivered) >= UNDELIVERED:
                 return False
             entry.undelivered.append(undelivered)
             return True
+
+    def has_left(self, session_id: str) -> bool:
+        """Return whether something is kept for a session, behind which others must queue."""
+        entry = self._entries.get(session_id)
+        return entry is not None and bool(entry.undelivered)
+
+    def hand_over(self, session_id: str, deliver: Callable[[Undelivered], bool]) -> None:
+        """Deliver what was kept for a session, oldest first, until `deliver` says no.
+
+        Each stays here until it has been delivered, so that what is submitted meanwhile does not
+        overtake it. For one caller at a time: the directory.
+        """
+        entry = self._entries.get(session_id)
+        while entry is not None and entry.undelivered and deliver(entry.undelivered[0]):
+            with self._lock:
+                del entry.undelivered[0]
 
     def collect(self, session_id: str) -> list[Undelivered]:
         """Take what was kept for a session, oldest first."""

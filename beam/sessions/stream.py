@@ -10,18 +10,30 @@ import contextlib
 from collections import deque
 from typing import TYPE_CHECKING, Any, Self
 
-from beam.errors import CallTimeout, Interrupted, Refused, RunFailed, SessionRefused
+from beam.errors import (
+    CallTimeout,
+    Refused,
+    RunFailed,
+    SessionClosed,
+    SessionQuarantined,
+    SessionRefused,
+)
 from beam.model.events import message_of
-from beam.sessions.feed import Feed
-from beam.sessions.messages import Claim
+from beam.otp import current_process
+from beam.otp.context import blocking_form
+from beam.sessions.feed import Feed, time_is_up
+from beam.state.run_events import ENDS, outcome_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
     from types import TracebackType
 
     from beam.model.events import Event
     from beam.model.messages import Message
-    from beam.otp import Future, Node
+    from beam.otp import Future, Ref
+    from beam.sessions.claims import Claims
+    from beam.sessions.feed import Batch
+    from beam.sessions.handle import SessionHandle
     from beam.sessions.run import Run
 
 __all__ = ["EventStream", "MessageStream"]
@@ -30,23 +42,28 @@ __all__ = ["EventStream", "MessageStream"]
 class EventStream:
     """A session's events as they come, each once and in order; iterable both ways.
 
-    It has no end but `CallTimeout`, after `timeout` seconds without an event; `None` for never.
+    It ends when the session has been stopped for good, with that event as its last.
+
+    Raises, while it is iterated:
+        CallTimeout: no event came for `timeout` seconds; `None` waits on.
+        SessionClosed: `fleet_closed`.
     """
 
     def __init__(
         self,
-        node: Node,
-        session_id: str,
+        session: SessionHandle,
         after: int,
         *,
         types: Collection[str] | None = None,
         timeout: float | None = None,
     ) -> None:
-        self._node = node
-        self._feed = Feed(node, session_id, after)
+        self._session = session
+        self._clock = session.node.clock
+        self._feed = Feed(session.node, session.id, after)
         self._types = types
         self._timeout = timeout
         self._ready: deque[Event] = deque()
+        self._stopped = False
 
     def __iter__(self) -> Self:
         return self
@@ -57,164 +74,160 @@ class EventStream:
     def __next__(self) -> Event:
         until = self._deadline()
         while not self._ready:
-            either, answer = self._feed.next_batch(None, self._left(until))
-            with contextlib.suppress(CallTimeout):
-                either.get()
-            self._take(answer, until)
+            if self._over():
+                raise StopIteration
+            batch = self._feed.next_batch(None, self._left(until))
+            with blocking_form("EventStream.__next__()", "anext(events)"), time_is_up():
+                batch.get()
+            self._take(batch, until)
         return self._ready.popleft()
 
     async def __anext__(self) -> Event:
         until = self._deadline()
         while not self._ready:
-            either, answer = self._feed.next_batch(None, self._left(until))
-            with contextlib.suppress(CallTimeout):
-                await either
-            self._take(answer, until)
+            if self._over():
+                raise StopAsyncIteration
+            batch = self._feed.next_batch(None, self._left(until))
+            with time_is_up():
+                await batch
+            self._take(batch, until)
         return self._ready.popleft()
 
+    def _over(self) -> bool:
+        if self._session.fleet_closed:
+            raise SessionClosed("fleet_closed", session_id=self._session.id)
+        # One that was stopped may have been taken up again, and then there is more.
+        return self._stopped and self._session.status() == "closed"
+
     def _deadline(self) -> float | None:
-        return None if self._timeout is None else self._node.clock.now() + self._timeout
+        return None if self._timeout is None else self._clock.now() + self._timeout
 
     def _left(self, until: float | None) -> float | None:
-        return None if until is None else max(0.0, until - self._node.clock.now())
+        return None if until is None else max(0.0, until - self._clock.now())
 
-    def _take(self, answer: Future[Any], until: float | None) -> None:
+    def _take(self, batch: Batch, until: float | None) -> None:
         wanted = self._types
-        for event in self._feed.take(answer):
+        for event in self._feed.take(batch):
+            self._stopped = event.type == "session_stopped"
             if wanted is None or event.type in wanted:
                 self._ready.append(event)
-        if not self._ready and until is not None and self._node.clock.now() >= until:
+        if not self._ready and until is not None and self._clock.now() >= until:
             raise CallTimeout(None, self._timeout)
 
 
 class MessageStream:
     """The messages of one run, as they come, then the run's end.
 
-    One reader: a second iterator is refused with `receiver_taken`, in this process or by another
-    stream of the same run. When the run is completed the iteration ends; if it failed, its
-    `RunFailed` or `Interrupted` is raised after the last message.
+    One reader: a second iterator is refused with `receiver_taken`. When the run is completed the
+    iteration ends; if it failed, its `RunFailed` or `Interrupted` is raised after the last message.
+
+    Raises, when it is made:
+        SessionRefused: `receiver_taken`; another stream of the run is being read.
 
     Attributes:
         run: the run.
     """
 
-    def __init__(self, run: Run, *, timeout: float | None = None) -> None:
+    def __init__(self, run: Run, claims: Claims) -> None:
         self.run = run
-        self._node = run.session.node
-        self._timeout = timeout
-        self._feed = Feed(self._node, run.session.id, run.after)
+        self._feed = Feed(run.session.node, run.session.id, run.after)
         self._ready: deque[Message] = deque()
         self._end: BaseException | None = None
         self._over = False
-        self._taken = False
-        self._holder = f"stream-{self._node.clock.random.randbytes(8).hex()}"
-        self._claim = run.session.ask_later(Claim(run.run_id, self._holder))
+        self._iterated = False
+        self._reader: Ref[Any] | None = current_process()
+        claims.take(run.run_id, self)
+
+    @property
+    def reading(self) -> bool:
+        """Whether there may be anybody who reads on, so that nobody else may."""
+        alive = self._reader is None or self._reader.is_alive()
+        return alive and (not self._over or bool(self._ready))
 
     # Reading
 
     def __iter__(self) -> Self:
-        return self._claimed()
+        return self._begin()
 
     def __aiter__(self) -> Self:
-        return self._claimed()
+        return self._begin()
 
-    def _claimed(self) -> Self:
-        if self._taken:
-            raise SessionRefused("receiver_taken", run_id=self.run.run_id, holder=self._holder)
-        self._taken = True
+    def _begin(self) -> Self:
+        if self._iterated:
+            raise SessionRefused("receiver_taken", run_id=self.run.run_id)
+        self._iterated = True
+        self._reader = current_process()
         return self
 
     def __next__(self) -> Message:
-        until = self._deadline()
         while not self._ready:
             if self._over:
-                self._finish(StopIteration())
-            either, answer = self._feed.next_batch(self._ended(), self._left(until))
-            with contextlib.suppress(CallTimeout):
-                either.get()
-            self._take(answer, until)
+                raise self._end or StopIteration
+            batch = self._feed.next_batch(self._ended())
+            with blocking_form("MessageStream.__next__()", "anext(stream)"), time_is_up():
+                batch.get()
+            self._take(batch)
         return self._ready.popleft()
 
     async def __anext__(self) -> Message:
-        until = self._deadline()
         while not self._ready:
             if self._over:
-                self._finish(StopAsyncIteration())
-            either, answer = self._feed.next_batch(self._ended(), self._left(until))
-            with contextlib.suppress(CallTimeout):
-                await either
-            self._take(answer, until)
+                raise self._end or StopAsyncIteration
+            batch = self._feed.next_batch(self._ended())
+            with time_is_up():
+                await batch
+            self._take(batch)
         return self._ready.popleft()
-
-    def _finish(self, end: BaseException) -> None:
-        raise self._end or end
 
     def _ended(self) -> Future[Any] | None:
         return None if self.run.done else self.run
 
-    def _deadline(self) -> float | None:
-        return None if self._timeout is None else self._node.clock.now() + self._timeout
-
-    def _left(self, until: float | None) -> float | None:
-        return None if until is None else max(0.0, until - self._node.clock.now())
-
-    def _take(self, answer: Future[Any], until: float | None) -> None:
+    def _take(self, batch: Batch) -> None:
         """Take what has come, and see whether it was the end."""
-        self._check_claim()
-        events = self._feed.take(answer)
+        events = self._feed.take(batch)
         for event in events:
             if event.run_id == self.run.run_id:
                 self._take_event(event)
-        if events or self._over:
-            return
-        if self.run.done and not self._in_log():
+        if not events and not self._over and self.run.done and not self._end_is_in_log():
             self._over, self._end = True, self.run.error()
-        elif until is not None and self._node.clock.now() >= until:
-            raise CallTimeout(None, self._timeout)
 
-    def _in_log(self) -> bool:
-        """Say whether the run's end is to be found in the log: whether it was taken at all."""
-        return not isinstance(self.run.error(), Refused) or isinstance(self.run.error(), RunFailed)
-
-    def _check_claim(self) -> None:
-        if self._claim is not None and self._claim.done:
-            claim, self._claim = self._claim, None
-            try:
-                claim.result()
-            except SessionRefused as refused:
-                if refused.reason == "receiver_taken":
-                    raise
-            except Exception:  # noqa: BLE001 - a session that is down grants nothing, refuses nothing
-                return
+    def _end_is_in_log(self) -> bool:
+        """Say whether the run's end is to be read: it was taken, and there is a log to read."""
+        error = self.run.error()
+        taken = not isinstance(error, Refused) or isinstance(error, RunFailed)
+        return taken and not self.run.session.fleet_closed
 
     def _take_event(self, event: Event) -> None:
-        match event.type:
-            case "message":
-                self._ready.append(message_of(event))
-            case "run_completed":
-                self._over = True
-            case "run_failed":
-                self._over, self._end = True, run_failure(event, RunFailed)
-            case "run_interrupted":
-                self._over, self._end = True, run_failure(event, Interrupted)
+        if event.type == "message":
+            self._ready.append(message_of(event))
+        elif event.type in ENDS:
+            self._over = True
+            self._end = outcome_of(event) if event.type != "run_completed" else None
 
     # Ending
 
     def close(self) -> None:
-        """Interrupt the run, unless it has ended, and let another stream receive it."""
-        if not self._over and not self.run.done:
-            with contextlib.suppress(SessionRefused):
-                self.run.interrupt()
-        self._over = True
-        self.run.session.ask_later(Claim(self.run.run_id, self._holder, release=True))
+        """Interrupt the run, unless it has ended; nothing more is read.
+
+        Raises:
+            SessionRestarting, CallTimeout: the session did not hear of it within 5 s.
+        """
+        if self._closes():
+            with blocking_form("MessageStream.close()", "stream.aclose()"), _ended_by_now():
+                self.run.session.interrupt(self.run)
 
     async def aclose(self) -> None:
         """As `close`, for coroutines."""
-        if not self._over and not self.run.done:
-            with contextlib.suppress(SessionRefused):
+        if self._closes():
+            with _ended_by_now():
                 await self.run.session.aio.interrupt(self.run)
+
+    def _closes(self) -> bool:
+        """Read no more; return whether the run is to be interrupted."""
+        open_still = not self._over and not self.run.done
         self._over = True
-        self.run.session.ask_later(Claim(self.run.run_id, self._holder, release=True))
+        self._ready.clear()
+        return open_still
 
     def __enter__(self) -> Self:
         return self
@@ -239,7 +252,13 @@ class MessageStream:
         await self.aclose()
 
 
-def run_failure(event: Event, kind: type[RunFailed]) -> RunFailed:
-    """Return the exception of a run's end that was no answer."""
-    facts = {key: value for key, value in event.data.items() if key != "reason"}
-    return kind(event.data.get("reason"), session_id=event.session_id, run_id=event.run_id, **facts)
+@contextlib.contextmanager
+def _ended_by_now() -> Iterator[None]:
+    """Take no offence at a run that has ended by itself meanwhile, or with its session."""
+    try:
+        yield
+    except (SessionClosed, SessionQuarantined):
+        return
+    except SessionRefused as refused:
+        if refused.reason != "no_active_query":
+            raise

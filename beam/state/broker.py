@@ -244,7 +244,9 @@ class Broker:
     def _not_concluded(self, key: AskKey, error: BaseException) -> None:
         """Tell those who wait, and try later to have the log take that nothing was allowed."""
         requests = self._rows.requests(key.session_id)
-        ask = requests.asks[key.request_id]
+        ask = requests.asks.get(key.request_id)
+        if ask is None:
+            return
         for caller in self._callers.pop(key, ()):
             if ask.asks == "user_input":
                 caller.refuse(error)

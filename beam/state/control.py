@@ -17,8 +17,8 @@ there is such a session is not checked. Its functions have the names and the ord
 the specification. What only reads can be read without asking the process (`ControlReads`).
 
 What was acknowledged of requests, feedback and tasks is in the log before that (G11), and what is
-open survives a kill of this process and of the whole program (`beam.state.control_events` says what
-is rebuilt). Configuration, handlers and the records of tasks survive a kill of this process only.
+open survives a kill of this process and of the whole program (`beam.state.control_past` says what
+is read back). Configuration, handlers and the records of tasks survive a kill of this process only.
 
 Handlers never run here: see `beam.state.handlers`.
 """
@@ -37,7 +37,8 @@ from beam.state.answering import refuse, reply
 from beam.state.ask import Asked, Asks
 from beam.state.broker import Broker, Late
 from beam.state.callbacks import Callbacks
-from beam.state.control_events import CONTROL_TYPES, Past, event_of_told
+from beam.state.control_events import event_of_told
+from beam.state.control_past import CONTROL_TYPES, read_past
 from beam.state.control_rows import CONTROL, ControlReads, ControlRows, Registered
 from beam.state.handlers import HANDLERS, Fill, Heard, Overdue
 from beam.state.journal import Journal
@@ -95,10 +96,12 @@ class Control(ControlReads, TableOwner):
         # Behind everything that a former life of this process has handed to the log.
         store.append_wait([])
         end, known = store.last_position(), self._rows.position()
-        past = Past(None if known is None else self._rows)
-        now, at = self.node.clock.now(), self._journal.now()
-        for stored in replay(store, after_position=known or 0, types=CONTROL_TYPES):
-            past.take(stored, now=now, at=at)
+        past = read_past(
+            replay(store, after_position=known or 0, types=CONTROL_TYPES),
+            None if known is None else self._rows,
+            now=self.node.clock.now(),
+            at=self._journal.now(),
+        )
         for session_id, requests in past.requests.items():
             self._rows.put("requests", session_id, requests)
         for session_id, feedback in past.feedback.items():

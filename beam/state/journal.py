@@ -23,7 +23,7 @@ from beam.model.identifiers import RANDOM_BYTES, IdentifierKind, identifier
 from beam.model.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from beam.log import Store
     from beam.otp import Node
@@ -32,6 +32,8 @@ __all__ = ["Journal", "event_of", "record_of"]
 
 # Seconds that an append waits for room in the log's queue before the process that wants it crashes.
 ROOM_TIMEOUT = 5.0
+# How many events are in memory at once while a long session is read.
+PAGE = 500
 
 
 def record_of(event: Event) -> Record:
@@ -121,6 +123,17 @@ class Journal:
         """
         return self.store.append_wait([record_of(event) for event in events], timeout)
 
+    def settle(self, timeout: float = 5.0) -> None:
+        """Wait until everything that was handed to the log before this is stored.
+
+        For one who reads what another has written, and who died: its last appends may still be on
+        their way.
+
+        Raises:
+            As `append_wait`.
+        """
+        self.store.append_wait([], timeout)
+
     def read(
         self,
         session_id: str,
@@ -132,3 +145,19 @@ class Journal:
         """Return the events of a session in order; see `LogReader.read`."""
         found = self.store.read(session_id, after=after, limit=limit, types=types)
         return [event_of(stored) for stored in found]
+
+    def replay(
+        self,
+        session_id: str,
+        *,
+        after: int = 0,
+        types: Collection[EventType] | None = None,
+        page: int = PAGE,
+    ) -> Iterator[Event]:
+        """Yield the events of a session in order, however many, holding one page at a time.
+
+        Up to those that are there when the iteration ends; otherwise as `read`.
+        """
+        while events := self.read(session_id, after=after, limit=page, types=types):
+            yield from events
+            after = events[-1].sequence

@@ -27,6 +27,7 @@ from beam.backends.effects import (
 from beam.errors import QueueFull, SpawnFailed
 from beam.model.permissions import Allow, Deny
 from beam.ports.port import PortExit
+from tests.names import shown
 from tests.volume import scaled
 
 
@@ -98,7 +99,7 @@ def test_a_farewell_interrupts_what_is_open_if_the_agent_can_be() -> None:
         (QueueFull("too_many_ports", limit=1), True),
         (OSError("disk"), False),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_a_program_that_does_not_start_ends_the_talk(error: Exception, retryable: bool) -> None:
     talk = AgentTalk()

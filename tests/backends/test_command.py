@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -297,6 +298,16 @@ def test_one_that_closes_its_stdin_is_of_no_use(talk: Conversation) -> None:
     failed = talk.ask("echo into the void", "q-2")[-1]
     assert isinstance(failed, Failed)
     assert failed.reason == "cli_exit"
+
+
+def test_one_that_reads_nothing_is_of_no_use_when_its_stdin_is_full(me: Mailbox) -> None:
+    backend = obedient()
+    backend = replace(backend, spec=replace(backend.spec, stdin_limit=200_000))
+    talk = Conversation(me, backend)
+    talk.say(Query("q-1", "hoard 4"))
+    for call in [talk.until(RunTool)[-1] for _ in range(4)]:
+        talk.say(ToolResult("q-1", call.tool_use_id, "x" * 100_000))
+    assert talk.hear().reason == "cli_exit"
 
 
 def test_what_breaks_the_protocol_ends_the_program(talk: Conversation) -> None:

@@ -34,6 +34,7 @@ from beam.errors import Interrupted, ToolFailed
 from beam.model.messages import ResultMessage, ToolMessage
 from beam.model.permissions import Allow, Deny
 from beam.otp import Exit, Mailbox, Ref, exit, monitor
+from beam.ports.actor import Ports
 from tests.backends.fake_session import HANG_S, Conversation
 from tests.volume import scaled
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from beam.backends.function_query import AsyncFunctionQuery, FunctionQuery
+    from beam.ports.harbour import Harbour
 
 THREADS = threads_name("backend")
 
@@ -609,6 +611,19 @@ def test_a_coroutine_without_a_loop_fails(converse: Callable[..., Conversation])
     assert isinstance(failed, Failed)
     assert "ports" in failed.message.content
     assert failed.retryable
+
+
+@pytest.mark.usefixtures("ports")
+def test_a_coroutine_runs_on_the_new_loop_after_the_ports_were_restarted(
+    converse: Callable[..., Conversation], harbour: Harbour
+) -> None:
+    talk = converse(coroutine)
+    assert talk.answer("one") == "ONE"
+    ports = talk.session.node.whereis("ports")
+    assert ports is not None
+    ports.stop()
+    Ports.start(harbour, name="ports")
+    assert talk.answer("two", "q-2") == "TWO"
 
 
 def test_the_context_of_the_one_who_asks_travels(converse: Callable[..., Conversation]) -> None:

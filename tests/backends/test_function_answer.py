@@ -22,6 +22,7 @@ from beam.model.messages import (
     ToolMessage,
 )
 from tests.model.strategies import messages
+from tests.names import shown
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ from tests.model.strategies import messages
         ([1, 2], Message("text", "[1,2]", timestamp=5)),
         (None, Message("text", "null", timestamp=5)),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_what_is_yielded_is_a_message(value: Any, message: Message | None) -> None:
     said = streamed(value, timestamp=5)
@@ -73,7 +74,7 @@ def test_what_the_log_could_not_keep_is_refused(value: Any) -> None:
         (False, "false", False),
         (Message("text", "as a message"), "as a message", None),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_what_is_returned_is_the_answer(value: Any, content: str, structured: Any) -> None:
     done = answered("q-1", value, timestamp=5)

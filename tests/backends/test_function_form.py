@@ -10,6 +10,7 @@ import pytest
 from beam.backends.function import function
 from beam.backends.function_form import FunctionForm
 from beam.errors import InvalidInput
+from tests.names import shown
 
 
 class Agent:
@@ -36,20 +37,19 @@ def three(mood: str, prompt: str, query: Any) -> str:
 @pytest.mark.parametrize(
     ("agent", "kind", "wants_query"),
     [
-        (len, "plain", False),
-        (str, "plain", False),
-        (Agent(), "plain", False),
-        (Agent().method, "generator", True),
-        (AsyncAgent(), "coroutine", True),
-        (stream, "async_generator", False),
-        (functools.partial(stream), "async_generator", False),
-        (functools.partial(three, "good"), "plain", True),
-        (lambda query: query, "plain", False),
-        (lambda prompt, tone="dry": prompt, "plain", False),
-        (lambda *args, **options: args, "plain", False),
-        (lambda prompt, *, query=None: prompt, "plain", True),
+        pytest.param(len, "plain", False, id="builtin"),
+        pytest.param(str, "plain", False, id="class"),
+        pytest.param(Agent(), "plain", False, id="object"),
+        pytest.param(Agent().method, "generator", True, id="method"),
+        pytest.param(AsyncAgent(), "coroutine", True, id="async object"),
+        pytest.param(stream, "async_generator", False, id="async generator"),
+        pytest.param(functools.partial(stream), "async_generator", False, id="its partial"),
+        pytest.param(functools.partial(three, "good"), "plain", True, id="partial"),
+        pytest.param(lambda query: query, "plain", False, id="prompt named query"),
+        pytest.param(lambda prompt, tone="dry": prompt, "plain", False, id="default"),
+        pytest.param(lambda *args, **options: args, "plain", False, id="anything"),
+        pytest.param(lambda prompt, *, query=None: prompt, "plain", True, id="by name"),
     ],
-    ids=str,
 )
 def test_a_callable_is_seen_for_what_it_is(agent: Any, kind: str, wants_query: bool) -> None:
     form = FunctionForm.of(agent)
@@ -81,7 +81,7 @@ def test_what_cannot_be_called_with_a_prompt_is_refused(agent: Any) -> None:
         (True, {"shutdown": -1}),
         ("yes", {}),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_an_option_that_is_wrong_is_refused_by_name(process: Any, options: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput) as caught:

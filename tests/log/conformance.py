@@ -24,6 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from beam.errors import InvalidInput, StoreClosed, StoreError
 from beam.log import Record, StoredRecord, replay
+from tests.names import shown
 from tests.volume import scaled
 
 if TYPE_CHECKING:
@@ -198,14 +199,14 @@ class StoreConformance:
         assert list(store.streams().items()) == [("z", 2), ("a", 2), ("m", 1)]
         assert store.last_sequence("z") == 2
 
-    @pytest.mark.parametrize("bad", [-1, 1.0, True, "1", None, 2**63], ids=repr)
+    @pytest.mark.parametrize("bad", [-1, 1.0, True, "1", None, 2**63], ids=shown)
     def test_a_bad_number_to_read_after_is_named(self, store: Store, bad: int) -> None:
         with pytest.raises(InvalidInput, match="after"):
             store.read("a", after=bad)
         with pytest.raises(InvalidInput, match="after_position"):
             store.read_all(after_position=bad)
 
-    @pytest.mark.parametrize("bad", [0, -1, 1.5, False, "3"], ids=repr)
+    @pytest.mark.parametrize("bad", [0, -1, 1.5, False, "3"], ids=shown)
     def test_a_bad_limit_is_named(self, store: Store, bad: int) -> None:
         for read in (lambda: store.read("a", limit=bad), lambda: store.read_all(limit=bad)):
             with pytest.raises(InvalidInput, match="limit"):

@@ -25,6 +25,7 @@ from beam.log.listeners import Listeners
 from beam.log.numbering import Numbered, number
 from beam.log.writer import GroupCommit
 from tests.log.conformance import PATIENCE, some
+from tests.names import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -217,7 +218,7 @@ def test_a_failure_that_passes_answers_all_who_wait_and_passes(passing):
         (MemoryError("much"), StoreError),
         (SystemExit(1), StoreError),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_any_other_failure_is_answered_and_remembered(failure, answer):
     with Disk() as disk:

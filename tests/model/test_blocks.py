@@ -18,6 +18,7 @@ from beam.model.blocks import (
 )
 from beam.model.encoding import decode, encode
 from tests.model.strategies import block_lists, json_values
+from tests.names import shown
 
 KNOWN: list[tuple[dict[str, Any], Block]] = [
     ({"type": "text", "text": "a"}, TextBlock("a")),
@@ -72,7 +73,7 @@ def test_a_known_block_is_parsed_and_written_back(wire: dict[str, Any], block: B
         None,
         ["text"],
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_what_is_no_known_block_is_kept_raw(entry: object) -> None:
     assert parse_blocks([entry]) == (RawBlock(entry),)
@@ -86,7 +87,7 @@ def test_a_tools_result_in_a_tools_result_is_kept_raw() -> None:
     assert block_to_wire(parse_blocks([wire])[0]) == wire
 
 
-@pytest.mark.parametrize("content", [None, "text", 5, {"type": "text", "text": "a"}], ids=repr)
+@pytest.mark.parametrize("content", [None, "text", 5, {"type": "text", "text": "a"}], ids=shown)
 def test_content_that_is_no_list_has_no_blocks(content: object) -> None:
     assert parse_blocks(content) == ()
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from beam.errors import InvalidInput
 from beam.model.encoding import decode, encode
 from tests.model.strategies import json_values
+from tests.names import shown
 
 
 @given(json_values)
@@ -45,7 +46,7 @@ def test_a_lone_surrogate_is_written_as_its_escape() -> None:
     assert encode("ü\ud800") == '"\\u00fc\\ud800"'
 
 
-@pytest.mark.parametrize("value", [{1: "a"}, [{None: 1}], {"a": ({2.5: 1},)}], ids=repr)
+@pytest.mark.parametrize("value", [{1: "a"}, [{None: 1}], {"a": ({2.5: 1},)}], ids=shown)
 def test_a_key_that_is_not_text_is_refused(value: object) -> None:
     with pytest.raises(InvalidInput) as refused:
         encode(value)
@@ -53,7 +54,7 @@ def test_a_key_that_is_not_text_is_refused(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [float("nan"), {"a": float("inf")}, {1, 2}, b"x", object(), [1j]], ids=repr
+    "value", [float("nan"), {"a": float("inf")}, {1, 2}, b"x", object(), [1j]], ids=shown
 )
 def test_what_json_does_not_have_is_refused(value: object) -> None:
     with pytest.raises(InvalidInput):

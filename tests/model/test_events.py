@@ -18,6 +18,7 @@ from beam.model.events import (
 )
 from beam.model.messages import Message, ToolMessage
 from tests.model.strategies import events, messages
+from tests.names import shown
 
 
 def event(**fields: Any) -> Event:
@@ -60,7 +61,7 @@ def test_an_event_gets_its_place_and_nothing_else_changes(made: Event, place: in
         ({"schema_version": 0}, "schema_version"),
         ({"schema_version": SCHEMA_VERSION + 1}, "schema_version"),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_an_impossible_event_is_refused_by_its_field(fields: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidInput) as refused:
@@ -81,7 +82,7 @@ def test_an_impossible_event_is_refused_by_its_field(fields: dict[str, Any], fie
         ({"id": 5}, "Event.id"),
         ({"colour": "red"}, "Event"),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_a_stored_event_that_is_damaged_is_refused_by_its_field(
     change: dict[str, Any], field: str

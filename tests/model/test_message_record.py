@@ -11,6 +11,7 @@ from beam.model.encoding import decode, encode
 from beam.model.message_record import from_wire, to_wire
 from beam.model.messages import AssistantMessage, Message
 from tests.model.strategies import messages
+from tests.names import shown
 
 
 @given(messages())
@@ -52,7 +53,7 @@ def test_a_content_that_differs_from_its_blocks_is_written() -> None:
         ({"type": "assistant", "content_blocks": "none"}, "AssistantMessage.content_blocks"),
         ({"type": "result", "errors": 5}, "ResultMessage.errors"),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_a_record_that_is_no_message_is_refused_by_its_field(record: Any, field: str) -> None:
     with pytest.raises(InvalidInput) as refused:

@@ -20,6 +20,7 @@ from beam.model.permissions import (
 )
 from beam.model.records import from_record, to_record
 from tests.model.strategies import decisions, json_values
+from tests.names import shown
 
 ANSWERS: list[tuple[object, Decision]] = [
     (allow(), Allow()),
@@ -43,10 +44,18 @@ ANSWERS: list[tuple[object, Decision]] = [
     ({"decision": "deny", "reason": "no", "interrupt": True}, Deny("no", interrupt=True)),
 ]
 
-ANYTHING: Any = object()
+
+class Thing:
+    """Something that is no decision; shown alike in every process, for the tests' names."""
+
+    def __repr__(self) -> str:
+        return "a thing"
+
+
+ANYTHING: Any = Thing()
 
 NONSENSE: list[object] = [
-    None, True, False, 1, 0, "", "yes", "ok", "ALLOW", b"allow", [], ["allow", {}], {}, object(),
+    None, True, False, 1, 0, "", "yes", "ok", "ALLOW", b"allow", [], ["allow", {}], {}, Thing(),
     ("allow",), ("allow", "params"), ("allow", {}, "deny"), ("allow", {}, True, 1), ("deny",),
     ("deny", 5), ("deny", "no", "yes"), ("maybe", {}), ("allow", {}, {"rule": 1}), Allow, Deny,
     Allow(ANYTHING), Allow({}, ANYTHING), Deny(ANYTHING),
@@ -62,7 +71,7 @@ def test_an_answer_in_a_known_form_is_taken(result: object, decision: Decision) 
     assert parse_decision(result) == decision
 
 
-@pytest.mark.parametrize("result", NONSENSE, ids=repr)
+@pytest.mark.parametrize("result", NONSENSE, ids=shown)
 def test_an_answer_that_cannot_be_read_denies(result: object) -> None:
     decision = parse_decision(result)
     assert isinstance(decision, Deny)

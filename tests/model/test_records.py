@@ -7,6 +7,7 @@ import pytest
 
 from beam.errors import InvalidInput
 from beam.model.records import from_record, set_fields, to_record
+from tests.names import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def test_a_record_becomes_the_value_that_it_was() -> None:
         ({"x": 1, "colour": "red"}, "Point", "colour"),
         ([], "Point", "list"),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_a_record_of_something_else_is_refused_by_its_field(
     record: Any, field_name: str, value: object

@@ -16,6 +16,7 @@ from beam.model.redaction import (
     redact_runtime_state,
 )
 from tests.model.strategies import json_objects, json_values
+from tests.names import shown
 
 CREDENTIALS = [
     "apikey", "token", "accesstoken", "refreshtoken", "clientsecret", "secret", "password",
@@ -47,7 +48,7 @@ def test_the_sensitive_keys_are_those_of_the_rule() -> None:
 
 @pytest.mark.parametrize("key", CREDENTIALS + SHOWN_NEVER)
 @pytest.mark.parametrize(
-    "value", ["text", 5, None, True, ["a"], {"b": 1}, {"token": {"c": 2}}], ids=repr
+    "value", ["text", 5, None, True, ["a"], {"b": 1}, {"token": {"c": 2}}], ids=shown
 )
 def test_whatever_stands_under_a_sensitive_key_is_replaced(key: str, value: object) -> None:
     assert redact({key: value, "other": 1}) == {key: "redacted", "other": 1}
@@ -96,7 +97,7 @@ def test_a_key_in_bytes_is_read_as_text(key: bytes) -> None:
     assert redact({key: 1}) == {key: "redacted"}
 
 
-@pytest.mark.parametrize("data", ["token", 5, None, b"token", ("token", "x"), ["token"]], ids=repr)
+@pytest.mark.parametrize("data", ["token", 5, None, b"token", ("token", "x"), ["token"]], ids=shown)
 def test_data_without_keys_stays(data: object) -> None:
     assert redact(data) == data
 

@@ -18,6 +18,7 @@ from beam.model.runs import (
     parse_on_crash,
 )
 from tests.model.strategies import run_infos
+from tests.names import shown
 
 LEGAL = {
     ("queued", "running"),
@@ -105,7 +106,9 @@ def test_a_run_comes_back_from_its_record_as_it_was(info: RunInfo) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"status": "lost"}, {"on_crash": "ignore"}, {"attempts": "two"}, {"pid": 5}], ids=str
+    "change",
+    [{"status": "lost"}, {"on_crash": "ignore"}, {"attempts": "two"}, {"pid": 5}],
+    ids=shown,
 )
 def test_a_record_that_is_no_run_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput, match=next(iter(change))):
@@ -117,7 +120,7 @@ def test_a_word_for_on_crash_is_taken(word: str) -> None:
     assert parse_on_crash(word) == word
 
 
-@pytest.mark.parametrize("word", ["Retry", "", None, True, ["retry"]], ids=repr)
+@pytest.mark.parametrize("word", ["Retry", "", None, True, ["retry"]], ids=shown)
 def test_another_word_for_on_crash_is_refused_with_the_known_ones(word: object) -> None:
     with pytest.raises(InvalidInput, match="'interrupt' or 'retry'") as refused:
         parse_on_crash(word)

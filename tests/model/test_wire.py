@@ -11,6 +11,7 @@ from beam.model.events import message_data
 from beam.model.messages import MESSAGE_TYPES, is_terminal
 from beam.model.wire import normalize
 from tests.model.strategies import json_values
+from tests.names import shown
 
 TABLE: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"type": "text", "content": "a"}, {"content": "a"}),
@@ -186,7 +187,7 @@ def test_an_assistants_own_content_goes_before_the_nested_one() -> None:
     assert normalize(wire, timestamp=1).content == "own"
 
 
-@pytest.mark.parametrize("inner", [None, "text", [], {}, {"content": None}], ids=repr)
+@pytest.mark.parametrize("inner", [None, "text", [], {}, {"content": None}], ids=shown)
 def test_an_assistant_without_content_has_no_blocks(inner: object) -> None:
     message = normalize({"type": "assistant", "message": inner}, timestamp=1)
     assert (message.type, message.content, message.content_blocks) == ("assistant", "", ())
@@ -230,14 +231,14 @@ def test_a_content_in_blocks_is_kept_and_its_text_is_the_content() -> None:
         {"type": "control_request", "request_id": 5},
         {"type": "control_request", "request_id": "r", "request": "interrupt"},
     ],
-    ids=str,
+    ids=shown,
 )
 def test_an_object_that_is_not_understood_becomes_raw_and_whole(wire: dict[str, Any]) -> None:
     message = normalize(wire, timestamp=5)
     assert (message.type, message.raw, message.timestamp) == ("raw", wire, 5)
 
 
-@pytest.mark.parametrize("wire", ["text", 5, None, [{"type": "text"}]], ids=repr)
+@pytest.mark.parametrize("wire", ["text", 5, None, [{"type": "text"}]], ids=shown)
 def test_what_is_no_object_becomes_raw_under_value(wire: object) -> None:
     message = normalize(wire, timestamp=5)
     assert (message.type, message.raw) == ("raw", {"value": wire})

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from beam.errors import InvalidInput
 from beam.otp import Backoff, Restarts
+from tests.names import shown
 
 
 def test_a_budget_is_spent_by_one_restart_more_than_it_grants() -> None:
@@ -69,7 +70,7 @@ def test_a_wait_stays_within_its_jitter(attempt: int, chance: float, jitter: flo
         (Backoff, {"first": 2.0, "longest": 1.0}, "longest"),
         (Backoff, {"first": 1.0, "longest": 2.0, "jitter": 1.5}, "jitter"),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_what_is_no_budget_and_no_backoff_is_refused_by_name(
     kind: type[Any], arguments: dict[str, Any], field: str

@@ -12,6 +12,7 @@ from beam.errors import InvalidInput, InvalidSpec
 from beam.otp import ChildSpec, Server, Supervisor, child, supervisor
 from beam.otp.child import checked, checked_all
 from beam.otp.flags import Flags
+from tests.names import shown
 
 
 class Cache(Server):
@@ -116,7 +117,7 @@ def test_modules_are_for_tools_and_may_be_dynamic() -> None:
     assert ChildSpec("a", Cache, modules=["cache"]).modules == ("cache",)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("children", [17, "ab", {"id": "a"}], ids=str)
+@pytest.mark.parametrize("children", [17, "ab", {"id": "a"}], ids=shown)
 def test_children_are_a_list(children: Any) -> None:
     with pytest.raises(InvalidSpec) as caught:
         checked_all(children)

@@ -10,6 +10,7 @@ import pytest
 
 from beam.errors import InvalidInput, StartError, SupervisorRefused
 from beam.otp import Crash, DynamicSupervisor, Ref, Server, Supervisor, child, ignore, whereis
+from tests.names import shown
 from tests.otp.kids import Deaf, Diary, Kid, family, kid, kill
 from tests.volume import scaled
 
@@ -222,7 +223,7 @@ def test_a_wrong_option_is_refused_by_name(option: str, value: Any) -> None:
     assert (caught.value.field, caught.value.value) == (option, value)
 
 
-@pytest.mark.parametrize("wrong", [17, {"id": "a"}], ids=str)
+@pytest.mark.parametrize("wrong", [17, {"id": "a"}], ids=shown)
 def test_what_is_no_specification_is_refused(wrong: Any) -> None:
     with DynamicSupervisor.start() as pool:
         assert refused(pool.start_child, wrong)

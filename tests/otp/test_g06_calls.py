@@ -189,6 +189,14 @@ class Member(Server):
         except CallCycle as ring:
             return ring
 
+    def handle_call(self, message: Any, caller: Any) -> Any:
+        return self.go() if message == "go" else message
+
+
+def ends_with(function: Any) -> Any:
+    """Return a process that may be the last of a chain."""
+    return type("Last", (Server,), {"go": lambda _self: function()}).start()
+
 
 def members(count: int, blocking: Any) -> list[Any]:
     modes = [None, False, True] if blocking == "mixed" else [blocking]
@@ -198,7 +206,7 @@ def members(count: int, blocking: Any) -> list[Any]:
 
 def chain(processes: list[Any], *, ring: bool) -> None:
     for at, process in enumerate(processes[: None if ring else -1]):
-        process.proxy().chain_to(processes[(at + 1) % len(processes)]).get()
+        process.proxy().chain_to(processes[(at + 1) % len(processes)]).get(timeout=SOON)
 
 
 @pytest.mark.parametrize("blocking", [None, False, True, "mixed"])
@@ -294,6 +302,8 @@ def test_g6_one_that_has_been_answered_may_be_asked_at_once(blocking: Any) -> No
 
     class Second(Server):
         def handle_call(self, message: Any, caller: Any) -> Any:
+            if message == "done?":
+                return "done"
             caller.reply("answer")
             try:
                 assert caller.process.ask("you there?", timeout=SOON) == "you there?"
@@ -305,6 +315,7 @@ def test_g6_one_that_has_been_answered_may_be_asked_at_once(blocking: Any) -> No
     second = type("Second", (Second,), {"blocking": blocking}).start()
     for _ in range(scaled(10_000)):
         assert first.proxy().go(second).get(timeout=SOON) == "answer"
+        assert second.ask("done?", timeout=SOON) == "done"
     assert refusals == []
 
 
@@ -388,20 +399,39 @@ def test_g6_a_call_that_fails_by_its_own_deadline_is_a_crash_of_the_one_that_mad
 
 
 @pytest.mark.parametrize("blocking", [None, False, True, "mixed"])
-def test_g6_a_deadline_goes_through_any_number_of_calls(blocking: Any) -> None:
-    class Last(Member):
-        def go(self) -> Any:
-            Echo.start().ask("never", timeout=None)
-
-    processes = [*members(5, blocking), Last.start()]
-    chain(processes, ring=False)
-    begun = processes[0].node.clock.now()
+def test_g6_a_deadline_goes_through_any_number_of_calls(blocking: Any, node: Node) -> None:
+    silent, processes = Echo.start(), members(5, blocking)
+    kept = silent.ask("never", block=False, timeout=None)
+    chain([*processes, ends_with(lambda: kept.get(timeout=math.inf))], ring=False)
+    begun = node.clock.now()
     with pytest.raises(CallTimeout):
-        processes[0].proxy().go().get(timeout=0.05)
+        processes[0].ask("go", timeout=0.05)
     for process in processes:
-        assert process.proxy().next.get(timeout=SOON) is not process
-    # Long before the five seconds that each call had when it was made.
-    assert process.node.clock.now() - begun < 4.0
+        assert process.ask("alive", timeout=SOON) == "alive"
+    assert node.clock.now() - begun < 4.0
+
+
+@pytest.mark.parametrize("blocking", [None, True])
+def test_g6_a_caller_that_becomes_less_patient_takes_all_calls_inside_along(
+    blocking: Any, node: Node
+) -> None:
+    for _ in range(scaled(200)):
+        gate, processes = Gate(), members(3, blocking)
+        silent = Echo.start()
+
+        def wait(gate: Gate = gate, silent: Any = silent) -> Any:
+            gate.arrive()
+            return silent.ask("never", timeout=None)
+
+        chain([*processes, ends_with(wait)], ring=False)
+        begun = node.clock.now()
+        call = processes[0].proxy().go()
+        gate.reached()
+        with pytest.raises(CallTimeout):
+            call.get(timeout=0.001)
+        for process in processes:
+            assert process.ask("alive", timeout=SOON) == "alive"
+        assert node.clock.now() - begun < 4.0
 
 
 def test_g6_a_caller_that_becomes_less_patient_takes_the_calls_inside_along() -> None:

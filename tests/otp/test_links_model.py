@@ -197,9 +197,7 @@ class LinksAgainstTheModel(RuleBasedStateMachine):
         watching = self.world.monitors[which]
         if not self.alive(watching.owner):
             return
-        came = self.by(
-            watching.owner, lambda: demonitor(self.monitors[which], flush=flush)
-        )
+        came = self.by(watching.owner, lambda: demonitor(self.monitors[which], flush=flush))
         assert came is watching.active
         watching.active = False
 

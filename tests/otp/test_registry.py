@@ -283,9 +283,10 @@ def test_g20_a_registry_of_another_kind_is_refused_by_name(keys: Any) -> None:
             start(keys=keys)
         assert (refused.value.field, refused.value.value) == ("keys", keys)
     with Mailbox():
-        for start in (Registry.start_link, Registry.start_monitor):
-            with pytest.raises(InvalidInput):
-                start(keys=keys)
+        with pytest.raises(InvalidInput):
+            Registry.start_link(keys=keys)
+        with pytest.raises(InvalidInput):
+            Registry.start_monitor(keys=keys)
 
 
 def test_g20_a_key_that_cannot_be_hashed_is_refused_by_name() -> None:

@@ -263,6 +263,18 @@ def test_a_child_that_ignores_its_restart_is_listed_and_crashes_its_supervisor_a
         tree.which_children()
 
 
+def test_ending_a_dead_child_forgets_the_one_that_ignored_its_restart(diary: Diary) -> None:
+    tree = nursery(diary)
+    first = tree.start_child("a", ["ok", "ignore"])
+    diary.take(1)
+    kill(first)
+    diary.next()
+    tree.terminate_child(first)
+    assert tree.which_children() == []
+    tree.stop(reason="shutdown")
+    assert tree.exit_reason == "shutdown"
+
+
 def test_many_children(diary: Diary) -> None:
     tree = Supervisor.start([child(Server)], strategy="simple_one_for_one")
     count = scaled(100_000)

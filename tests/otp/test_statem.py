@@ -1,23 +1,19 @@
-"""State machines as processes: their calls, their time-outs on real time, their end."""
+"""State machines as processes: their start, their events, their end."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
-import queue
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from structlog.testing import capture_logs
 
-from beam.errors import CallExit, CallTimeout, InvalidInput, Refused, StartError
+from beam.errors import CallExit, Refused, StartError
 from beam.otp import (
     Call,
     Cast,
-    Crash,
     Down,
     Enter,
     EventTimeout,
@@ -26,123 +22,32 @@ from beam.otp import (
     Internal,
     Mailbox,
     Node,
-    Ref,
-    Server,
     StateMachine,
     StateTimeout,
-    Timeout,
     event_timeout,
     exit,
     goto,
     ignore,
     monitor,
     next_event,
-    noreply,
     postpone,
     repeat,
     reply,
-    spawn,
     state,
     state_timeout,
     stay,
     stop,
-    timeout,
-    unhandled,
 )
 from beam.otp.transitions import BadTransition, UnhandledEvent
+from tests.otp.actors import SOON, death_of
+from tests.otp.machines import Door, Entering, Recorder, Told, crash_of, plain, stays
 
 pytestmark = pytest.mark.usefixtures("node")
-
-
-def crash_of(process: Ref[Any]) -> BaseException:
-    """Wait until the process has crashed; return the exception."""
-    reason = death_of(process)
-    assert isinstance(reason, Crash)
-    return reason.exception
-
-
-class Door(StateMachine):
-    """The example of the documentation."""
-
-    def init(self, code: str, closes_after: float = 60.0) -> Any:
-        self.code, self.keys, self.closes_after = code, "", closes_after
-        return self.locked
-
-    @state(enter=True)
-    def locked(self, event: Any) -> Any:
-        match event:
-            case Enter():
-                self.keys = ""
-                return None
-            case Call(("press", key), caller):
-                self.keys += key
-                if self.keys == self.code:
-                    return goto(self.open, reply(caller, "open"), state_timeout(self.closes_after))
-                return stay(reply(caller, "locked"))
-            case _:
-                return unhandled
-
-    @state
-    def open(self, event: Any) -> Any:
-        match event:
-            case StateTimeout():
-                return goto(self.locked)
-            case Call(("press", _), _):
-                return stay(postpone)
-
-
-class Recorder(StateMachine):
-    """Tells a queue of everything; what it does, a function says."""
-
-    def init(self, told: Any, handler: Any, first: Any = "a", **facts: Any) -> Any:
-        self.told, self.handler, self.facts = told, handler, facts
-        return first
-
-    def handle_event(self, event: Any, state: Any) -> Any:
-        self.told.put((state, _plain(event)))
-        return self.handler(self, event, state)
-
-    def terminate(self, reason: Any) -> None:
-        self.told.put(("terminate", self.state, reason))
-
-
-class Entering(Recorder):
-    """Wants to know when a state is entered."""
-
-    @state(enter=True)
-    def handle_event(self, event: Any, state: Any) -> Any:
-        return super().handle_event(event, state)
-
-
-def _plain(event: Any) -> Any:
-    """Return an event as a value that can be compared."""
-    match event:
-        case Call(message, _):
-            return ("call", message)
-        case Cast(message):
-            return ("cast", message)
-        case Info(message):
-            return ("info", message)
-    return event
-
-
-class Told(queue.Queue[Any]):
-    """What a recorder has told."""
-
-    def next(self) -> Any:
-        return self.get(timeout=SOON)
-
-    def everything(self) -> list[Any]:
-        return [self.get_nowait() for _ in range(self.qsize())]
 
 
 @pytest.fixture
 def told() -> Told:
     return Told()
-
-
-def stays(_machine: Any, _event: Any, _state: Any) -> Any:
-    return stay()
 
 
 # The example
@@ -402,360 +307,6 @@ def test_g3_events_of_one_sender_keep_their_order_also_if_they_are_postponed(
     assert seen == expected
 
 
-# Calls
-
-
-def test_a_call_can_be_answered_from_another_state() -> None:
-    class Ticket(StateMachine):
-        def init(self) -> Any:
-            return self.empty
-
-        @state
-        def empty(self, event: Any) -> Any:
-            match event:
-                case Call("take", caller):
-                    self.waiting = caller
-                    return goto(self.wanted)
-
-        @state
-        def wanted(self, event: Any) -> Any:
-            match event:
-                case Cast(("put", what)):
-                    return goto(self.empty, reply(self.waiting, what))
-
-    ticket = Ticket.start()
-    taken = ticket.ask("take", block=False)
-    assert not taken.done
-    ticket.cast(("put", 7))
-    assert taken.get() == 7
-
-
-def test_a_call_can_be_answered_by_somebody_else(told: Told) -> None:
-    def hands_on(machine: Any, event: Any, state: Any) -> Any:
-        if isinstance(event, Call):
-            spawn(event.reply, event.message * 2)
-
-    assert Recorder.start(told, hands_on).ask(21) == 42
-
-
-def test_g7_a_refusal_answers_the_call_and_the_machine_stays_as_it_is(told: Told) -> None:
-    def refuses(machine: Any, event: Any, state: Any) -> Any:
-        match event:
-            case Call("well?", caller):
-                return stay(reply(caller, state))
-            case Call(message, _):
-                raise Refused("not_now", message=message)
-
-    machine = Recorder.start(told, refuses)
-    with pytest.raises(Refused) as refused:
-        machine.ask("x")
-    assert (refused.value.reason, refused.value.message, refused.value.process) == (
-        "not_now",
-        "x",
-        machine,
-    )
-    assert machine.ask("well?") == "a"
-
-
-def test_g7_a_refusal_answers_a_call_that_was_postponed_too(told: Told) -> None:
-    def late(machine: Any, event: Any, state: Any) -> Any:
-        match event, state:
-            case Call(), "a":
-                return stay(postpone)
-            case Call(), "b":
-                raise Refused("too_late")
-            case Cast("go"), _:
-                return goto("b")
-
-    machine = Recorder.start(told, late)
-    first, second = (machine.ask(n, block=False) for n in (1, 2))
-    machine.cast("go")
-    for call in (first, second):
-        with pytest.raises(Refused) as refused:
-            call.get()
-        assert refused.value.reason == "too_late"
-    assert machine.is_alive()
-
-
-@pytest.mark.parametrize("way", ["cast", "info", "inserted", "entered", "timeout"])
-def test_g7_a_refusal_that_answers_no_call_is_a_crash(way: str, told: Told) -> None:
-    def refuses(machine: Any, event: Any, state: Any) -> Any:
-        match event, way:
-            case Call(), "inserted":
-                return stay(next_event(Internal("x")))
-            case Call(), "entered":
-                return goto("b")
-            case Call(), "timeout":
-                return stay(state_timeout(0))
-            case Enter("b"), _:
-                return None
-            case (Enter("a"), _) if state == "a":
-                return None
-        raise Refused("no")
-
-    machine = Entering.start(told, refuses)
-    if way in ("cast", "info"):
-        (machine.cast if way == "cast" else machine.tell)("x")
-    else:
-        with pytest.raises(CallExit):
-            machine.ask("x")
-    assert isinstance(crash_of(machine), Refused)
-
-
-def test_g7_a_refusal_of_somebody_else_is_a_crash_unless_it_is_passed_on(told: Told) -> None:
-    class Proud(Server):
-        def beg(self) -> None:
-            raise Refused("never")
-
-    proud = Proud.start()
-
-    def begs(machine: Any, event: Any, state: Any) -> Any:
-        match event:
-            case Call("politely", _):
-                try:
-                    proud.proxy().beg().get()
-                except Refused as error:
-                    raise Refused("as_expected") from error
-            case Call("blindly", _):
-                proud.proxy().beg().get()
-
-    machine = Recorder.start(told, begs)
-    with pytest.raises(Refused) as refused:
-        machine.ask("politely")
-    assert refused.value.reason == "as_expected"
-    with pytest.raises(CallExit):
-        machine.ask("blindly")
-
-
-def test_g6_calls_that_are_kept_or_postponed_end_with_the_machine(told: Told) -> None:
-    kept: list[Any] = []
-
-    def keeps(machine: Any, event: Any, state: Any) -> Any:
-        match event:
-            case Call("keep", caller):
-                kept.append(caller)
-            case Call("postpone", _):
-                return stay(postpone)
-            case Call("fail", _):
-                raise LookupError
-        return None
-
-    machine = Recorder.start(told, keeps)
-    calls = [machine.ask(what, block=False) for what in ("keep", "postpone", "fail", "behind")]
-    for call in calls:
-        with pytest.raises(CallExit) as failed:
-            call.get(timeout=SOON)
-        assert isinstance(failed.value.reason, Crash)
-        assert failed.value.process is machine
-
-
-@pytest.mark.parametrize("last", [stay(postpone), None, stay()])
-def test_g6_a_call_ends_with_the_machine_if_what_it_brought_about_crashes(
-    last: Any, told: Told
-) -> None:
-    def brings_about(machine: Any, event: Any, state: Any) -> Any:
-        match event:
-            case Call():
-                actions = last.actions if last is not None else ()
-                return stay(*actions, next_event(Internal("fail")))
-            case Internal():
-                raise LookupError
-
-    machine = Recorder.start(told, brings_about)
-    with pytest.raises(CallExit):
-        machine.ask("x", timeout=None)
-
-
-def test_g6_a_call_is_handled_under_its_own_callers_deadline_when_it_was_postponed(
-    told: Told,
-) -> None:
-    class Silent(Server):
-        def handle_call(self, message: Any, caller: Call) -> Any:
-            return noreply
-
-    silent = Silent.start()
-
-    def asks(machine: Any, event: Any, state: Any) -> Any:
-        match event, state:
-            case Call("now", caller), _:
-                return stay(reply(caller, state))
-            case Call(), "a":
-                return stay(postpone)
-            case Call(), "b":
-                silent.ask("anything", timeout=None)
-            case Cast("go"), _:
-                return goto("b")
-        return None
-
-    machine = Recorder.start(told, asks)
-    impatient = machine.ask("ask", block=False, timeout=0.05)
-    machine.cast("go")
-    with pytest.raises(CallTimeout):
-        impatient.get()
-    # The machine's own call, which had no deadline, ended with that of its caller; it lives.
-    assert machine.ask("now", timeout=SOON) == "b"
-
-
-# Unanswered calls are reported
-
-
-def unanswered(logs: list[Any]) -> list[Any]:
-    return [entry["state"] for entry in logs if entry["event"] == "call_unanswered"]
-
-
-def test_a_call_that_is_forgotten_is_reported_once_for_each_state() -> None:
-    class Forgetful(StateMachine):
-        def init(self) -> Any:
-            return self.here
-
-        @state
-        def here(self, event: Any) -> Any:
-            match event:
-                case Call("go", caller):
-                    return goto(self.there, reply(caller))
-
-        @state
-        def there(self, event: Any) -> Any:
-            match event:
-                case Call("done", caller):
-                    return stay(reply(caller))
-
-    with capture_logs() as logs:
-        for _ in range(2):
-            machine = Forgetful.start()
-            for message in ("x", "y"):
-                machine.ask(message, block=False)
-            machine.ask("go")
-            machine.ask("z", block=False)
-            machine.ask("done")
-    assert unanswered(logs) == ["here", "there"]
-
-
-def test_a_call_that_is_kept_answered_postponed_or_refused_is_not_reported() -> None:
-    class Diligent(StateMachine):
-        def init(self) -> Any:
-            self.kept: list[Any] = []
-            return self.here
-
-        @state
-        def here(self, event: Any) -> Any:
-            match event:
-                case Call("event"):
-                    self.kept.append(event)
-                case Call("caller", caller):
-                    self.kept.append(caller)
-                case Call("closure", caller):
-                    self.kept.append(lambda: caller.reply(1))
-                case Call("reply", caller):
-                    caller.reply(1)
-                case Call("postpone"):
-                    return stay(postpone)
-                case Call("refuse"):
-                    raise Refused("no")
-                case Call("knowingly"):
-                    return stay()
-            return None
-
-    ways = ("event", "caller", "closure", "postpone", "refuse", "knowingly")
-    with capture_logs() as logs:
-        machine = Diligent.start()
-        for way in ways:
-            machine.ask(way, block=False)
-        machine.ask("reply")
-    assert unanswered(logs) == []
-
-
-# Time-outs
-
-
-def test_a_state_time_out_comes_in_its_state_and_not_in_another(told: Told) -> None:
-    def handle(machine: Any, event: Any, state: Any) -> Any:
-        match event:
-            case Cast("go"):
-                return goto("b", state_timeout(0.01, "in b"))
-
-    first = goto("a", state_timeout(0.005, "in a"), timeout("end", 0.2))
-    machine = Recorder.start(told, lambda *_: None, first)
-    assert told.next() == ("a", StateTimeout("in a"))
-    machine.stop()
-    told.everything()
-
-    machine = Recorder.start(told, handle, goto("a", state_timeout(0.05, "in a")))
-    machine.cast("go")
-    assert told.next() == ("a", ("cast", "go"))
-    assert told.next() == ("b", StateTimeout("in b"))
-
-
-def test_any_event_cancels_the_event_time_out(told: Told) -> None:
-    def handle(machine: Any, event: Any, state: Any) -> Any:
-        match event:
-            case Cast("set"):
-                return stay(event_timeout(0.01, "idle"))
-            case Cast("both"):
-                return stay(event_timeout(0.01, "idle"), timeout("end", 0.05))
-
-    machine = Recorder.start(told, handle)
-    machine.cast("set")
-    assert [told.next(), told.next()] == [("a", ("cast", "set")), ("a", EventTimeout("idle"))]
-    machine.cast("both")
-    machine.cast("x")
-    assert [told.next() for _ in range(3)] == [
-        ("a", ("cast", "both")),
-        ("a", ("cast", "x")),
-        ("a", Timeout("end")),
-    ]
-
-
-def test_a_named_time_out_survives_events_and_changes_of_state_and_is_cancelled_by_name(
-    told: Told,
-) -> None:
-    def handle(machine: Any, event: Any, state: Any) -> Any:
-        match event:
-            case Cast("go"):
-                return goto("b")
-            case Cast("cancel"):
-                return stay(timeout.cancel("one"), timeout.update("two", "changed"))
-
-    first = goto("a", timeout("one", 0.01), timeout("two", 0.05, "set"))
-    machine = Recorder.start(told, handle, first)
-    machine.cast("cancel")
-    machine.cast("go")
-    assert [told.next() for _ in range(3)] == [
-        ("a", ("cast", "cancel")),
-        ("a", ("cast", "go")),
-        ("b", Timeout("two", "changed")),
-    ]
-
-
-def test_a_time_out_of_zero_seconds_comes_before_messages_that_wait(told: Told) -> None:
-    def handle(machine: Any, event: Any, state: Any) -> Any:
-        match event:
-            case Cast("first"):
-                machine.actor_ref.cast("waits")
-                return stay(state_timeout(0, "due"), next_event(Internal("inserted")))
-
-    Recorder.start(told, handle).cast("first")
-    assert [told.next()[1] for _ in range(4)] == [
-        ("cast", "first"),
-        Internal("inserted"),
-        StateTimeout("due"),
-        ("cast", "waits"),
-    ]
-
-
-def test_a_time_out_that_was_updated_when_it_did_not_run_comes_at_once(told: Told) -> None:
-    Recorder.start(told, stays, goto("a", timeout.update("t", "now")))
-    assert told.next() == ("a", Timeout("t", "now"))
-
-
-def test_a_bad_number_of_seconds_crashes_the_machine_where_it_is_written(told: Told) -> None:
-    machine = Recorder.start(told, lambda *_: stay(state_timeout(-1)))
-    machine.cast("x")
-    error = crash_of(machine)
-    assert isinstance(error, InvalidInput)
-    assert error.field == "seconds"
-
-
 # The end
 
 
@@ -943,7 +494,7 @@ def test_a_postponed_event_is_handled_in_the_context_of_its_sender(told: Told) -
                 return goto("b")
             case _, "a":
                 return stay(postpone)
-        seen.put((_plain(event)[1], request_id.get()))
+        seen.put((plain(event)[1], request_id.get()))
         return None
 
     machine = Recorder.start(told, handle)

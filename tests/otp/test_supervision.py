@@ -17,12 +17,13 @@ from beam.otp.supervision import (
     wants_restart,
     was_told_to_end,
 )
+from tests.names import shown
 
 CRASH = Crash(LookupError())
 SHUTDOWN = ("shutdown", "tired")
 
 
-@pytest.mark.parametrize("reason", ["normal", "shutdown", SHUTDOWN, "killed", CRASH], ids=str)
+@pytest.mark.parametrize("reason", ["normal", "shutdown", SHUTDOWN, "killed", CRASH], ids=shown)
 def test_who_is_restarted_and_what_is_worth_a_report(reason: Any) -> None:
     well = reason not in ("killed", CRASH)
     assert wants_restart("permanent", reason)
@@ -41,7 +42,7 @@ def test_who_is_restarted_and_what_is_worth_a_report(reason: Any) -> None:
         ("brutal", "permanent", ["killed"]),
         ("brutal", "transient", ["killed", "shutdown", SHUTDOWN, "normal"]),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_how_a_child_is_meant_to_end(shutdown: Any, restart: Any, well: list[Any]) -> None:
     spec = child(Server, shutdown=shutdown, restart=restart)

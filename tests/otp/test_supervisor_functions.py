@@ -12,6 +12,7 @@ import pytest
 from beam.errors import CallCycle, CallExit, CallTimeout, StartError, SupervisorRefused
 from beam.otp import ChildSpec, Crash, Server, Supervisor, child, supervisor, whereis
 from beam.otp.supervision import ChildInfo
+from tests.names import shown
 from tests.otp.kids import TIMEOUT, Diary, Kid, family, kid, kill
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def test_a_child_that_runs_is_neither_restarted_nor_deleted(diary: Diary, functi
 @pytest.mark.parametrize(
     "function", ["terminate_child", "restart_child", "delete_child", "get_childspec"]
 )
-@pytest.mark.parametrize("child_id", ["x", ["unhashable"]], ids=str)
+@pytest.mark.parametrize("child_id", ["x", ["unhashable"]], ids=shown)
 def test_a_child_that_is_not_there_is_not_found(function: str, child_id: Any) -> None:
     with Supervisor.start() as tree:
         assert refused(getattr(tree, function), child_id) == "not_found"

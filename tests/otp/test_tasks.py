@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from beam.errors import (
@@ -51,6 +52,13 @@ pytestmark = pytest.mark.usefixtures("node")
 @pytest.fixture
 def tasks(node: Node) -> TasksRef:
     return Tasks.start()
+
+
+@pytest.fixture
+def logs(node: Node) -> Iterator[list[Any]]:
+    structlog.reset_defaults()
+    with capture_logs() as logs:
+        yield logs
 
 
 class Owner(Server):
@@ -200,18 +208,29 @@ def test_a_task_that_exits_fails_with_its_reason(tasks: TasksRef) -> None:
         assert failed.value.reason == reason
 
 
-def test_g7_a_refusal_is_an_answer_and_no_crash() -> None:
+def test_g7_a_refusal_is_an_answer_and_no_crash(tasks: TasksRef, logs: list[Any]) -> None:
     def refuses() -> None:
         raise Refused("not_today", day="sunday")
 
-    with capture_logs() as logs, Node():
-        task = Tasks.start().run(refuses)
-        with pytest.raises(Refused) as refused:
-            task.get()
-        assert death_of(task.process) == "normal"
+    task = tasks.run(refuses)
+    with pytest.raises(Refused) as refused:
+        task.get()
     assert (refused.value.reason, refused.value.day) == ("not_today", "sunday")
     assert refused.value.process is task.process
+    assert death_of(task.process) == "normal"
     assert [entry for entry in logs if entry["log_level"] != "debug"] == []
+
+
+def test_a_crash_is_reported_with_the_name_of_its_function(
+    tasks: TasksRef, logs: list[Any]
+) -> None:
+    task = tasks.run(int, "seven")
+    with pytest.raises(CallExit):
+        task.get()
+    assert tasks.count_children().specs == 0  # So the supervisor has said what it has to say.
+    said = {entry["event"]: entry for entry in logs}
+    assert said["process_crashed"]["process"] == str(task.process)
+    assert said["child_terminated"]["child"] == "int"
 
 
 def test_g7_a_refusal_of_somebody_else_is_a_crash(tasks: TasksRef) -> None:

@@ -11,7 +11,7 @@ from beam.log import SqliteStore, replay
 from beam.otp import Down, Mailbox, Server, exit, monitor, spawn
 from beam.otp import receive as receive_mail
 from beam.state import PendingInput
-from beam.state.control_events import CONTROL_TYPES, Past
+from beam.state.control_past import CONTROL_TYPES, read_past
 from tests.state.running import PATIENCE, closing, running
 from tests.volume import scaled
 
@@ -422,9 +422,8 @@ class TestRebuilding:
         with running() as state:
             for step, argument in done:
                 take(state, step, argument)
-            past = Past()
-            for stored in replay(state.journal.store, types=CONTROL_TYPES):
-                past.take(stored, now=0.0, at=state.journal.now())
+            records = replay(state.journal.store, types=CONTROL_TYPES)
+            past = read_past(records, now=0.0, at=state.journal.now())
             rows = state.reads._rows_now()
             rebuilt = past.requests.get("s")
             assert views(rebuilt) == views(rows.requests("s").only_open())
@@ -432,7 +431,8 @@ class TestRebuilding:
 
 
 def views(requests):
-    return [] if requests is None else requests.pending.views()
+    found = [] if requests is None else requests.pending.views()
+    return sorted(found, key=lambda entry: (entry["created_at"], entry["request_id"]))
 
 
 def take(state, step, argument):

@@ -59,6 +59,13 @@ class Query:
         asked = {"tool_use_id": "t1", "tool_name": name, "tool_input": json.loads(given)}
         return json.dumps(self.ask("tool_use", "tool_result", host=True, **asked))
 
+    def hoard(self, count):
+        """Have that many tools run, and read no result."""
+        for number in range(int(count)):
+            self.send("tool_use", tool_use_id=f"t{number}", tool_name="read", host=True)
+        while True:
+            signal.pause()
+
     def leave(self, call):
         name, _, given = call.partition(" ")
         asked = {"id": "p1", "tool_name": name, "tool_input": json.loads(given)}

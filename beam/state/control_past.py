@@ -1,0 +1,166 @@
+"""Control's past: what of the log is read back when its process, or the program, starts again.
+
+    >>> from beam.log import MemoryStore
+    >>> from beam.otp import Node
+    >>> from beam.state.control_events import event_of_told
+    >>> from beam.state.journal import Journal
+    >>> from beam.state.pending_requests import PendingRequests
+    >>> with Node() as node, MemoryStore() as store:
+    ...     journal = Journal(store, node)
+    ...     _, told = PendingRequests("session_1").stored("req_1", {"token": "x"}, at=journal.now())
+    ...     _ = journal.append_wait([event_of_told(journal, told)])
+    ...     past = read_past(store.read_all(types=CONTROL_TYPES), now=0.0, at=journal.now())
+    >>> past.requests["session_1"].pending.views()[0]["request"]["token"], past.position
+    ('redacted', 1)
+
+What is read back: the requests that are open, with the time that a permission has left; the
+feedback, and how far it was numbered. What is not: answered requests, which are looked for in the
+log when somebody asks again; configuration, handlers and tasks, which belong to the life of the
+program; and secrets, which the log never had.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from beam.state.ask import Ask
+from beam.state.control_events import request_in, request_of
+from beam.state.feedback import Feedback
+from beam.state.journal import event_of
+from beam.state.requests import Requests
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from beam.log import StoredRecord
+    from beam.model.events import Event, EventType
+    from beam.state.control_rows import ControlRows
+
+__all__ = ["CONTROL_TYPES", "Past", "read_past"]
+
+CONTROL_TYPES: tuple[EventType, ...] = (
+    "permission_requested",
+    "permission_resolved",
+    "pending_request_stored",
+    "pending_request_resolved",
+    "user_input_requested",
+    "feedback_submitted",
+    "feedback_cleared",
+)
+"""What is read back."""
+
+
+def read_past(
+    records: Iterable[StoredRecord], rows: ControlRows | None = None, *, now: float, at: int
+) -> Past:
+    """Return what records say of all sessions' requests and feedback.
+
+    Args:
+        records: those of `CONTROL_TYPES`, in the order of the log.
+        rows: what is known already, if only the last part of the log is read. Then what was
+            answered in that part is kept as well.
+        now: the time in seconds, on the clock of `Ask.deadline`.
+        at: the same time in Unix milliseconds.
+    """
+    past = Past(rows)
+    permissions: dict[str, StoredRecord] = {}
+    for stored in records:
+        past.position = stored.position
+        # Most permissions have their answer, and their names tell so: they need not be decoded.
+        if rows is None and stored.type == "permission_requested":
+            permissions[stored.id] = stored
+        elif rows is None and stored.type == "permission_resolved":
+            permissions.pop(request_of(stored.id), None)
+        else:
+            past.take(event_of(stored), now=now, at=at)
+    for stored in permissions.values():
+        past.take(event_of(stored), now=now, at=at)
+    if permissions:
+        past.put_in_order()
+    return past
+
+
+class Past:
+    """What events say of all sessions' requests and feedback; made by `read_past`.
+
+    Attributes:
+        position: of the last event in the log that was taken, 0 before the first.
+        requests: of the sessions of which something was taken, by session id.
+        feedback: likewise.
+    """
+
+    def __init__(self, rows: ControlRows | None = None) -> None:
+        self.position = 0
+        self.requests: dict[str, Requests] = {}
+        self.feedback: dict[str, Feedback] = {}
+        self._rows = rows
+
+    def take(self, event: Event, *, now: float, at: int) -> None:
+        """Take one event more."""
+        if event.type in ("feedback_submitted", "feedback_cleared"):
+            self._take_feedback(event)
+            return
+        requests = _after(
+            self._requests(event.session_id), event, now - (at - event.timestamp) / 1e3
+        )
+        if self._rows is None:
+            requests = requests.only_open()
+        if requests.pending.entries or self._rows is not None:
+            self.requests[event.session_id] = requests
+        else:
+            self.requests.pop(event.session_id, None)
+
+    def put_in_order(self) -> None:
+        """Have the oldest requests first, in whatever order they were taken."""
+        for session_id, requests in self.requests.items():
+            oldest = sorted(requests.pending.entries.items(), key=lambda one: one[1].created_at)
+            pending = replace(requests.pending, entries=dict(oldest))
+            self.requests[session_id] = replace(requests, pending=pending)
+
+    def _requests(self, session_id: str) -> Requests:
+        if session_id in self.requests or self._rows is None:
+            return self.requests.get(session_id) or Requests.of(session_id)
+        return self._rows.requests(session_id)
+
+    def _take_feedback(self, event: Event) -> None:
+        session_id = event.session_id
+        feedback = self.feedback.get(session_id)
+        if feedback is None:
+            feedback = self._rows.feedback(session_id) if self._rows else Feedback(session_id)
+        if event.type == "feedback_cleared":
+            feedback = replace(feedback.cleared(), last_seq=int(event.data["seq"]))
+        else:
+            feedback, _ = feedback.submitted(event.data, at=event.timestamp)
+        self.feedback[session_id] = feedback
+
+
+def _after(requests: Requests, event: Event, when: float) -> Requests:
+    """Return the requests after an event that happened at `when`, seconds of the node's clock."""
+    data, at = event.data, event.timestamp
+    request_id = str(data.get("request_id"))
+    if event.type == "permission_requested":
+        return _reopened(requests, event, when)
+    if event.type == "pending_request_stored":
+        return requests.stored(request_id, data["request"], at=at).requests
+    if request_id not in requests.pending.entries:
+        return requests
+    if event.type == "user_input_requested":
+        pending = requests.pending.waiting(request_id, str(data.get("reason")))
+        return replace(requests, pending=pending).with_ask(request_id, None)
+    answer = data.get("response") or {key: data[key] for key in _ANSWER if key in data}
+    pending, _ = requests.pending.resolved(request_id, answer, at=at)
+    return replace(requests, pending=pending).with_ask(request_id, None)
+
+
+_ANSWER = ("decision", "redacted")
+
+
+def _reopened(requests: Requests, event: Event, when: float) -> Requests:
+    """Return the requests with a permission that is open, and that no handler is asked for."""
+    data, timeout = event.data, float(event.data["timeout"])
+    request = {**request_in(data), "context": data.get("context", {})}
+    request_id = str(data["request_id"])
+    pending, _ = requests.pending.stored(request_id, request, at=event.timestamp)
+    ask = Ask(data["asks"], when + timeout, timeout)
+    return replace(requests, pending=pending).with_ask(request_id, ask)
