@@ -25,13 +25,12 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 
 from beam.errors import InvalidSpec
 from beam.otp.process import Process
+from beam.otp.shutdown import Shutdown
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from beam.otp.shutdown import Shutdown
-
-__all__ = ["DEFAULT", "ChildSpec", "Restart", "checked", "checked_all", "child"]
+__all__ = ["DEFAULT", "ChildSpec", "Restart", "Shutdown", "checked", "checked_all", "child"]
 
 Restart: TypeAlias = Literal["permanent", "transient", "temporary"]
 

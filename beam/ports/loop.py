@@ -14,8 +14,8 @@ Nothing on this thread may block. `stop` is bounded, cancels what still runs and
 waits for a result then gets `CancelledError`, and nobody waits for ever.
 
 Limits: a callback that blocks the loop cannot be ended; `stop` gives the thread up (it is a daemon)
-and says so. Jobs given to the loop's executor are not waited for by `stop`, but the interpreter
-waits for them when it exits.
+and says so. Jobs given to the loop's default executor by others are not waited for by `stop`, but
+the interpreter waits for them when it exits; ports use threads of their own (`workers.py`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Start and stop programs on four threads for ever; a dot for each start. To be killed.
 
-The first argument is the ledger's directory. Started from anywhere.
+The first argument is the ledger's directory. The main thread ends at once, so that what is refused
+from then on (new work for executors) is missed by nobody.
 """
 
 import itertools

@@ -1,0 +1,70 @@
+"""How a session stands, for whoever asks: what it was started with, and what was chosen since."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from beam.model.sessions import SessionInfo
+
+if TYPE_CHECKING:
+    from beam.model.sessions import SessionState
+    from beam.sessions.options import SessionOptions
+    from beam.sessions.past import Past
+    from beam.sessions.workload import Workload
+
+__all__ = ["Standing"]
+
+
+class Standing:
+    """What there is to say of one session; used by its process alone.
+
+    Args:
+        session_id: its name.
+        backend: the name of its backend.
+        options: what it was started with.
+        past: what its events say.
+    """
+
+    def __init__(self, session_id: str, backend: str, options: SessionOptions, past: Past) -> None:
+        self.session_id = session_id
+        self.backend = backend
+        self.options = options
+        self._past = past
+
+    def settings(self) -> dict[str, Any]:
+        """Return the model and the permission mode that count now; `None` for the agent's own."""
+        chosen = {"model": self.options.model, "permission_mode": self.options.permission_mode}
+        return {**chosen, **self._past.settings}
+
+    def choose(self, name: str, value: str) -> str:
+        """Let a setting count from now on, which is in the log; return it."""
+        self._past.settings[name] = value
+        return value
+
+    def info(
+        self, state: SessionState, load: Workload, *, changed_at: int, details: dict[str, Any]
+    ) -> SessionInfo:
+        """Return the session as it stands.
+
+        Args:
+            state: where it is.
+            load: what it is at work on, and what waits.
+            changed_at: when it last wrote an event, Unix milliseconds.
+            details: what its agent said of itself.
+        """
+        current, settings = load.current, self.settings()
+        return SessionInfo(
+            session_id=self.session_id,
+            backend=self.backend,
+            created_at=self._past.started_at or changed_at,
+            updated_at=changed_at,
+            state=state,
+            run_id=current.run_id if current is not None else None,
+            queued_runs=len(load),
+            restarts=self._past.restarts,
+            model=settings["model"],
+            permission_mode=settings["permission_mode"],
+            cwd=self.options.cwd or None,
+            metadata=self.options.metadata,
+            details=details,
+        )
