@@ -1,15 +1,23 @@
 """OTP for AI agents: supervised fleets of agent sessions, in one Python process.
 
 Two doors: `beam.Fleet` for people who run agents, `beam.otp` for people who build supervised
-actors.
+actors. What is behind a door is imported when it is first opened, so that who wants the actors
+alone does not pay for the fleet.
 """
 
-from beam import errors, otp
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from beam._foreign import ForeignWarning, warn_if_foreign
-from beam.backends import Backend, command, function
-from beam.fleet import Fleet
-from beam.model import Message, allow, deny
-from beam.otp import whereis
+
+if TYPE_CHECKING:
+    from beam import errors, otp
+    from beam.backends import Backend, command, function
+    from beam.fleet import Fleet
+    from beam.model import Message, allow, deny
+    from beam.otp import whereis
 
 __version__ = "0.1.0"
 
@@ -26,5 +34,30 @@ __all__ = [
     "otp",
     "whereis",
 ]
+
+_HOMES = {
+    "Backend": "beam.backends",
+    "Fleet": "beam.fleet",
+    "Message": "beam.model",
+    "allow": "beam.model",
+    "command": "beam.backends",
+    "deny": "beam.model",
+    "function": "beam.backends",
+    "whereis": "beam.otp",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("errors", "otp"):
+        return importlib.import_module(f"beam.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'beam' has no attribute {name!r}")
+    found = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
 
 warn_if_foreign()

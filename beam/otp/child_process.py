@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from beam.errors import Exited, Refused, StartError
+from beam.errors import AlreadyStarted, Exited, Refused, StartError
 from beam.otp.control import NOTHING
 from beam.otp.reasons import Crash
 from beam.otp.ref import Ref
@@ -53,16 +53,40 @@ def start_process(
 def _start_class(
     me: Control, spec: ChildSpec, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    kind: Any = spec.start
     if spec.starts_in_place:
-        return launch(kind, args, kwargs, name=spec.name, link=True).ref
+        return _launch(me, spec, args, kwargs)
     # Its init runs on another thread. Whoever asked for the child, and has gone since, must not
     # be the reason why it is given up.
     serving, me.serving = me.serving, None
     try:
-        return launch(kind, args, kwargs, name=spec.name, timeout=spec.timeout, link=True).ref
+        return _launch(me, spec, args, kwargs)
     finally:
         me.serving = serving
+
+
+def _launch(me: Control, spec: ChildSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Start the process; if an orphan holds its name, end that first.
+
+    When a supervisor is killed its children end by themselves, while it is restarted already. A
+    child that still cleans up would make the restart of its successor fail, as it does in OTP.
+    """
+    kind: Any = spec.start
+    try:
+        return launch(kind, args, kwargs, name=spec.name, timeout=spec.timeout, link=True).ref
+    except AlreadyStarted as taken:
+        holder = taken.process.control
+        if not _is_orphan(holder):
+            raise
+        end(me, holder, spec.shutdown)
+    return launch(kind, args, kwargs, name=spec.name, timeout=spec.timeout, link=True).ref
+
+
+def _is_orphan(control: Control) -> bool:
+    """Return whether a process is about to end because its supervisor has."""
+    parent = control.parent
+    if parent is None or parent.alive or not control.follows:
+        return False
+    return bool(parent.ref.actor_class.renders_reports)
 
 
 def _checked(result: Any) -> Any:

@@ -270,7 +270,7 @@ class Control:
             callee is self or callee.waiting is not None or callee.nested is not None
         ):
             with self.node.lock:
-                path = self._path_back(callee)
+                path = None if future.done else self._path_back(callee)
                 if path is not None:
                     self.waiting = None
             if path is not None:

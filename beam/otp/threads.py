@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from beam.otp.control import Control, Life
-from beam.otp.turn import take_turn
+from beam.otp.turn import outlive, take_turn
 
 if TYPE_CHECKING:
     from beam.otp.scheduler import Parker, Scheduler
@@ -39,5 +39,6 @@ class OwnThread:
             self._parker = self._scheduler.parker(None)
             take_turn(control)
             if control.life is Life.DEAD:
+                outlive(control)  # It may have been given up since, with a turn that is due.
                 return
             self._parker.park(None)

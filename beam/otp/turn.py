@@ -28,6 +28,7 @@ __all__ = [
     "ask_to_end",
     "ignore",
     "noreply",
+    "outlive",
     "run_init",
     "run_init_here",
     "run_inline",
@@ -101,7 +102,7 @@ def take_turn(control: Control, until: Future[Any] | None = None) -> None:
             left -= 1
             _handle(control, mail)
             if control.life is Life.DEAD:
-                _outlive(control)
+                outlive(control)
                 return
             if control.ending is not NOTHING:
                 _end(control, control.ending)
@@ -182,7 +183,7 @@ def _is_of_parent(control: Control, message: Exit) -> bool:
     return control.follows and parent is not None and message.process is parent.ref
 
 
-def _outlive(control: Control) -> None:
+def outlive(control: Control) -> None:
     """Take note that a handler which was given up has come back (G9); its process is dead."""
     control.node.given_up.pop(control.serial, None)
     # It may have taken one more message while it was given up.
@@ -204,7 +205,7 @@ def ask_to_end(control: Control, reason: Any) -> None:
 def _end(control: Control, ending: _Ending) -> None:
     """Run the process's cleanup, then make it dead for everyone."""
     if control.life is Life.DEAD:
-        _outlive(control)
+        outlive(control)
         return
     control.ending = ending
     if control.pending_exit is NOTHING:
@@ -219,7 +220,7 @@ def _end(control: Control, ending: _Ending) -> None:
     supervised = _leave_report_to_supervisor(control)
     here.ending = here.depth == 0
     if not bury(control, ending.reason):
-        _outlive(control)
+        outlive(control)
     here.ending = False
     if not supervised:
         control.release_report()
@@ -302,7 +303,7 @@ def run_init(
                 control.life = Life.RUNNING
     else:
         if not bury(control, "normal" if failure is ignore else failure.reason):
-            _outlive(control)
+            outlive(control)
         control.release_report()
     if future is not None:
         future.settle(failure)

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from beam.backends.effects import AskPermission, RunTool
     from beam.otp import Ref
     from beam.sessions.desk import Desk
-    from beam.sessions.machine import Session
+    from beam.sessions.line import Line
     from beam.sessions.tools import Toolbox
+    from beam.sessions.workload import Workload
 
 __all__ = ["Asking"]
 
@@ -35,11 +36,33 @@ AGAIN = 0.05
 
 
 class Asking:
-    """The open questions of one session's agent; part of its process."""
+    """The open questions of one session's agent; used by the session's process alone.
 
-    def __init__(self, session: Session, desk: Desk) -> None:
-        self._session = session
+    Args:
+        process: the session's process.
+        desk: writes its events.
+        line: leads to the agent.
+        load: says which query is open.
+        tools: what the agent may call.
+        patience: the seconds that a handler has to decide.
+    """
+
+    def __init__(
+        self,
+        process: Ref[Any],
+        *,
+        desk: Desk,
+        line: Line,
+        load: Workload,
+        tools: Toolbox,
+        patience: float,
+    ) -> None:
+        self._process = process
         self._desk = desk
+        self._line = line
+        self._load = load
+        self._tools = tools
+        self._patience = patience
         # Bounded by the calls that one query may have open, of this and of queries cut short.
         self._tasks: dict[Ref[Any], ToolDone] = {}
 
@@ -47,7 +70,7 @@ class Asking:
 
     def run_tool(self, asked: RunTool) -> None:
         """Run a tool, once its call is in the log."""
-        run_id = self._session.run_id or ""
+        run_id = self._load.run_id or ""
         call = self._desk.event(
             "tool_call_started",
             run_id,
@@ -55,17 +78,16 @@ class Asking:
             tool_name=asked.tool_name,
             tool_input=dict(asked.tool_input),
         )
-        took = self._session.line.taker()
+        took = self._line.taker()
         self._desk.log([call], lambda: self._start_tool(asked, run_id, took))
 
     def _start_tool(self, asked: RunTool, run_id: str, took: Any) -> None:
-        session = self._session
         took()
         ended = ToolDone(run_id, asked.query_id, asked.tool_use_id, "", is_error=True)
-        if session.query_id != asked.query_id:
+        if self._load.query_id != asked.query_id:
             self.tool_done(_said(ended, "the query was over before the tool was run"))
             return
-        task = spawn_link(_tool_task, session.actor_ref, session.tools, asked, run_id)
+        task = spawn_link(_tool_task, self._process, self._tools, asked, run_id)
         self._tasks[task] = ended
 
     def tool_done(self, done: ToolDone) -> None:
@@ -77,16 +99,15 @@ class Asking:
             self._log_outcome(_said(done, why))
 
     def _log_outcome(self, done: ToolDone) -> None:
-        session = self._session
         outcome = {"tool_use_id": done.tool_use_id, "is_error": done.is_error}
         ended = self._desk.event("tool_call_completed", done.run_id, **outcome)
-        if session.query_id != done.query_id:
+        if self._load.query_id != done.query_id:
             self._desk.log([ended])  # No message of a run that has ended comes after its end.
             return
         message = ToolMessage("tool_result", done.content, tool_use_id=done.tool_use_id)
         answer = ToolResult(done.query_id, done.tool_use_id, done.content, done.is_error)
         news = [self._desk.message(message, done.run_id), ended]
-        self._desk.log(news, lambda: session.line.tell(answer))
+        self._desk.log(news, lambda: self._line.tell(answer))
 
     def task_ended(self, task: Ref[Any], reason: Any) -> None:
         """Answer for a tool's task that has ended without an answer."""
@@ -98,32 +119,30 @@ class Asking:
 
     def ask_permission(self, asked: AskPermission) -> None:
         """Ask the callback broker, which writes the request down and asks the user's handler."""
-        session = self._session
-        patience = session.options.permission_timeout + MARGIN
-        until = session.node.clock.now() + patience
-        run_id, took = session.run_id or "", session.line.taker()
-        self.ask_broker(PermissionAsked(asked, run_id, until, took))
+        until = self._process.node.clock.now() + self._patience + MARGIN
+        run_id = self._load.run_id or ""
+        self.ask_broker(PermissionAsked(asked, run_id, until, self._line.taker()))
 
     def ask_broker(self, question: PermissionAsked) -> None:
         """Ask the broker; later, if it is being restarted. Asked again it is asked once."""
-        session, asked = self._session, question.asked
-        left = question.until - session.node.clock.now()
-        broker = session.node.whereis(CONTROL)
-        if session.query_id != asked.query_id or left <= 0:
+        asked, me = question.asked, self._process
+        left = question.until - me.node.clock.now()
+        broker = me.node.whereis(CONTROL)
+        if self._load.query_id != asked.query_id or left <= 0:
             self._decide(question, Deny("nobody answered in time"))
             return
         if broker is None:
-            send_after(AGAIN, session.actor_ref, question)
+            send_after(AGAIN, me, question)
             return
         context = {
             "request_id": f"{asked.query_id}.{asked.request_id}",
             "run_id": question.run_id,
             "options": dict(asked.options),
         }
-        arguments = (session.session_id, asked.tool_name, dict(asked.tool_input), context)
+        arguments = (self._desk.session_id, asked.tool_name, dict(asked.tool_input), context)
         call = ProxyCall(attr_path=("request_permission",), args=arguments, kwargs={})
         answer = broker.ask(call, block=False, timeout=left)
-        me, decided = session.actor_ref, Decided(question, answer)
+        decided = Decided(question, answer)
         if not answer.add_waiter(lambda: me.cast(decided)):
             me.cast(decided)
 
@@ -134,7 +153,7 @@ class Asking:
             decision = decided.future.result()
         except CallExit:
             # The broker died; the request and its handler outlive it, so the next one will know.
-            send_after(AGAIN, self._session.actor_ref, decided.question)
+            send_after(AGAIN, self._process, decided.question)
             return
         except Exception as error:  # noqa: BLE001 - whatever it is, it allows nothing
             decision = Deny(f"no decision: {error}")
@@ -145,9 +164,8 @@ class Asking:
     def _decide(self, question: PermissionAsked, decision: Decision) -> None:
         question.took()
         asked = question.asked
-        if self._session.query_id == asked.query_id:
-            answer = PermissionAnswer(asked.query_id, asked.request_id, decision)
-            self._session.line.tell(answer)
+        if self._load.query_id == asked.query_id:
+            self._line.tell(PermissionAnswer(asked.query_id, asked.request_id, decision))
 
 
 def _said(done: ToolDone, content: str) -> ToolDone:

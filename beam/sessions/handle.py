@@ -5,46 +5,39 @@ What talks to the session returns a future; the rest blocks, and has a coroutine
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from beam.errors import (
-    CallExit,
-    CallTimeout,
-    InvalidInput,
-    NotFound,
-    QueueFull,
-    SessionClosed,
-    SessionQuarantined,
-    SessionRestarting,
-)
-from beam.model.events import message_of
-from beam.model.runs import parse_on_crash
+from beam.errors import CallExit, InvalidInput, SessionClosed, StoreClosed, StoreError
+from beam.model.events import EVENT_TYPES, message_of
+from beam.model.identifiers import RANDOM_BYTES, identifier
 from beam.otp.aio import Aio
-from beam.sessions.directory import DIRECTORY, Await, Undeliverable
+from beam.otp.context import blocking_form
+from beam.sessions.claims import Claims
+from beam.sessions.delivery import LOOK_AGAIN, PATIENCE, Delivery
 from beam.sessions.messages import GetInfo, InterruptRun, Set, Submit
 from beam.sessions.options import check_count, check_seconds
-from beam.sessions.past import Work
-from beam.sessions.roster import Undelivered
+from beam.sessions.roster import Roster, Undelivered
 from beam.sessions.run import Run
 from beam.sessions.stream import EventStream, MessageStream
+from beam.sessions.terms import work_of
 from beam.state.journal import Journal
+from beam.state.waiting_runs import WaitingRuns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from beam.log import Shelf
     from beam.model.events import Event, EventType
     from beam.model.messages import Message
     from beam.model.sessions import SessionInfo
-    from beam.otp import Future, Node
+    from beam.otp import Node
     from beam.sessions.options import SessionOptions
-    from beam.sessions.roster import Roster, Status
-    from beam.state.waiting_runs import WaitingRuns
+    from beam.sessions.roster import Status
 
 __all__ = ["Desks", "SessionHandle"]
 
-# Seconds that the everyday questions may take, the wait for a restarting session included.
-ASK_TIMEOUT = 5.0
 # Seconds more than the run itself has that a query's waiter waits for the run's end to be told.
 GRACE = 5.0
 _TWINS = ("history", "health", "info", "interrupt", "messages", "set_model",
@@ -52,23 +45,30 @@ _TWINS = ("history", "health", "info", "interrupt", "messages", "set_model",
 
 
 class Desks:
-    """What handles need of their fleet."""
+    """What handles need of their fleet; it outlives every process in it.
 
-    __slots__ = ("close_session", "node", "roster", "shelf", "waiting")
+    Args:
+        node: where the processes are.
+        shelf: where the log's store is.
+        stop_session: ends a session for good.
 
-    def __init__(
-        self,
-        node: Node,
-        shelf: Shelf,
-        roster: Roster,
-        waiting: WaitingRuns,
-        close_session: Callable[[str], None],
-    ) -> None:
+    Attributes:
+        roster: which sessions there are.
+        waiting: who waits for which run.
+        claims: who reads which run.
+        delivery: brings to the sessions what is meant for them.
+    """
+
+    __slots__ = ("claims", "delivery", "node", "roster", "shelf", "stop_session", "waiting")
+
+    def __init__(self, node: Node, shelf: Shelf, stop_session: Callable[[str], None]) -> None:
         self.node = node
         self.shelf = shelf
-        self.roster = roster
-        self.waiting = waiting
-        self.close_session = close_session
+        self.stop_session = stop_session
+        self.roster = Roster()
+        self.waiting = WaitingRuns()
+        self.claims = Claims()
+        self.delivery = Delivery(node, self.roster, self.waiting)
 
 
 class SessionHandle:
@@ -89,7 +89,9 @@ class SessionHandle:
         return f"<session {self.id}: {self.status()}>"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, SessionHandle) and self.id == other.id
+        return (
+            isinstance(other, SessionHandle) and self.id == other.id and self.node is other.node
+        )
 
     def __hash__(self) -> int:
         return hash(self.id)
@@ -152,97 +154,37 @@ class SessionHandle:
         Raises:
             InvalidInput: as `query`.
         """
-        return MessageStream(self._submit(prompt, terms, exclusive=True))
+        return MessageStream(self._submit(prompt, terms, exclusive=True), self._desks.claims)
 
     def receive(self, run: Run) -> MessageStream:
         """Return a stream of a run's messages from its beginning, those already read included.
 
-        Its iteration raises `SessionRefused` (`receiver_taken`) while another stream reads it.
+        Raises:
+            SessionRefused: `receiver_taken`, while another stream of the run is being read.
+            InvalidInput: it is no run of this session.
         """
-        return MessageStream(run)
+        if not isinstance(run, Run) or run.session != self:
+            raise InvalidInput("run", run, f"a run of {self.id}")
+        return MessageStream(run, self._desks.claims)
 
     def _submit(self, prompt: str, terms: dict[str, Any], *, exclusive: bool) -> Run:
-        journal = self._journal()
-        work = self._work(journal.new_id("run"), prompt, terms)
+        run_id = identifier("run", self.node.clock.random.randbytes(RANDOM_BYTES["run"]))
+        work = work_of(run_id, prompt, terms, self._options)
         deadline = granted = None
         if exclusive and work.timeout is not None:
             granted = work.timeout + GRACE
             deadline = self.node.clock.now() + granted
-        after = journal.store.last_sequence(self.id)
-        run = Run(self, work.run_id, after, deadline, granted)
+        run = Run(self, work.run_id, self._last_sequence(), deadline, granted)
         self._desks.waiting.expect(work.run_id, self.id, run)
-        self.deliver(Undelivered(Submit(work, exclusive), run))
+        self._desks.delivery.deliver(self.id, Undelivered(Submit(work, exclusive), run))
         return run
 
-    def _work(self, run_id: str, prompt: str, terms: Mapping[str, Any]) -> Work:
-        known = {"timeout", "on_crash", "retries", "params", "metadata"}
-        for name in terms:
-            if name not in known:
-                raise InvalidInput("option", name, f"one of {', '.join(sorted(known))}")
-        if not isinstance(prompt, str):
-            raise InvalidInput("prompt", prompt, "text")
-        options = self._options
-        timeout = terms.get("timeout", options.timeout)
-        if timeout is not None:
-            check_seconds("timeout", timeout)
-        retries = terms.get("retries", options.retries)
-        if retries is not None:
-            check_count("retries", retries, at_least=0)
-        return Work(
-            run_id=run_id,
-            prompt=prompt,
-            params=dict(terms.get("params") or {}),
-            timeout=timeout,
-            on_crash=parse_on_crash(terms.get("on_crash", options.on_crash)),
-            retries=retries,
-            metadata=dict(terms.get("metadata") or {}),
-        )
-
-    def deliver(self, undelivered: Undelivered) -> None:
-        """Hand a submission to the session's process; to the roster while there is none."""
-        ref = self.node.whereis(self.id)
-        if ref is None:
-            self._leave(undelivered)
-            return
-        answer = ref.ask(undelivered.submit, block=False, timeout=None)
-        if not answer.add_waiter(lambda: self._answered(answer, undelivered)):
-            self._answered(answer, undelivered)
-
-    def _answered(self, answer: Future[Any], undelivered: Undelivered) -> None:
-        """Note what the session said of a submission; run by whoever settled the answer."""
+    def _last_sequence(self) -> int:
+        """Return after which event all of a new run is; the first, while the log is restarted."""
         try:
-            answer.result()
-        except CallExit:
-            self._leave(undelivered)
-        except Exception as refusal:  # noqa: BLE001 - whatever it is, it is for the waiter
-            self._give_up(undelivered, refusal)
-
-    def _leave(self, undelivered: Undelivered) -> None:
-        refusal = self._refusal()
-        if refusal is None and not self._desks.roster.leave(self.id, undelivered):
-            refusal = self._refusal() or QueueFull(session_id=self.id)
-        if refusal is not None:
-            self._give_up(undelivered, refusal)
-            return
-        directory = self.node.whereis(DIRECTORY)
-        if directory is not None:
-            directory.cast(Undeliverable(self.id))
-
-    def _give_up(self, undelivered: Undelivered, refusal: BaseException) -> None:
-        self._desks.waiting.forget(undelivered.run.run_id, undelivered.run)
-        undelivered.run.settle(refusal, failed=True)
-
-    def _refusal(self) -> Exception | None:
-        """Return why the session takes nothing any more, if it does not."""
-        match self.status():
-            case "quarantined":
-                return SessionQuarantined(session_id=self.id)
-            case "closed" | None:
-                return SessionClosed(session_id=self.id)
-        return None
-
-    def _journal(self) -> Journal:
-        return Journal(self._desks.shelf.store, self.node)
+            return self._desks.shelf.store.last_sequence(self.id)
+        except StoreError:
+            return 0
 
     # Questions, and changes
 
@@ -250,26 +192,36 @@ class SessionHandle:
         """Return how the session stands: `live`, `restarting`, `quarantined`, `closed`, ..."""
         return self._desks.roster.status(self.id)
 
+    @property
+    def fleet_closed(self) -> bool:
+        """Whether the session's fleet is over."""
+        return self._desks.roster.closed
+
     def info(self) -> SessionInfo:
         """Return where the session stands.
 
         Raises:
             SessionRestarting: its process was not back within 5 s.
             SessionQuarantined, SessionClosed: at once.
+            CallTimeout: it did not answer within 5 s.
         """
-        info: SessionInfo = self._ask(GetInfo())
+        info: SessionInfo = self._ask("info", GetInfo())
         return info
 
     def health(self) -> str:
         """Return the session's state, or its status if its process is not there.
 
         The states are `connecting`, `initializing`, `ready`, `active_query` and `error`.
+
+        Raises:
+            CallTimeout: its process did not answer within 5 s.
         """
-        ref = self.node.whereis(self.id)
-        if ref is None:
+        process = self.node.whereis(self.id)
+        if process is None:
             return self.status() or "unknown"
         try:
-            info: SessionInfo = ref.ask(GetInfo(), timeout=ASK_TIMEOUT)
+            with self._blocking("health"):
+                info: SessionInfo = process.ask(GetInfo(), timeout=PATIENCE)
         except CallExit:
             return self.status() or "unknown"
         return info.state
@@ -279,22 +231,27 @@ class SessionHandle:
 
         Raises:
             SessionRefused: `no_active_query`; there is nothing to cut short.
-            SessionRestarting, SessionQuarantined, SessionClosed: as `info`.
+            SessionRestarting, SessionQuarantined, SessionClosed, CallTimeout: as `info`.
         """
-        self._ask(InterruptRun(run.run_id if isinstance(run, Run) else run))
+        self._ask("interrupt", InterruptRun(run.run_id if isinstance(run, Run) else run))
 
     def set_model(self, model: str) -> str:
-        """Choose the model for the runs to come; return it when that is in the log."""
+        """Choose the model for the runs to come; return it when that is in the log.
+
+        Raises:
+            InvalidInput: it is no text, or empty.
+            SessionRestarting, SessionQuarantined, SessionClosed, CallTimeout: as `info`.
+        """
         return self._set("model", model)
 
     def set_permission_mode(self, mode: str) -> str:
-        """Choose how far the agent may go without asking; return it when that is in the log."""
+        """Choose how far the agent may go without asking; otherwise as `set_model`."""
         return self._set("permission_mode", mode)
 
     def _set(self, name: str, value: Any) -> str:
         if not isinstance(value, str) or not value:
             raise InvalidInput(name, value, "a non-empty text")
-        chosen: str = self._ask(Set(name, value))
+        chosen: str = self._ask(f"set_{name}", Set(name, value))
         return chosen
 
     def stop(self) -> None:
@@ -302,42 +259,15 @@ class SessionHandle:
 
         What is at work or waits is interrupted. A second time is no error.
         """
-        self._desks.close_session(self.id)
+        with self._blocking("stop"):
+            self._desks.stop_session(self.id)
 
-    def _ask(self, message: Any) -> Any:
-        """Call the session's process, and wait for it if it is being restarted."""
-        until = self.node.clock.now() + ASK_TIMEOUT
-        while True:
-            left = until - self.node.clock.now()
-            if left <= 0:
-                raise SessionRestarting(session_id=self.id)
-            ref = self.node.whereis(self.id) or self._await(left)
-            if ref is None:
-                continue
-            try:
-                return ref.ask(message, timeout=left)
-            except CallExit:
-                continue  # It died under the question; the next incarnation is asked.
+    def _ask(self, name: str, message: Any) -> Any:
+        with self._blocking(name):
+            return self._desks.delivery.ask(self.id, message)
 
-    def _await(self, left: float) -> Any:
-        refusal = self._refusal()
-        if refusal is not None:
-            raise refusal
-        directory = self.node.whereis(DIRECTORY)
-        try:
-            if directory is not None:
-                return directory.ask(Await(self.id), timeout=left)
-            self.node.sleep(min(left, 0.01))  # The directory itself is being restarted.
-        except CallTimeout:
-            raise SessionRestarting(session_id=self.id) from None
-        except CallExit:
-            return None
-        return None
-
-    def ask_later(self, message: Any) -> Future[Any] | None:
-        """Ask the session's process without waiting; `None` if it is not there."""
-        ref = self.node.whereis(self.id)
-        return ref.ask(message, block=False) if ref is not None else None
+    def _blocking(self, name: str) -> AbstractContextManager[None]:
+        return blocking_form(f"SessionHandle.{name}()", f"session.aio.{name}(...)")
 
     # The log
 
@@ -355,22 +285,74 @@ class SessionHandle:
             types: only these.
             timeout: the seconds after which a wait without an event ends with `CallTimeout`;
                 `None` waits on.
-        """
-        return EventStream(self.node, self.id, after, types=types, timeout=timeout)
 
-    def history(self, after: int = 0, *, types: Collection[EventType] | None = None) -> list[Event]:
-        """Return the session's events that are in the log now, those after a sequence."""
-        return self._journal().read(self.id, after=after, types=types)
+        Raises:
+            InvalidInput: an argument is not what it must be.
+        """
+        check_count("after", after, at_least=0)
+        check_types(types)
+        if timeout is not None:
+            check_seconds("timeout", timeout)
+        return EventStream(self, after, types=types, timeout=timeout)
+
+    def history(
+        self,
+        after: int = 0,
+        *,
+        types: Collection[EventType] | None = None,
+        limit: int | None = None,
+    ) -> list[Event]:
+        """Return the session's events that are in the log now.
+
+        Args:
+            after: the sequence of the last event that is not wanted.
+            types: only these.
+            limit: the most events to return, the oldest: a long session is read page by page.
+
+        Raises:
+            InvalidInput: an argument is not what it must be.
+            SessionClosed: `fleet_closed`.
+        """
+        check_types(types)
+        with self._blocking("history"):
+            return self._journal().read(self.id, after=after, limit=limit, types=types)
 
     def messages(self, run: Run | str | None = None) -> list[Message]:
         """Return what was said in the session so far, or in one run of it: the transcript.
 
         Raises:
-            NotFound: nothing is known of such a session.
+            SessionClosed: `fleet_closed`.
         """
         wanted = run.run_id if isinstance(run, Run) else run
-        said: tuple[EventType, ...] = ("message",)
-        events = self._journal().read(self.id, types=said)
-        if not events and self.status() is None:
-            raise NotFound(session_id=self.id)
-        return [message_of(one) for one in events if wanted in (None, one.run_id)]
+        after = run.after if isinstance(run, Run) else 0
+        with self._blocking("messages"):
+            said = self._journal().replay(self.id, after=after, types=("message",))
+            return [message_of(one) for one in said if wanted in (None, one.run_id)]
+
+    def _journal(self) -> Journal:
+        """Return the journal; wait for it while the log is being restarted."""
+        until = self.node.clock.now() + PATIENCE
+        while True:
+            try:
+                return Journal(self._desks.shelf.store, self.node)
+            except StoreClosed:
+                if self.fleet_closed:
+                    raise SessionClosed("fleet_closed", session_id=self.id) from None
+                if self.node.clock.now() >= until:
+                    raise
+            self.node.sleep(LOOK_AGAIN)
+
+
+def check_types(types: Any) -> None:
+    """Refuse what is no choice of event types.
+
+    Raises:
+        InvalidInput: naming `types`.
+    """
+    if types is None:
+        return
+    if isinstance(types, (str, bytes)) or not isinstance(types, Collection):
+        raise InvalidInput("types", types, "a collection of event types")
+    for one in types:
+        if one not in EVENT_TYPES:
+            raise InvalidInput("types", one, f"one of {', '.join(EVENT_TYPES)}")

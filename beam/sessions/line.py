@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from beam.backends.backend import Took
+from beam.sessions.messages import Overdue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,8 +70,10 @@ class Line:
         """Note that a run was answered: the backoff starts over."""
         self._failures = 0
 
-    def drop(self, reason: str) -> bool:
-        """Let go of the connection, and end it if it lives.
+    def drop(self, session: Ref[Any], reason: str) -> bool:
+        """Let go of the connection, and end it if it lives; run by the session's process.
+
+        One that does not end in the time that its backend needs is killed (G16).
 
         Returns:
             Whether the budget allows another.
@@ -78,6 +81,7 @@ class Line:
         connection, self._connection = self._connection, None
         if connection is not None and connection.is_alive():
             connection.stop(block=False, reason=("shutdown", reason))
+            self._node.send_after(self._backend.ends_within, session, Overdue(connection))
         reconnects = self._options.reconnects
         self._spent = reconnects.spend(self._spent, self._node.clock.now())
         return not reconnects.exceeded(self._spent)

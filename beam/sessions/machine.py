@@ -17,13 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from beam.backends.backend import (
-    Abandon,
-    Heard,
-    Interrupt,
-    Opening,
-    Query,
-)
+from beam.backends.backend import Abandon, Heard, Interrupt, Opening
 from beam.backends.effects import (
     AgentFailed,
     AskPermission,
@@ -34,43 +28,42 @@ from beam.backends.effects import (
     Ready,
     RunTool,
 )
-from beam.errors import SessionRefused, StartError
-from beam.model.messages import ResultMessage
-from beam.model.sessions import SessionInfo
+from beam.errors import InvalidInput, SessionRefused, StartError
 from beam.otp import (
     Call,
     Cast,
-    Down,
     Enter,
     Exit,
     Info,
     StateMachine,
     StateTimeout,
+    exit,
     goto,
-    monitor,
     state,
     state_timeout,
     stay,
     stop,
 )
 from beam.sessions.asking import Asking
-from beam.sessions.claims import Claims
 from beam.sessions.desk import Desk
 from beam.sessions.directory import DIRECTORY, Live
+from beam.sessions.ends import answered, failed, output_of
 from beam.sessions.line import Line
 from beam.sessions.messages import (
-    Claim,
     Decided,
     GetConnection,
     GetInfo,
     InterruptRun,
     Logged,
+    Overdue,
+    PermissionAsked,
     Set,
     Submit,
     ToolDone,
 )
 from beam.sessions.recovery import after_crash, is_injected, recall
 from beam.sessions.reports import session_report
+from beam.sessions.standing import Standing
 from beam.sessions.tools import Toolbox
 from beam.state.journal import Journal
 
@@ -79,8 +72,10 @@ if TYPE_CHECKING:
 
     from beam.backends.backend import Backend
     from beam.model.events import Event
-    from beam.otp import Monitor, Ref
+    from beam.model.sessions import SessionInfo
+    from beam.otp import Ref
     from beam.sessions.options import SessionOptions
+    from beam.sessions.past import Work
 
 __all__ = ["Session"]
 
@@ -93,20 +88,38 @@ class Session(StateMachine):
     # Life
 
     def init(
-        self, session_id: str, backend_name: str, backend: Backend, options: SessionOptions
+        self,
+        session_id: str,
+        backend_name: str,
+        backend: Backend,
+        options: SessionOptions,
+        introduce: Callable[[str, SessionOptions], None],
     ) -> Any:
-        """Take up what the log says of the session, and connect."""
+        """Take up what the log says of the session, and connect.
+
+        Args:
+            session_id: its name.
+            backend_name: the name of its backend in the fleet.
+            backend: connects to an agent.
+            options: what its user wants.
+            introduce: tells the owners of state of it, if they do not know it.
+        """
+        introduce(session_id, options)
         self._id = session_id
-        self._backend_name = backend_name
         self._options = options
         self._tools = Toolbox(options.tools)
         self._desk = Desk(Journal.of(self.node), session_id, self.actor_ref)
-        self._asking = Asking(self, self._desk)
-        self._claims = Claims()
-        self._receivers: dict[Monitor, str] = {}
         self._line = Line(self.node, backend_name, backend, options)
-        self._created = self._desk.changed_at
         self._past, self._load = recall(self._desk, backend_name, options)
+        self._asking = Asking(
+            self.actor_ref,
+            desk=self._desk,
+            line=self._line,
+            load=self._load,
+            tools=self._tools,
+            patience=options.permission_timeout,
+        )
+        self._standing = Standing(session_id, backend_name, options, self._past)
         directory = self.node.whereis(DIRECTORY)
         if directory is not None:
             directory.cast(Live(session_id, self.actor_ref))
@@ -157,10 +170,6 @@ class Session(StateMachine):
                 return self._cut("run_failed", reason="timeout")
             case Cast(Heard(connection, effect)) if self._line.is_from(connection):
                 return self._hear(effect)
-            case Cast(ToolDone() as done):
-                return self._asking.tool_done(done)
-            case Cast(Decided() as decided):
-                return self._asking.decided(decided)
         return self._anywhere(event)
 
     @state(enter=True)
@@ -184,22 +193,25 @@ class Session(StateMachine):
                 caller.reply(self._info())
             case Call(GetConnection(), caller):
                 caller.reply(self._line.connection)
-            case Call(Claim() as claim, caller):
-                caller.reply(self._claim(claim, caller))
             case Call(Set(name, value), caller):
-                self._past.settings[name] = value
                 changed = self._desk.event("state_changed", settings={name: value})
-                self._desk.log([changed], lambda: caller.reply(value))
+                self._desk.log([changed], lambda: caller.reply(self._standing.choose(name, value)))
             case Call(message, _):
                 raise SessionRefused("unsupported", request=repr(message))
             case Cast(Logged() as logged):
                 self._desk.logged(logged)
             case Cast(Heard(connection, effect)):
                 return self._hear_late(effect) if self._line.is_from(connection) else None
+            case Cast(ToolDone() as done):
+                self._asking.tool_done(done)
+            case Cast(Decided() as decided):
+                self._asking.decided(decided)
+            case Info(PermissionAsked() as question):
+                self._asking.ask_broker(question)
             case Info(Exit(process, reason)):
                 return self._process_ended(process, reason)
-            case Info(Down(watch, _, _)):
-                self._claims.release_all(self._receivers.pop(watch, ""))
+            case Info(Overdue(connection)):
+                exit(connection, "kill")
         return None
 
     # The transport
@@ -223,7 +235,7 @@ class Session(StateMachine):
 
     def _transport_ended(self, reason: str, **facts: Any) -> Any:
         """Let go of the connection; what becomes of the run at work, its caller has said."""
-        may_reconnect = self._line.drop(reason)
+        may_reconnect = self._line.drop(self.actor_ref, reason)
         session_report("transport_ended", self._id, reason=reason, **facts)
         changed = {"from_state": self.state.__name__, "to_state": "error", "reason": reason}
         news = []
@@ -272,18 +284,7 @@ class Session(StateMachine):
         work = self._load.current
         if work is None or self._load.query_id != query_id:
             return
-        settings = {key: value for key, value in self._settings().items() if value is not None}
-        self._line.tell(
-            Query(
-                query_id,
-                work.prompt,
-                history=tuple(self._past.history),
-                tools=self._tools.offers(),
-                params={**settings, **work.params},
-                attempt=work.attempts,
-                timeout=work.timeout,
-            )
-        )
+        self._line.tell(self._standing.query(query_id, work, self._tools.offers()))
 
     def _interrupt(self, run_id: str | None, caller: Call) -> Any:
         current = self._load.current
@@ -308,11 +309,22 @@ class Session(StateMachine):
 
     def _hear(self, effect: Any) -> Any:
         """Take what the connection says while a run is at work."""
-        if getattr(effect, "query_id", self.query_id) != self.query_id:
+        open_query = self._load.query_id
+        if getattr(effect, "query_id", open_query) != open_query:
             return self._hear_late(effect)
+        try:
+            return self._hear_of_run(effect)
+        except InvalidInput as error:
+            # More than the log can hold, say. The session is none the worse for it.
+            self._line.took()
+            detail = f"{error.field}: expected {error.expected}"
+            return self._cut("run_failed", reason="protocol_error", detail=detail)
+
+    def _hear_of_run(self, effect: Any) -> Any:
         match effect:
             case Deliver(_, message):
-                self._desk.log([self._desk.message(message, self.run_id)], self._line.took)
+                said = self._desk.message(message, self._load.run_id)
+                self._desk.log([said], self._line.taker())
             case RunTool():
                 self._asking.run_tool(effect)
             case AskPermission():
@@ -322,8 +334,8 @@ class Session(StateMachine):
             case Failed(_, "cli_exit" | "protocol_error" as reason, message, _):
                 self._line.took()
                 return self._transport_ended(reason, detail=message.content)
-            case Failed(_, reason, message, retryable):
-                return self._failed(reason, message, retryable=retryable)
+            case Failed():
+                return self._failed(effect)
             case _:
                 return self._hear_late(effect)
         return None
@@ -346,95 +358,26 @@ class Session(StateMachine):
         return None
 
     def _completed(self, message: Any) -> Any:
-        work = self._load.end()
-        output: Any = message.content
-        facts: dict[str, Any] = {}
-        if isinstance(message, ResultMessage):
-            if message.structured_output is not None:
-                output = message.structured_output
-            facts = {} if message.usage is None else {"usage": message.usage}
-        self._past.remember(work.prompt, output)
+        work = self._at_work()
+        self._desk.log(answered(self._desk, work, message), self._line.taker())
+        self._load.end()
+        self._past.remember(work.prompt, output_of(message))
         self._line.worked()
-        ended = self._desk.event(
-            "run_completed", work.run_id, output=output, attempts=work.attempts, **facts
-        )
-        self._desk.log([self._desk.message(message, work.run_id), ended], self._line.took)
         return goto(self.ready)
 
-    def _failed(self, reason: str, message: Any, *, retryable: bool) -> Any:
-        work = self._load.end()
-        kind: Any = "run_interrupted" if reason == "interrupted" else "run_failed"
-        ended = self._desk.event(
-            kind,
-            work.run_id,
-            reason=reason,
-            detail=message.content,
-            retryable=retryable,
-            attempts=work.attempts,
-        )
-        self._desk.log([self._desk.message(message, work.run_id), ended], self._line.took)
+    def _failed(self, failure: Failed) -> Any:
+        self._desk.log(failed(self._desk, self._at_work(), failure), self._line.taker())
+        self._load.end()
         return goto(self.ready)
 
-    # What its parts ask of it
-
-    @property
-    def session_id(self) -> str:
-        """The session's name."""
-        return self._id
-
-    @property
-    def query_id(self) -> str:
-        """The query that is open at the agent; empty if none is."""
-        return self._load.query_id
-
-    @property
-    def run_id(self) -> str | None:
-        """The run that is at work."""
-        work = self._load.current
-        return work.run_id if work is not None else None
-
-    @property
-    def options(self) -> SessionOptions:
-        """What the session was started with."""
-        return self._options
-
-    @property
-    def tools(self) -> Toolbox:
-        """The tools that its agent may call."""
-        return self._tools
-
-    @property
-    def line(self) -> Line:
-        """The line to the agent."""
-        return self._line
-
-    def _settings(self) -> dict[str, Any]:
-        chosen = {"model": self._options.model, "permission_mode": self._options.permission_mode}
-        return {**chosen, **self._past.settings}
-
-    def _claim(self, claim: Claim, caller: Call) -> bool:
-        """Let one receive a run's messages; one that is a process is monitored."""
-        if claim.release:
-            return self._claims.release(claim.run_id, claim.holder)
-        granted = self._claims.take(claim.run_id, claim.holder)
-        if caller.process is not None:
-            self._receivers[monitor(caller.process)] = claim.holder
-        return granted
+    def _at_work(self) -> Work:
+        assert self._load.current is not None
+        return self._load.current
 
     def _info(self) -> SessionInfo:
-        settings = self._settings()
-        return SessionInfo(
-            session_id=self._id,
-            backend=self._backend_name,
-            created_at=self._created,
-            updated_at=self._desk.changed_at,
-            state=self.state.__name__,
-            run_id=self.run_id,
-            queued_runs=len(self._load),
-            restarts=self._past.restarts,
-            model=settings["model"],
-            permission_mode=settings["permission_mode"],
-            cwd=self._options.cwd or None,
-            metadata=self._options.metadata,
+        return self._standing.info(
+            self.state.__name__,
+            self._load,
+            changed_at=self._desk.changed_at,
             details=self._line.details,
         )

@@ -9,16 +9,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from beam.backends.effects import AskPermission
-    from beam.otp import Future
+    from beam.otp import Future, Ref
     from beam.sessions.past import Work
 
 __all__ = [
-    "PermissionAsked",
     "Decided",
     "GetConnection",
     "GetInfo",
     "InterruptRun",
     "Logged",
+    "Overdue",
+    "PermissionAsked",
     "Set",
     "Submit",
     "ToolDone",
@@ -74,6 +75,13 @@ class Logged:
 
     token: int
     error: BaseException | None
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """A timer's mail: a connection that was told to end has had its time."""
+
+    connection: Ref[Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ beam.errors.InvalidInput: option: expected one of backend, ..., got 'on_crsh'
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -106,8 +107,8 @@ class SessionOptions:
         for name in _HANDLERS:
             if getattr(self, name) is not None and not callable(getattr(self, name)):
                 raise InvalidInput(name, getattr(self, name), "a function, or None")
-        if isinstance(self.tools, (str, bytes)) or not isinstance(self.tools, Sequence):
-            raise InvalidInput("tools", self.tools, "a list of functions")
+        if not isinstance(self.tools, (list, tuple)):
+            raise InvalidInput("tools", self.tools, "a list or a tuple of functions")
         self._check_limits()
         check_json("metadata", self.metadata)
         for name in ("routing", "options"):
@@ -145,7 +146,7 @@ def check_seconds(name: str, value: Any) -> None:
     Raises:
         InvalidInput: naming `name`.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
         raise InvalidInput(name, value, "a number of seconds above 0")
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from beam.backends.backend import Query
 from beam.model.sessions import SessionInfo
 
 if TYPE_CHECKING:
+    from beam.backends.host_lines import HostTool
     from beam.model.sessions import SessionState
     from beam.sessions.options import SessionOptions
-    from beam.sessions.past import Past
+    from beam.sessions.past import Past, Work
     from beam.sessions.workload import Workload
 
 __all__ = ["Standing"]
@@ -41,6 +43,19 @@ class Standing:
         self._past.settings[name] = value
         return value
 
+    def query(self, query_id: str, work: Work, tools: tuple[HostTool, ...]) -> Query:
+        """Return what the agent is asked for a run; what the run says counts most."""
+        chosen = {key: value for key, value in self.settings().items() if value is not None}
+        return Query(
+            query_id,
+            work.prompt,
+            history=tuple(self._past.history),
+            tools=tools,
+            params={**chosen, **work.params},
+            attempt=work.attempts,
+            timeout=work.timeout,
+        )
+
     def info(
         self, state: SessionState, load: Workload, *, changed_at: int, details: dict[str, Any]
     ) -> SessionInfo:
@@ -52,14 +67,14 @@ class Standing:
             changed_at: when it last wrote an event, Unix milliseconds.
             details: what its agent said of itself.
         """
-        current, settings = load.current, self.settings()
+        settings = self.settings()
         return SessionInfo(
             session_id=self.session_id,
             backend=self.backend,
             created_at=self._past.started_at or changed_at,
             updated_at=changed_at,
             state=state,
-            run_id=current.run_id if current is not None else None,
+            run_id=load.run_id,
             queued_runs=len(load),
             restarts=self._past.restarts,
             model=settings["model"],

@@ -64,6 +64,11 @@ class Workload:
         work = self.current
         return f"{work.run_id}.{work.attempts}" if work is not None else ""
 
+    @property
+    def run_id(self) -> str | None:
+        """The run that is at work, `None` if none is."""
+        return self.current.run_id if self.current is not None else None
+
     def admit(self, work: Work, exclusive: bool) -> bool:
         """Take a run to wait for its turn; return False for one that was taken before.
 

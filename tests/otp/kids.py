@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from structlog.testing import capture_logs
 
-from beam.errors import Refused
-from beam.otp import Down, Exit, Mailbox, Node, Ref, Server, child, exit, ignore, monitor
+from beam.errors import CallTimeout, Refused
+from beam.otp import Down, Exit, Future, Mailbox, Node, Ref, Server, child, exit, ignore, monitor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,18 @@ if TYPE_CHECKING:
     from beam.otp import ChildSpec
     from beam.otp.clock import Clock
 
-__all__ = ["TIMEOUT", "Deaf", "Diary", "Kid", "Stubborn", "crash", "family", "kid", "kill"]
+__all__ = [
+    "TIMEOUT",
+    "Deaf",
+    "Diary",
+    "Kid",
+    "Stubborn",
+    "crash",
+    "family",
+    "kid",
+    "kill",
+    "wait_in_vain",
+]
 
 TIMEOUT = 10.0
 """Seconds after which something that should have happened counts as not happening."""
@@ -72,6 +83,12 @@ def family(clock: Clock | None = None) -> Iterator[Diary]:
         yield Diary(me, node, logs)
 
 
+def wait_in_vain(seconds: float = 3600.0) -> None:
+    """Wait for an answer that does not come; a process can be killed meanwhile."""
+    with suppress(CallTimeout):
+        Future[None]().get(timeout=seconds)
+
+
 class Kid(Server):
     """Tells the diary of its start and its stop; its plan says how each start turns out."""
 
@@ -106,11 +123,11 @@ class Kid(Server):
 
 
 class Deaf(Kid):
-    """Takes no notice of being told to end, but can be killed: it sleeps in `terminate`."""
+    """Takes no notice of being told to end, but can be killed: it waits in `terminate`."""
 
     def terminate(self, reason: Any) -> None:
         super().terminate(reason)
-        self.sleep(3600.0)
+        wait_in_vain()
 
 
 class Stubborn(Kid):

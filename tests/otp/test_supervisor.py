@@ -23,7 +23,7 @@ from beam.otp import (
     whereis,
 )
 from beam.otp.clock import SystemClock
-from tests.otp.kids import Diary, Kid, crash, family, kid, kill
+from tests.otp.kids import Diary, Kid, crash, family, kid, kill, wait_in_vain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,7 +135,7 @@ def test_children_live_on_a_thread_of_their_own_if_they_say_so(diary: Diary) -> 
 def test_an_init_that_takes_longer_than_its_timeout_fails_the_start() -> None:
     class Slow(Server):
         def init(self) -> None:
-            self.sleep(3600.0)
+            wait_in_vain()
 
     with pytest.raises(StartError) as caught:
         Supervisor.start([child(Slow, timeout=0.01)])

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from beam.errors import CallExit
-from beam.otp import Supervisor, exit, supervisor
+from beam.errors import CallExit, StartError
+from beam.otp import Server, Supervisor, exit, supervisor, whereis
 from beam.otp.supervisor_ref import Request
-from tests.otp.kids import Deaf, Diary, Kid, Stubborn, family, kid, kill
+from tests.otp.kids import Deaf, Diary, Kid, Stubborn, family, kid, kill, wait_in_vain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,12 +155,45 @@ def test_a_supervisor_that_waits_for_a_child_can_be_killed(diary: Diary) -> None
     kill(diary.refs["a"])
 
 
+class Lingering(Kid):
+    """Takes its time to clean up."""
+
+    def terminate(self, reason: Any) -> None:
+        super().terminate(reason)
+        wait_in_vain(0.02)
+
+
+def test_a_restart_waits_for_the_orphans_that_still_hold_the_names(diary: Diary) -> None:
+    inner = supervisor([kid(diary, "a", kind=Lingering, name="a")], id="inner", name="inner")
+    tree = Supervisor.start([inner], max_restarts=1)
+    diary.take(1)
+    kill(tree.which_children()[0].process)
+    assert sorted(diary.take(2)) == [("start", "a"), ("stop", "a", "killed")]
+    assert tree.count_children().active == 1
+    assert whereis("a") is diary.refs["a"]
+    assert not diary.logged("restart_failed")
+
+
+def test_a_process_that_outlived_its_starter_keeps_its_name(diary: Diary) -> None:
+    class Starter(Server):
+        def init(self) -> None:
+            Server.start_link(name="a")
+
+    Starter.start().stop(reason="normal")
+    holder = whereis("a")
+    with pytest.raises(StartError) as caught:
+        Supervisor.start([kid(diary, "a", name="a")])
+    assert caught.value.reason[1][2] == ("already_started", holder)
+    assert holder is not None
+    assert holder.is_alive()
+
+
 class Sleeper(Plain):
     """Takes its time to start."""
 
     def init(self, *args: Any) -> Any:
         super().init(*args)
-        self.sleep(3600.0)
+        wait_in_vain()
 
 
 def test_a_supervisor_that_is_starting_a_child_can_be_killed(diary: Diary) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import functools
 import pickle
 import signal
 import threading
@@ -20,7 +19,6 @@ from beam.otp import (
     Down,
     Mailbox,
     Node,
-    Ref,
     Supervisor,
     Table,
     TableTransfer,
@@ -33,7 +31,8 @@ from beam.otp.kinds import KINDS
 from beam.otp.search import Spec
 from beam.otp.table import Access, Kind
 from tests.otp.actors import KINDS as PROCESSES
-from tests.otp.actors import SOON, Echo, Gate, at_once, death_of, eventually, hold_up
+from tests.otp.actors import SOON, Echo, Gate, at_once, eventually, hold_up
+from tests.otp.tables import by, kill, made_by, refused, told
 
 pytestmark = pytest.mark.usefixtures("node")
 
@@ -86,43 +85,6 @@ ANYBODY: dict[str, Callable[[Table], Any]] = {"info": lambda table: table.info()
 EVERYTHING = READS | WRITES | OWNERS | ANYBODY
 
 
-def by(process: Ref[Any], function: Callable[..., Any], *args: Any) -> Any:
-    """Have a process call a function, and return what came of it."""
-    return process.ask(("do", functools.partial(function, *args)), timeout=SOON)
-
-
-def made_by(process: Ref[Any], *rows: Any, **options: Any) -> Table:
-    """Return a table that a process has made, with rows."""
-
-    def make() -> Table:
-        table = Table.new(**options)
-        table.insert(*rows)
-        return table
-
-    table = by(process, make)
-    assert isinstance(table, Table)
-    return table
-
-
-@contextlib.contextmanager
-def refused(reason: str) -> Iterator[None]:
-    with pytest.raises(TableRefused) as caught:
-        yield
-    assert caught.value.reason == reason
-
-
-def inherited(heir: Ref[Any]) -> list[Any]:
-    """Return the messages that a process has got, once there is one."""
-    eventually(lambda: heir.ask("told"))
-    told: list[Any] = heir.ask("told")
-    return told
-
-
-def kill(process: Ref[Any]) -> None:
-    exit(process, "kill")
-    assert death_of(process) == "killed"
-
-
 # Owners and access
 
 
@@ -137,7 +99,7 @@ def test_the_owner_is_the_process_that_makes_the_table(process: type[Echo]) -> N
 def test_outside_any_process_the_owner_is_init_on_every_thread(node: Node) -> None:
     table = Table.new()
     assert table.owner is node.init.ref
-    assert at_once(table.insert, ("a", 1)) == [True]
+    assert at_once(lambda: table.insert(("a", 1))) == [True]
     with Mailbox(), refused("no_access"):
         table.insert(("b", 1))
 
@@ -295,7 +257,7 @@ def test_a_named_table_is_found_by_its_name_in_its_node(node: Node) -> None:
     owner = Echo.start()
     table = made_by(owner, name="users", named=True)
     assert Table.whereis("users") is table
-    assert by(Echo.start(), lambda: Table.whereis("users")) is table
+    assert by(Echo.start(), Table.whereis, "users") is table
     with Node():
         assert Table.whereis("users") is None
     assert node.tables == {"users": table}
@@ -378,7 +340,7 @@ def test_the_heir_gets_the_rows_and_a_message_however_the_owner_ends(
             owner.cast(("do", lambda: 1 / 0))
         case "exit":
             owner.cast(("do", lambda: exit("done")))
-    assert inherited(heir) == [TableTransfer(table, owner, "yours")]
+    assert told(heir) == [TableTransfer(table, owner, "yours")]
     assert table.owner is heir
     assert Table.whereis("t") is table
     assert table.tab2list() == [("a", 1), ("b", 2)]
@@ -403,7 +365,7 @@ def test_the_owner_may_name_another_heir_and_none() -> None:
     by(owner, lost.set_heir, None)
     assert (kept.info()["heir"], lost.info()["heir"]) == (heir, None)
     kill(owner)
-    assert inherited(heir) == [TableTransfer(kept, owner, {"data": 1})]
+    assert told(heir) == [TableTransfer(kept, owner, {"data": 1})]
     assert lost.owner is None
 
 
@@ -446,9 +408,9 @@ def test_an_heir_stays_the_heir_but_nobody_is_his_own(way: str) -> None:
 def test_a_table_passes_from_heir_to_heir() -> None:
     line = [Echo.start() for _ in range(5)]
     table = made_by(line[0], ("a", 1), heir=line[1])
-    for owner, heir, next_heir in zip(line, line[1:], [*line[2:], None], strict=True):
+    for owner, heir, next_heir in zip(line[:-1], line[1:], [*line[2:], None], strict=True):
         kill(owner)
-        assert inherited(heir) == [TableTransfer(table, owner, None)]
+        assert told(heir) == [TableTransfer(table, owner, None)]
         by(heir, table.set_heir, next_heir)
     assert table.lookup("a") == [("a", 1)]
 
@@ -460,7 +422,7 @@ def test_an_heir_may_live_in_another_node() -> None:
         with Node():
             owner = Echo.start()
             table = made_by(owner, ("a", 1), name="t", heir=heir, named=True)
-        assert inherited(heir) == [TableTransfer(table, owner, None)]
+        assert told(heir) == [TableTransfer(table, owner, None)]
         assert by(heir, table.insert, ("b", 2)) is True
         assert Table.whereis("t") is elsewhere
 
@@ -472,7 +434,7 @@ def test_who_is_given_a_table_owns_it_and_is_told() -> None:
     giver, taker = Echo.start(), Echo.start()
     table = made_by(giver, ("a", 1))
     by(giver, table.give_away, taker, "gift")
-    assert inherited(taker) == [TableTransfer(table, giver, "gift")]
+    assert told(taker) == [TableTransfer(table, giver, "gift")]
     assert table.owner is taker
     with refused("no_access"):
         by(giver, table.insert, ("b", 2))
@@ -543,10 +505,9 @@ def test_all_tables_of_a_process_go_with_it() -> None:
     kill(owner)
     assert {table.owner for table in tables} == {None}
     assert {table.owner for table in kept} == {heir}
-    told = inherited(heir)
-    assert [(message.table, message.data) for message in told] == [
-        *zip(kept, range(50), strict=True)
-    ]
+    messages = told(heir)
+    assert [message.table for message in messages] == kept
+    assert [message.data for message in messages] == [*range(50)]
 
 
 def test_a_method_that_was_kept_reads_what_was_there_when_the_table_went() -> None:
@@ -683,9 +644,10 @@ def test_a_fold_may_change_the_table() -> None:
         table.delete(row[0])
         return [*taken, row[0]]
 
-    assert table.foldl(take, []) == [1, 2]
+    nothing: list[int] = []
+    assert table.foldl(take, nothing) == [1, 2]
     table.insert((1, "a"), (2, "b"))
-    assert table.foldr(take, []) == [2, 1]
+    assert table.foldr(take, nothing) == [2, 1]
     assert len(table) == 0
 
 
@@ -736,6 +698,15 @@ def test_atoms_and_text_are_different_keys() -> None:
 # Ctrl-C
 
 
+@pytest.fixture
+def _ctrl_c() -> Iterator[None]:
+    """Have Ctrl-C do what it does in Python, whatever the runner of the tests does with it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_ctrl_c")
 def test_ctrl_c_waits_until_a_change_is_made() -> None:
     class Impatient:
         def __eq__(self, _other: object) -> bool:

@@ -649,3 +649,24 @@ def test_g6_no_value_is_lost_and_nobody_waits_for_ever_while_tasks_are_shut_down
     assert len(ended) == threads * len([n for n in each if n % 3 == 0])
     assert all(error.reason in ("shutdown", "killed") for error in ended)
     assert tasks.count_children().specs == 0
+
+
+def test_a_task_that_calls_its_owner_at_once_is_no_ring_while_its_start_is_acknowledged() -> None:
+    class Owner(Server):
+        def init(self, tasks: Any) -> None:
+            self.tasks = tasks
+
+        def delegate(self) -> Any:
+            me = self.actor_ref
+            self.tasks.run(lambda: me.ask("called back", timeout=30.0))
+            return "delegated"
+
+        def handle_call(self, message: Any, caller: Any) -> Any:
+            return message
+
+    tasks = Tasks.start()
+    owner = Owner.start(tasks)
+    for _ in range(scaled(2_000)):
+        assert owner.proxy().delegate().get(timeout=30.0) == "delegated"
+    assert owner.is_alive()
+    tasks.stop()

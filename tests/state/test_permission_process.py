@@ -157,7 +157,7 @@ class TestAHandlerThatFails:
     ):
         monkeypatch.setattr(handlers, "GRACE", 0.01)
         with structlog.testing.capture_logs() as logs, Mailbox() as me:
-            state.handle(gate, permission_timeout=0.2)
+            state.handle(gate, permission_timeout=1.0)
             future = state.ask()
             gate.wait()
             [(_, row)] = state.handlers()
@@ -178,15 +178,16 @@ class TestAHandlerThatFails:
             finally:
                 cancelled.set()
 
-        state.handle(handler, permission_timeout=0.05)
+        state.handle(handler, permission_timeout=0.5)
         assert state.ask().get(timeout=PATIENCE) == Deny(
-            "the permission handler did not answer within 0.05 s"
+            "the permission handler did not answer within 0.5 s"
         )
         assert cancelled.wait(PATIENCE)
         assert state.control.handlers_given_up().get(timeout=PATIENCE) == 0
 
-    def test_the_answer_of_one_that_was_too_late_counts_for_nothing(self, state, gate):
-        state.handle(gate, permission_timeout=0.05)
+    def test_the_answer_of_one_that_was_too_late_counts_for_nothing(self, state, gate, monkeypatch):
+        monkeypatch.setattr(handlers, "GRACE", PATIENCE)
+        state.handle(gate, permission_timeout=0.5)
         assert isinstance(state.ask(request_id="q").get(timeout=PATIENCE), Deny)
         with Mailbox() as me:
             [(_, row)] = state.handlers()
@@ -378,7 +379,7 @@ class TestAfterAKillOfTheProcess:
         assert gate.runs == 1
 
     def test_the_deadline_goes_on(self, state, gate):
-        state.handle(gate, permission_timeout=0.1)
+        state.handle(gate, permission_timeout=1.0)
         state.ask(request_id="q")
         gate.wait()
         state.kill("control")
