@@ -15,47 +15,46 @@ roster of sessions, and who waits for which run.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from beam.backends.backend import Backend
-from beam.errors import (
-    AlreadyExists,
-    Interrupted,
-    InvalidInput,
-    NotFound,
-    SessionClosed,
-)
+from beam.errors import InvalidInput, NotFound, SessionClosed
 from beam.log import Log, MemoryStore, Shelf, SqliteStore
 from beam.model.capabilities import supported
 from beam.otp import Backoff, Node, Restarts, Supervisor, child, supervisor
 from beam.otp.aio import Aio
 from beam.otp.context import blocking_form
+from beam.otp.flags import check_max_restarts, check_max_seconds
 from beam.otp.tree import Branch, branch_of
 from beam.ports.actor import SHUTDOWN as PORTS_SHUTDOWN
 from beam.ports.actor import Ports
 from beam.ports.harbour import Harbour
 from beam.routing.backends import BackendSet
 from beam.routing.router import ROUTER, Reported, Router
-from beam.sessions.directory import SESSION_SUPERVISOR, close_runs
+from beam.sessions.commons import Commons
+from beam.sessions.delivery import named
 from beam.sessions.facade import Facade
-from beam.sessions.handle import Desks, SessionHandle
+from beam.sessions.handle import SessionHandle
+from beam.sessions.lifecycle import Lifecycle
 from beam.sessions.options import SessionOptions
-from beam.sessions.roster import Roster
-from beam.sessions.tools import Toolbox
-from beam.sessions.tree import BACKOFF, BUDGET, session_child, session_children
-from beam.state.journal import Journal
+from beam.sessions.tree import BACKOFF, BUDGET, session_children
+from beam.sessions.watch import Watch
+from beam.state.control_rows import CONTROL
+from beam.state.runtime_state import RUNTIME
 from beam.state.tree import state_children
-from beam.state.waiting_runs import WaitingRuns
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from types import TracebackType
 
     from beam.log import Durability, Store
     from beam.otp import Ref
-    from beam.sessions.roster import Undelivered
+    from beam.state.journal import Journal
 
 __all__ = ["Fleet"]
 
@@ -72,6 +71,8 @@ BACKEND_FAILURES = frozenset(
         "transport_start_failed",
     }
 )
+# So that no two fleets of a program have the same name.
+_numbers = itertools.count(1)
 # Seconds for the tree to stop; the ports, which stop before the log, have the most of it.
 SHUTDOWN = PORTS_SHUTDOWN + 15.0
 
@@ -106,19 +107,25 @@ class Fleet:
         session_backoff: Backoff = BACKOFF,
         node: Node | None = None,
     ) -> None:
-        self._backends = _checked(backends or {})
+        self._backends = _checked_backends(backends)
         self._routes = BackendSet.of(
             {name: supported(one.kind) for name, one in self._backends.items()}
         )
+        check_max_restarts(max_restarts)
+        check_max_seconds(max_seconds)
         self._limits = (max_restarts, max_seconds)
+        _check_kind("session_budget", session_budget, Restarts)
+        _check_kind("session_backoff", session_backoff, Backoff)
         self._budget, self._backoff = session_budget, session_backoff
-        self._path = Path(store) if store is not None else None
+        self._path = _checked_path(store)
         self._durability: Durability = durability
-        self.node = node or Node("fleet")
-        self._roster = Roster()
-        self._waiting = WaitingRuns()
-        self._shelf = Shelf(self._open_store, self._open_store())
+        self.node = node or Node(f"fleet{next(_numbers)}")
+        # In memory one store serves every life of the log: another would be empty.
+        shelf = Shelf(self._open_store, self._open_store(), lasting=self._path is None)
+        self._commons = Commons(self.node, shelf)
+        self._lifecycle = Lifecycle(self._commons, self._backends, self._routes)
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        self._harbour: Harbour | None = None
         self._root: Any = None
         self._closed = False
 
@@ -129,7 +136,8 @@ class Fleet:
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "running" if self._root is not None else "new"
-        return f"<Fleet {self.node.name!r}: {state}, {len(self._roster.sessions())} sessions>"
+        sessions = len(self._commons.roster.sessions())
+        return f"<Fleet {self.node.name!r}: {state}, {sessions} sessions>"
 
     @property
     def aio(self) -> Aio:
@@ -151,6 +159,7 @@ class Fleet:
             with blocking_form("Fleet.start()", "fleet.aio.start()"), self.node.entered():
                 try:
                     self._root = self._start_tree()
+                    Watch.start(self._root, self._commons)
                 except BaseException:
                     self.close()
                     raise
@@ -161,14 +170,16 @@ class Fleet:
         shared = [spec for name, one in self._backends.items() for spec in one.children(name)]
         work = [
             child(Router, self._routes, name=ROUTER),
-            *session_children(self._roster, self._deliver, self._budget, self._backoff),
+            *session_children(
+                self._commons.roster, self._commons.delivery, self._budget, self._backoff
+            ),
         ]
         most, seconds = self._limits
         return Supervisor.start(
             [
-                child(Log, self._shelf, name="log", shutdown=10.0),
+                child(Log, self._commons.shelf, name="log", shutdown=10.0),
                 child(Ports, harbour, name="ports", shutdown=PORTS_SHUTDOWN),
-                supervisor(state_children(self._waiting), id="State"),
+                supervisor(state_children(self._commons.waiting), id="State"),
                 supervisor(shared, id="Backends", max_restarts=most, max_seconds=seconds),
                 supervisor(work, id="Work", max_restarts=most, max_seconds=seconds),
             ],
@@ -179,7 +190,7 @@ class Fleet:
         )
 
     def _ledger(self) -> Path:
-        """Return the directory of the OS processes' ledger: beside the store, for the next start."""
+        """Return where the OS processes' ledger is: beside the store, for the next start."""
         if self._path is not None:
             return self._path.with_name(f"{self._path.name}.ports")
         self._scratch = tempfile.TemporaryDirectory(prefix="beam-ports-")
@@ -194,18 +205,18 @@ class Fleet:
         if self._closed:
             return
         self._closed = True
-        with blocking_form("Fleet.close()", "fleet.aio.close()"):
-            if self._root is not None:
-                self._root.stop(reason="shutdown", timeout=SHUTDOWN)
-            self.node.stop()
-            harbour = getattr(self, "_harbour", None)
-            if harbour is not None:
-                harbour.close()
-            self._shelf.close()
-            for run_id, future in self._waiting.take_all():
-                future.settle(Interrupted("fleet_closed", run_id=run_id), failed=True)
+        self._commons.roster.end("fleet_closed")
+        with blocking_form("Fleet.close()", "fleet.aio.close()"), contextlib.ExitStack() as ends:
+            # In the order from last to first, each whatever becomes of the others.
             if self._scratch is not None:
-                self._scratch.cleanup()
+                ends.callback(self._scratch.cleanup)
+            ends.callback(self._commons.end, "fleet_closed")
+            ends.callback(self._commons.shelf.close)
+            if self._harbour is not None:
+                ends.callback(self._harbour.close)
+            ends.callback(self.node.stop)
+            if self._root is not None:
+                ends.callback(self._root.stop, reason="shutdown", timeout=SHUTDOWN)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -249,47 +260,12 @@ class Fleet:
             RoutingRefused: no backend could be selected, or the one named is not there.
             AlreadyExists: a session of this id runs already.
             StartError: its process did not start, with the reason.
+            NotFound: `restarting`; a part of the tree was not back within 5 s.
         """
         checked = SessionOptions.of(options)
-        Toolbox(checked.tools)
+        self._running()
         with blocking_form("Fleet.start_session()", "fleet.aio.start_session(...)"):
-            self._running()
-            name = self._choose(checked)
-            session_id = checked.session_id or Journal(self._shelf.store, self.node).new_id(
-                "session"
-            )
-            spec = session_child(session_id, name, self._backends[name], checked)
-            if not self._roster.enter(session_id, spec):
-                raise AlreadyExists("session_exists", session_id=session_id)
-            try:
-                self._introduce(session_id, checked)
-                self._supervisor().start_child(spec)
-            except BaseException:
-                self._roster.strike(session_id)
-                raise
-            self._roster.set_status(session_id, "live")
-        return self._handle(session_id)
-
-    def _choose(self, options: SessionOptions) -> str:
-        if options.backend is not None and options.backend != "auto":
-            return self._routes.resolve(options.backend)
-        if options.routing is None and len(self._backends) == 1:
-            return next(iter(self._backends))
-        if options.routing is None:
-            known = ", ".join(self._backends) or "none is configured"
-            raise InvalidInput("backend", None, f"the name of a backend ({known}), or routing")
-        decision = self.router.proxy().select_backend(dict(options.routing)).get()
-        chosen: str = decision.backend
-        return chosen
-
-    def _introduce(self, session_id: str, options: SessionOptions) -> None:
-        """Tell the state's owners of a session that is about to be started."""
-        control, runtime = self.node.whereis("control"), self.node.whereis("runtime")
-        if control is not None:
-            callbacks = {**options.callbacks(), "permission_timeout": options.permission_timeout}
-            control.proxy().register_session_callbacks(session_id, callbacks).get()
-        if runtime is not None and options.model is not None:
-            runtime.proxy().register_session(session_id, {"model_id": options.model}).get()
+            return self._lifecycle.start(checked)
 
     def session(self, session_id: str) -> SessionHandle:
         """Return the handle of a session of this fleet.
@@ -297,65 +273,30 @@ class Fleet:
         Raises:
             NotFound: there is none of this id.
         """
-        if self._roster.status(session_id) is None:
+        if self._commons.roster.status(session_id) is None:
             raise NotFound("session_not_found", session_id=session_id)
-        return self._handle(session_id)
+        return self._lifecycle.handle(session_id)
 
     def sessions(self) -> list[SessionHandle]:
         """Return the handles of the sessions that have not been stopped, oldest first."""
-        return [self._handle(session_id) for session_id in self._roster.sessions()]
+        return [self._lifecycle.handle(one) for one in self._commons.roster.sessions()]
 
     def release(self, session: SessionHandle | str) -> SessionHandle:
         """Let a session out of quarantine: it starts again, with a new budget.
 
         Raises:
             NotFound: there is no such session, or it is not in quarantine.
+            StartError: its process did not start; it stays in quarantine.
         """
-        session_id = session if isinstance(session, str) else session.id
-        if self._roster.status(session_id) != "quarantined":
-            raise NotFound("not_quarantined", session_id=session_id)
-        supervisor_ref = self._supervisor()
-        self._roster.set_status(session_id, "restarting")
-        if any(one.id == session_id for one in supervisor_ref.which_children()):
-            supervisor_ref.release(session_id)
-        else:
-            supervisor_ref.start_child(self._roster.spec(session_id))
-        return self._handle(session_id)
-
-    def _close_session(self, session_id: str) -> None:
-        """End a session for good; see `SessionHandle.stop`."""
-        if self._roster.spec(session_id) is None:
-            return
-        undelivered = self._roster.strike(session_id)
-        process = self.node.whereis(session_id)
-        supervisor_ref = self._supervisor()
-        for one in supervisor_ref.which_children() if process is None else ():
-            if one.id == session_id:
-                supervisor_ref.terminate_child(session_id)
-        if process is not None:
-            supervisor_ref.terminate_child(process)
-        journal = Journal(self._shelf.store, self.node)
-        close_runs(journal, session_id, "run_interrupted", "session_closed")
-        journal.append_wait([journal.event("session_stopped", session_id, reason="stopped")])
-        for one in undelivered:
-            one.run.settle(SessionClosed(session_id=session_id), failed=True)
-
-    def _handle(self, session_id: str) -> SessionHandle:
-        spec = self._roster.spec(session_id)
-        options = spec.args[3] if spec is not None else SessionOptions()
-        return SessionHandle(self._desks(), session_id, options)
-
-    def _desks(self) -> Desks:
-        return Desks(self.node, self._shelf, self._roster, self._waiting, self._close_session)
-
-    def _deliver(self, session_id: str, undelivered: Undelivered) -> None:
-        self._handle(session_id).deliver(undelivered)
+        self._running()
+        with blocking_form("Fleet.release()", "fleet.aio.release(...)"):
+            return self._lifecycle.release(session if isinstance(session, str) else session.id)
 
     # What is in it
 
     def journal(self) -> Journal:
         """Return a journal on the fleet's log, to read events from and write some."""
-        return Journal(self._shelf.store, self.node)
+        return self._commons.journal()
 
     def report(self, backend: str, error: BaseException | None, probe: int | None = None) -> None:
         """Tell the router's breaker how a run on a backend ended.
@@ -375,20 +316,20 @@ class Fleet:
     @property
     def router(self) -> Ref[Router]:
         """The router's process."""
-        router: Ref[Router] = self._process(ROUTER)
-        return router
+        self._running()
+        return named(self.node, ROUTER)
 
     @property
     def control(self) -> Facade:
         """The control facade: `fleet.control.list_pending_requests(session)`."""
         self._running()
-        return Facade(self.node, "control")
+        return Facade(self.node, CONTROL)
 
     @property
     def runtime(self) -> Facade:
         """The runtime facade: `fleet.runtime.get_state(session)`."""
         self._running()
-        return Facade(self.node, "runtime")
+        return Facade(self.node, RUNTIME)
 
     def whereis(self, name: Any) -> Ref[Any] | None:
         """Return the process registered under `name` in the fleet; a session's is its id."""
@@ -400,22 +341,16 @@ class Fleet:
         with blocking_form("Fleet.tree()", "fleet.aio.tree()"):
             return branch_of("fleet", self._root)
 
-    def _supervisor(self) -> Any:
-        return self._process(SESSION_SUPERVISOR)
-
-    def _process(self, name: str) -> Any:
-        self._running()
-        found = self.node.whereis(name)
-        if found is None:
-            raise NotFound("restarting", name=name)
-        return found
-
     def _running(self) -> None:
-        if self._root is None or self._closed:
-            raise SessionClosed("fleet_closed" if self._closed else "fleet_not_started")
+        if self._root is None or self._commons.roster.ended is not None:
+            raise SessionClosed(self._commons.roster.ended or "fleet_not_started")
 
 
-def _checked(backends: Mapping[Any, Any]) -> dict[str, Backend]:
+def _checked_backends(backends: Any) -> dict[str, Backend]:
+    if backends is None:
+        return {}
+    if not isinstance(backends, Mapping):
+        raise InvalidInput("backends", backends, "a mapping of names to backends")
     for name, one in backends.items():
         if not isinstance(name, str) or not name:
             raise InvalidInput("backends", name, "names that are non-empty texts")
@@ -423,3 +358,14 @@ def _checked(backends: Mapping[Any, Any]) -> dict[str, Backend]:
             raise InvalidInput(f"backends[{name!r}]", one, "function(...) or command(...)")
         one.check()
     return dict(backends)
+
+
+def _checked_path(store: Any) -> Path | None:
+    if store is not None and not isinstance(store, (str, os.PathLike)):
+        raise InvalidInput("store", store, "the path of a file, or None for memory")
+    return Path(store) if store is not None else None
+
+
+def _check_kind(name: str, value: object, kind: type) -> None:
+    if not isinstance(value, kind):
+        raise InvalidInput(name, value, f"{kind.__name__}(...)")

@@ -6,7 +6,7 @@ from typing import Any
 
 from pykka import ActorDeadError, Timeout
 
-from beam.errors.root import BeamError
+from beam.errors.root import BeamError, shown
 
 __all__ = [
     "AlreadyStarted",
@@ -29,7 +29,7 @@ class StartError(BeamError):
     """
 
     def __init__(self, reason: Any, what: str = "process") -> None:
-        super().__init__(f"{what} did not start: {reason!r}")
+        super().__init__(f"{what} did not start: {shown(reason)}")
         self.reason = reason
 
 
@@ -42,7 +42,7 @@ class AlreadyStarted(StartError):
     """
 
     def __init__(self, name: Any, process: Any) -> None:
-        super().__init__(("already_started", process), f"process named {name!r}")
+        super().__init__(("already_started", process), f"process named {shown(name)}")
         self.name = name
         self.process = process
 
@@ -60,7 +60,7 @@ class CallExit(CallFailed, ActorDeadError):
     """
 
     def __init__(self, reason: Any, process: Any) -> None:
-        super().__init__(f"{process} exited: {reason!r}")
+        super().__init__(f"{process} exited: {shown(reason)}")
         self.reason = reason
         self.process = process
 

@@ -11,7 +11,23 @@ __all__ = [
     "InvalidSpec",
     "NotAProcess",
     "ToolFailed",
+    "shown",
 ]
+
+# Characters of a value that a message or a report shows.
+SHOWN = 500
+
+
+def shown(value: object) -> str:
+    """Return `value` as messages show it: its repr, cut; a repr that fails is said to have.
+
+    Messages are made in the middle of things that must go on, of values that are the user's.
+    """
+    try:
+        text = repr(value)
+    except Exception as error:  # noqa: BLE001 - the user's repr
+        return f"<{type(value).__name__}: its repr raised {type(error).__name__}>"
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}... ({len(text)} characters)"
 
 
 class BeamError(Exception):
@@ -36,7 +52,7 @@ class InvalidInput(BeamError, ValueError):
     reason: Any = "invalid_input"
 
     def __init__(self, field: str, value: object, expected: str) -> None:
-        super().__init__(f"{field}: expected {expected}, got {value!r}")
+        super().__init__(f"{field}: expected {expected}, got {shown(value)}")
         self.field = field
         self.value = value
         self.expected = expected

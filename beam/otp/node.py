@@ -62,6 +62,15 @@ def check_name(name: Any) -> None:
         raise InvalidInput("name", name, "a hashable value other than None")
 
 
+def _check_seconds(field: str, seconds: float) -> None:
+    try:
+        usable = seconds >= 0
+    except TypeError:
+        usable = False
+    if not usable:
+        raise InvalidInput(field, seconds, "a number of seconds, 0 or more")
+
+
 class init:  # noqa: N801 - shows in refs as Erlang shows it
     """The node's first process: the parent of what is started from outside; takes no mail."""
 
@@ -226,14 +235,12 @@ class Node:
 
     def send_after(self, delay: float, to: Ref[Any], message: Any) -> Timer:
         """Send `message` to `to` in `delay` seconds; see `beam.otp.send_after`."""
-        if not delay >= 0:
-            raise InvalidInput("delay", delay, "a number of seconds, 0 or more")
+        _check_seconds("delay", delay)
         return Timer(self, delay, to, message)
 
     def sleep(self, seconds: float) -> None:
         """Let the calling process, or thread, wait for `seconds` of this node's time."""
-        if not seconds >= 0:
-            raise InvalidInput("seconds", seconds, "a number of seconds, 0 or more")
+        _check_seconds("seconds", seconds)
         me = here.control
         until = self.clock.now() + seconds
         while self.clock.now() < until:

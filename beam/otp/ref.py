@@ -14,6 +14,7 @@ import pykka
 from pykka import messages
 
 from beam.errors import CallExit
+from beam.errors.root import shown
 from beam.otp.clock import deadline_after
 from beam.otp.context import here, warn_if_on_loop
 from beam.otp.control import Control, Life
@@ -61,7 +62,7 @@ class Ref(pykka.ActorRef[A], Generic[A]):
 
     def __str__(self) -> str:
         name = self.control.name
-        label = f" {name!r}" if name is not None else ""
+        label = f" {shown(name)}" if name is not None else ""
         return f"{self.actor_class.__name__}{label} #{self.control.serial}"
 
     def __copy__(self) -> Self:

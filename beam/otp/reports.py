@@ -13,17 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from beam.errors.root import shown
 from beam.otp.reasons import Crash
 
 if TYPE_CHECKING:
     from beam.otp.control import Control
 
-__all__ = ["CrashReport", "progress", "report"]
+__all__ = ["CrashReport", "progress", "report", "shown"]
 
 _log: Any = structlog.get_logger("beam.otp")
-# Characters of a message or a reason that a report shows.
-SHOWN = 500
-
 
 def report(level: str, event: str, **fields: Any) -> None:
     """Emit one event; `level` is the name of a log method.
@@ -35,15 +33,6 @@ def report(level: str, event: str, **fields: Any) -> None:
         getattr(_log, level)(event, **fields)
     except Exception:  # noqa: BLE001 - a user's processor; see above
         traceback.print_exc()
-
-
-def shown(value: Any) -> str:
-    """Return `value` as a report shows it: its repr, cut; a repr that fails is said to have."""
-    try:
-        text = repr(value)
-    except Exception as error:  # noqa: BLE001 - the user's repr; a report must not crash for it
-        text = f"<{type(value).__name__}: its repr raised {type(error).__name__}>"
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}... ({len(text)} characters)"
 
 
 def debug_enabled() -> bool:

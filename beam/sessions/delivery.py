@@ -54,8 +54,7 @@ class Delivery:
             case "quarantined":
                 return SessionQuarantined(session_id=session_id)
             case "closed" | None:
-                reason = "fleet_closed" if self._roster.closed else None
-                return SessionClosed(reason, session_id=session_id)
+                return SessionClosed(self._roster.ended, session_id=session_id)
         return None
 
     # Submissions

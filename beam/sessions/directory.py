@@ -12,29 +12,30 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from beam.errors import CallExit, Refused, SessionClosed, SessionQuarantined
-from beam.otp import Down, Ref, Server, monitor, noreply
-from beam.otp.reasons import Quarantined, is_graceful
-from beam.sessions.past import Past
+from beam.errors import CallFailed, Refused, SessionClosed, SessionQuarantined
+from beam.otp import Backoff, Down, Ref, Server, monitor, noreply
+from beam.otp.reasons import Quarantined, is_graceful, is_shutdown
+from beam.sessions.recovery import close_runs
 from beam.sessions.reports import session_report
 from beam.state.journal import Journal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from beam.otp import Call
-    from beam.sessions.roster import Roster, Undelivered
+    from beam.sessions.delivery import Delivery
+    from beam.sessions.roster import Roster, Status
 
-__all__ = ["DIRECTORY", "SESSION_SUPERVISOR", "Await", "Directory", "Live", "Quarantined",
-           "Undeliverable", "close_runs"]  # fmt: skip
+__all__ = ["DIRECTORY", "SESSION_SUPERVISOR", "Await", "Directory", "Live", "Undeliverable"]
 
 DIRECTORY = "sessions"
 """The name of the directory in its node."""
 SESSION_SUPERVISOR = "session_supervisor"
 """The name of the supervisor of the sessions."""
 
-# Seconds between two looks for a supervisor that is being restarted.
-LOOK_AGAIN = 0.02
+# Seconds between two looks for a supervisor that is being restarted, or for sessions that it could
+# not start.
+LOOK_AGAIN = Backoff(0.02, 1.0)
+# How often a session that should be there may fail to start, before it is put into quarantine.
+ATTEMPTS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +64,25 @@ class Undeliverable:
 
 
 class _Look:
-    """A timer's message: look for the supervisor again."""
+    """A timer's message: look again at who should be there."""
 
 
 class Directory(Server):
     """The directory's process.
 
-    `init` takes the roster, and what hands a submission to a session: `deliver(id, undelivered)`.
+    `init` takes the roster, and what hands to a session what was left for it there.
     """
 
-    def init(self, roster: Roster, deliver: Callable[[str, Undelivered], None]) -> None:
+    def init(self, roster: Roster, delivery: Delivery) -> None:
         """Look first at who lives, and bring back who should."""
         self._roster = roster
-        self._deliver = deliver
+        self._delivery = delivery
         self._waiting: dict[str, list[Call]] = defaultdict(list)
         self._processes: dict[Ref[Any], str] = {}
+        self._failures: dict[str, int] = {}
         self._supervisor: Ref[Any] | None = None
+        self._looks = 0
+        self._will_look = False
         self.continue_with("restore")
 
     def handle_continue(self, message: Any) -> None:
@@ -86,27 +90,58 @@ class Directory(Server):
         self._restore()
 
     def _restore(self) -> None:
-        supervisor = self.node.whereis(SESSION_SUPERVISOR)
-        if supervisor is None:
-            self.send_after(LOOK_AGAIN, _Look())
+        supervisor: Any = self.node.whereis(SESSION_SUPERVISOR)
+        try:
+            children = None if supervisor is None else supervisor.which_children()
+        except CallFailed:
+            children = None
+        if children is None:
+            self._look_again()
             return
         if supervisor is not self._supervisor:
             self._supervisor = supervisor
             monitor(supervisor)
+        self._looks = 0
+        known = {one.id: one.process for one in children}
         for session_id, status in self._roster.sessions().items():
-            process = self.node.whereis(session_id)
-            if process is not None:
-                self._live(session_id, process)
-            elif status in ("live", "restarting"):
-                self._bring_back(supervisor, session_id)
+            self._look_at(session_id, status, known.get(session_id))
 
-    def _bring_back(self, supervisor: Any, session_id: str) -> None:
+    def _look_at(self, session_id: str, status: Status, known: Any) -> None:
+        """See that a session is where it should be; `known` is what its supervisor says of it."""
+        process = self.node.whereis(session_id)
+        if process is not None:
+            self._live(session_id, process)
+        elif status == "quarantined":
+            self._refuse(session_id, SessionQuarantined(session_id=session_id))
+        elif status == "starting":
+            return  # Whoever starts it sees to it.
+        elif known == "quarantined":
+            self._quarantine(session_id, "crashes")
+        else:
+            self._roster.set_status(session_id, "restarting")
+            if known is None:
+                self._bring_back(session_id)
+
+    def _bring_back(self, session_id: str) -> None:
+        """Have a session started that its supervisor does not know."""
+        supervisor: Any = self._supervisor
         try:
             supervisor.start_child(self._roster.spec(session_id))
-        except (Refused, CallExit) as error:
-            # Its supervisor went down again, or the session cannot start: we look again.
+        except CallFailed:
+            self._look_again()  # The supervisor went down again.
+        except Refused as error:
+            failures = self._failures[session_id] = self._failures.get(session_id, 0) + 1
             session_report("session_not_restored", session_id, reason=repr(error))
-            self.send_after(LOOK_AGAIN, _Look())
+            if failures >= ATTEMPTS:
+                self._quarantine(session_id, error.reason)
+            else:
+                self._look_again()
+
+    def _look_again(self) -> None:
+        if not self._will_look:
+            self._will_look = True
+            self._looks += 1
+            self.send_after(LOOK_AGAIN.delay(self._looks, 0.5), _Look())
 
     # What it hears
 
@@ -118,6 +153,8 @@ class Directory(Server):
             case Undeliverable(session_id):
                 if self.node.whereis(session_id) is not None:
                     self._hand_over(session_id)
+                elif self._roster.status(session_id) == "quarantined":
+                    self._refuse(session_id, SessionQuarantined(session_id=session_id))
 
     def handle_info(self, message: Any) -> None:
         """Hear of ends: of sessions, of their supervisor, of a session's budget."""
@@ -130,6 +167,7 @@ class Directory(Server):
             case Quarantined(id=session_id):
                 self._quarantine(session_id, "crashes")
             case _Look():
+                self._will_look = False
                 self._restore()
 
     def handle_call(self, message: Any, caller: Call) -> Any:
@@ -157,14 +195,15 @@ class Directory(Server):
         if process not in self._processes:
             self._processes[process] = session_id
             monitor(process)
+        self._failures.pop(session_id, None)
         self._roster.set_status(session_id, "live")
+        # First what was submitted, then who asks: an interrupt must find what it is to interrupt.
+        self._hand_over(session_id)
         for caller in self._waiting.pop(session_id, ()):
             caller.reply(process)
-        self._hand_over(session_id)
 
     def _hand_over(self, session_id: str) -> None:
-        for undelivered in self._roster.collect(session_id):
-            self._deliver(session_id, undelivered)
+        self._roster.hand_over(session_id, lambda one: self._delivery.hand(session_id, one))
 
     def _ended(self, process: Ref[Any], reason: Any) -> None:
         session_id = self._processes.pop(process, None)
@@ -172,47 +211,48 @@ class Directory(Server):
             return
         match reason:
             case ("shutdown", ("quarantine", why)):
-                self._quarantine(session_id, why)
-            case _ if is_graceful(reason) and self._supervisor_lives():
+                self._quarantine(session_id, why, by_itself=True)
+            case _ if is_graceful(reason) and not is_shutdown(reason):
                 self._close(session_id)
             case _:
-                self._roster.set_status(session_id, "restarting")
+                # Its supervisor may have said meanwhile that it is over.
+                self._roster.set_status(session_id, "restarting", only="live")
+                if is_shutdown(reason):
+                    self._look_again()  # By its supervisor, which has ended, or will forget it.
 
-    def _supervisor_lives(self) -> bool:
-        return self._supervisor is not None and self._supervisor.is_alive()
+    def _quarantine(self, session_id: str, reason: Any, *, by_itself: bool = False) -> None:
+        """Say that the session waits for an operator; nobody is left waiting for it.
 
-    def _quarantine(self, session_id: str, reason: Any) -> None:
-        """Say that the session waits for an operator; nobody is left waiting for it."""
+        One that has put itself into quarantine has said so in the log.
+        """
         self._roster.set_status(session_id, "quarantined")
+        self._failures.pop(session_id, None)
         session_report("session_quarantined", session_id, reason=repr(reason))
-        close_runs(Journal.of(self.node), session_id, "run_failed", "session_quarantined")
+        journal = Journal.of(self.node)
+        close_runs(journal, session_id, "run_failed", "session_quarantined")
+        if not by_itself:
+            journal.append_wait(
+                [journal.event("session_quarantined", session_id, reason=_word(reason))]
+            )
         self._refuse(session_id, SessionQuarantined(session_id=session_id))
 
     def _close(self, session_id: str) -> None:
-        self._roster.strike(session_id)
-        close_runs(Journal.of(self.node), session_id, "run_interrupted", "session_closed")
-        self._refuse(session_id, SessionClosed(session_id=session_id))
+        """Take note that a session has ended by itself, for good."""
+        undelivered = self._roster.strike(session_id)
+        journal = Journal.of(self.node)
+        close_runs(journal, session_id, "run_interrupted", "session_closed")
+        journal.append_wait([journal.event("session_stopped", session_id, reason="ended")])
+        refusal = SessionClosed(session_id=session_id)
+        for one in undelivered:
+            self._delivery.give_up(one, refusal)
+        self._refuse(session_id, refusal)
 
     def _refuse(self, session_id: str, refusal: Refused) -> None:
         for caller in self._waiting.pop(session_id, ()):
             caller.refuse(refusal)
         for undelivered in self._roster.collect(session_id):
-            undelivered.run.settle(refusal, failed=True)
+            self._delivery.give_up(undelivered, refusal)
 
 
-def close_runs(journal: Journal, session_id: str, kind: Any, reason: str) -> None:
-    """Write the end of every run of a session that has none, and will have no other."""
-    past = Past()
-    for event in journal.read(session_id):
-        past.take(event)
-    at_work = past.in_flight()
-    open_runs = [*([at_work] if at_work is not None else []), *past.queue()]
-    if open_runs:
-        journal.append_wait(
-            [
-                journal.event(
-                    kind, session_id, run_id=work.run_id, reason=reason, attempts=work.attempts
-                )
-                for work in open_runs
-            ]
-        )
+def _word(reason: Any) -> str:
+    return reason if isinstance(reason, str) else repr(reason)

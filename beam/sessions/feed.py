@@ -80,9 +80,7 @@ class Feed:
         self._session_id = session_id
         self.after = after
 
-    def next_batch(
-        self, until: Future[Any] | None = None, timeout: float | None = None
-    ) -> Batch:
+    def next_batch(self, until: Future[Any] | None = None, timeout: float | None = None) -> Batch:
         """Return a future that is settled when there may be something to `take`.
 
         Args:

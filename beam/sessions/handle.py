@@ -8,67 +8,37 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from beam.errors import CallExit, InvalidInput, SessionClosed, StoreClosed, StoreError
+from beam.errors import CallExit, InvalidInput, StoreError
 from beam.model.events import EVENT_TYPES, message_of
 from beam.model.identifiers import RANDOM_BYTES, identifier
 from beam.otp.aio import Aio
 from beam.otp.context import blocking_form
-from beam.sessions.claims import Claims
-from beam.sessions.delivery import LOOK_AGAIN, PATIENCE, Delivery
+from beam.sessions.delivery import PATIENCE
 from beam.sessions.messages import GetInfo, InterruptRun, Set, Submit
 from beam.sessions.options import check_count, check_seconds
-from beam.sessions.roster import Roster, Undelivered
+from beam.sessions.roster import Undelivered
 from beam.sessions.run import Run
 from beam.sessions.stream import EventStream, MessageStream
 from beam.sessions.terms import work_of
-from beam.state.journal import Journal
-from beam.state.waiting_runs import WaitingRuns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from beam.log import Shelf
     from beam.model.events import Event, EventType
     from beam.model.messages import Message
     from beam.model.sessions import SessionInfo
     from beam.otp import Node
+    from beam.sessions.commons import Commons
     from beam.sessions.options import SessionOptions
     from beam.sessions.roster import Status
 
-__all__ = ["Desks", "SessionHandle"]
+__all__ = ["SessionHandle"]
 
 # Seconds more than the run itself has that a query's waiter waits for the run's end to be told.
 GRACE = 5.0
 _TWINS = ("history", "health", "info", "interrupt", "messages", "set_model",
           "set_permission_mode", "stop")  # fmt: skip
-
-
-class Desks:
-    """What handles need of their fleet; it outlives every process in it.
-
-    Args:
-        node: where the processes are.
-        shelf: where the log's store is.
-        stop_session: ends a session for good.
-
-    Attributes:
-        roster: which sessions there are.
-        waiting: who waits for which run.
-        claims: who reads which run.
-        delivery: brings to the sessions what is meant for them.
-    """
-
-    __slots__ = ("claims", "delivery", "node", "roster", "shelf", "stop_session", "waiting")
-
-    def __init__(self, node: Node, shelf: Shelf, stop_session: Callable[[str], None]) -> None:
-        self.node = node
-        self.shelf = shelf
-        self.stop_session = stop_session
-        self.roster = Roster()
-        self.waiting = WaitingRuns()
-        self.claims = Claims()
-        self.delivery = Delivery(node, self.roster, self.waiting)
 
 
 class SessionHandle:
@@ -78,20 +48,25 @@ class SessionHandle:
         id: the session's name.
     """
 
-    __slots__ = ("_desks", "_options", "id")
+    __slots__ = ("_commons", "_options", "_stop", "id")
 
-    def __init__(self, desks: Desks, session_id: str, options: SessionOptions) -> None:
-        self._desks = desks
+    def __init__(
+        self,
+        commons: Commons,
+        session_id: str,
+        options: SessionOptions,
+        stop: Callable[[str], None],
+    ) -> None:
+        self._commons = commons
         self._options = options
+        self._stop = stop
         self.id = session_id
 
     def __repr__(self) -> str:
         return f"<session {self.id}: {self.status()}>"
 
     def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, SessionHandle) and self.id == other.id and self.node is other.node
-        )
+        return isinstance(other, SessionHandle) and self.id == other.id and self.node is other.node
 
     def __hash__(self) -> int:
         return hash(self.id)
@@ -99,7 +74,7 @@ class SessionHandle:
     @property
     def node(self) -> Node:
         """The node of the session's fleet."""
-        return self._desks.node
+        return self._commons.node
 
     @property
     def aio(self) -> Aio:
@@ -154,7 +129,7 @@ class SessionHandle:
         Raises:
             InvalidInput: as `query`.
         """
-        return MessageStream(self._submit(prompt, terms, exclusive=True), self._desks.claims)
+        return MessageStream(self._submit(prompt, terms, exclusive=True), self._commons.claims)
 
     def receive(self, run: Run) -> MessageStream:
         """Return a stream of a run's messages from its beginning, those already read included.
@@ -163,9 +138,9 @@ class SessionHandle:
             SessionRefused: `receiver_taken`, while another stream of the run is being read.
             InvalidInput: it is no run of this session.
         """
-        if not isinstance(run, Run) or run.session != self:
+        if run.session != self:
             raise InvalidInput("run", run, f"a run of {self.id}")
-        return MessageStream(run, self._desks.claims)
+        return MessageStream(run, self._commons.claims)
 
     def _submit(self, prompt: str, terms: dict[str, Any], *, exclusive: bool) -> Run:
         run_id = identifier("run", self.node.clock.random.randbytes(RANDOM_BYTES["run"]))
@@ -175,14 +150,14 @@ class SessionHandle:
             granted = work.timeout + GRACE
             deadline = self.node.clock.now() + granted
         run = Run(self, work.run_id, self._last_sequence(), deadline, granted)
-        self._desks.waiting.expect(work.run_id, self.id, run)
-        self._desks.delivery.deliver(self.id, Undelivered(Submit(work, exclusive), run))
+        self._commons.waiting.expect(work.run_id, self.id, run)
+        self._commons.delivery.deliver(self.id, Undelivered(Submit(work, exclusive), run))
         return run
 
     def _last_sequence(self) -> int:
         """Return after which event all of a new run is; the first, while the log is restarted."""
         try:
-            return self._desks.shelf.store.last_sequence(self.id)
+            return self._commons.shelf.store.last_sequence(self.id)
         except StoreError:
             return 0
 
@@ -190,12 +165,12 @@ class SessionHandle:
 
     def status(self) -> Status | None:
         """Return how the session stands: `live`, `restarting`, `quarantined`, `closed`, ..."""
-        return self._desks.roster.status(self.id)
+        return self._commons.roster.status(self.id)
 
     @property
-    def fleet_closed(self) -> bool:
-        """Whether the session's fleet is over."""
-        return self._desks.roster.closed
+    def fleet_ended(self) -> str | None:
+        """Why the session's fleet is over, `None` as long as it is not."""
+        return self._commons.roster.ended
 
     def info(self) -> SessionInfo:
         """Return where the session stands.
@@ -260,11 +235,11 @@ class SessionHandle:
         What is at work or waits is interrupted. A second time is no error.
         """
         with self._blocking("stop"):
-            self._desks.stop_session(self.id)
+            self._stop(self.id)
 
     def _ask(self, name: str, message: Any) -> Any:
         with self._blocking(name):
-            return self._desks.delivery.ask(self.id, message)
+            return self._commons.delivery.ask(self.id, message)
 
     def _blocking(self, name: str) -> AbstractContextManager[None]:
         return blocking_form(f"SessionHandle.{name}()", f"session.aio.{name}(...)")
@@ -315,7 +290,7 @@ class SessionHandle:
         """
         check_types(types)
         with self._blocking("history"):
-            return self._journal().read(self.id, after=after, limit=limit, types=types)
+            return self._commons.journal().read(self.id, after=after, limit=limit, types=types)
 
     def messages(self, run: Run | str | None = None) -> list[Message]:
         """Return what was said in the session so far, or in one run of it: the transcript.
@@ -325,22 +300,10 @@ class SessionHandle:
         """
         wanted = run.run_id if isinstance(run, Run) else run
         after = run.after if isinstance(run, Run) else 0
+        types: tuple[EventType, ...] = ("message",)
         with self._blocking("messages"):
-            said = self._journal().replay(self.id, after=after, types=("message",))
+            said = self._commons.journal().replay(self.id, after=after, types=types)
             return [message_of(one) for one in said if wanted in (None, one.run_id)]
-
-    def _journal(self) -> Journal:
-        """Return the journal; wait for it while the log is being restarted."""
-        until = self.node.clock.now() + PATIENCE
-        while True:
-            try:
-                return Journal(self._desks.shelf.store, self.node)
-            except StoreClosed:
-                if self.fleet_closed:
-                    raise SessionClosed("fleet_closed", session_id=self.id) from None
-                if self.node.clock.now() >= until:
-                    raise
-            self.node.sleep(LOOK_AGAIN)
 
 
 def check_types(types: Any) -> None:

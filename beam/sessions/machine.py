@@ -185,19 +185,8 @@ class Session(StateMachine):
     def _anywhere(self, event: Any) -> Any:
         """Handle what means the same in every state."""
         match event:
-            case Call(Submit() as submit, caller):
-                return self._submit(submit, caller)
-            case Call(InterruptRun(run_id), caller):
-                return self._interrupt(run_id, caller)
-            case Call(GetInfo(), caller):
-                caller.reply(self._info())
-            case Call(GetConnection(), caller):
-                caller.reply(self._line.connection)
-            case Call(Set(name, value), caller):
-                changed = self._desk.event("state_changed", settings={name: value})
-                self._desk.log([changed], lambda: caller.reply(self._standing.choose(name, value)))
-            case Call(message, _):
-                raise SessionRefused("unsupported", request=repr(message))
+            case Call(message, caller):
+                return self._called(message, caller)
             case Cast(Logged() as logged):
                 self._desk.logged(logged)
             case Cast(Heard(connection, effect)):
@@ -212,6 +201,23 @@ class Session(StateMachine):
                 return self._process_ended(process, reason)
             case Info(Overdue(connection)):
                 exit(connection, "kill")
+        return None
+
+    def _called(self, message: Any, caller: Call) -> Any:
+        match message:
+            case Submit():
+                return self._submit(message, caller)
+            case InterruptRun(run_id):
+                return self._interrupt(run_id, caller)
+            case GetInfo():
+                caller.reply(self._info())
+            case GetConnection():
+                caller.reply(self._line.connection)
+            case Set(name, value):
+                changed = self._desk.event("state_changed", settings={name: value})
+                self._desk.log([changed], lambda: caller.reply(self._standing.choose(name, value)))
+            case _:
+                raise SessionRefused("unsupported", request=repr(message))
         return None
 
     # The transport

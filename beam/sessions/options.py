@@ -10,7 +10,6 @@ beam.errors.InvalidInput: option: expected one of backend, ..., got 'on_crsh'
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -24,6 +23,8 @@ __all__ = ["SessionOptions", "check_count", "check_json", "check_seconds"]
 
 # The longest name of a session, in characters; it is told to agents.
 MAX_ID = 200
+# The longest time, in seconds: 30 years, which any clock can be asked for.
+LONGEST = 1e9
 
 _HANDLERS = ("permission_handler", "approval_handler", "user_input_handler")
 
@@ -146,7 +147,7 @@ def check_seconds(name: str, value: Any) -> None:
     Raises:
         InvalidInput: naming `name`.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < LONGEST:
         raise InvalidInput(name, value, "a number of seconds above 0")
 
 

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from beam.sessions.desk import Desk
     from beam.sessions.options import SessionOptions
     from beam.sessions.past import Work
+    from beam.state.journal import Journal
 
-__all__ = ["after_crash", "is_injected", "recall"]
+__all__ = ["after_crash", "close_runs", "is_injected", "recall"]
 
 # The events from which a session's process starts; its messages are for those who read the log.
 STRUCTURAL: tuple[EventType, ...] = (
@@ -45,9 +46,7 @@ def recall(desk: Desk, backend: str, options: SessionOptions) -> tuple[Past, Wor
         return past, load
     past.restarts += 1
     news = [desk.event("session_restarted", restarts=past.restarts)]
-    news += [
-        desk.event("tool_call_unknown", run, tool_use_id=use) for run, use in past.open_tools
-    ]
+    news += [desk.event("tool_call_unknown", run, tool_use_id=use) for run, use in past.open_tools]
     work = past.in_flight()
     if work is not None:
         facts = {"reason": "interrupted", "cause": "session_crashed"}
@@ -99,3 +98,25 @@ def is_injected(desk: Desk) -> bool:
     for event in desk.journal.replay(desk.session_id, types=FAULTS):
         past.take(event)
     return past.faulted
+
+
+def close_runs(journal: Journal, session_id: str, kind: EventType, reason: str) -> None:
+    """Write the end of every run of a session that has none, and will have no other.
+
+    Its process must have ended.
+    """
+    journal.settle()
+    past = Past()
+    for event in journal.replay(session_id, types=STRUCTURAL):
+        past.take(event)
+    at_work = past.in_flight()
+    open_runs = [*([at_work] if at_work is not None else []), *past.queue()]
+    if open_runs:
+        journal.append_wait(
+            [
+                journal.event(
+                    kind, session_id, run_id=work.run_id, reason=reason, attempts=work.attempts
+                )
+                for work in open_runs
+            ]
+        )

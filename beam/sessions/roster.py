@@ -9,9 +9,9 @@ starts anew can bring back what was there.
     >>> roster.set_status("session_1", "quarantined")
     >>> roster.status("session_1"), roster.status("session_2")
     ('quarantined', None)
-    >>> roster.close()
-    >>> roster.status("session_1"), roster.closed
-    ('closed', True)
+    >>> roster.end("fleet_closed")
+    >>> roster.status("session_1")
+    'closed'
 """
 
 from __future__ import annotations
@@ -55,13 +55,17 @@ class _Entry:
 
 
 class Roster:
-    """The sessions of a fleet; every function may be called from any thread."""
+    """The sessions of a fleet; every function may be called from any thread.
+
+    Attributes:
+        ended: why the fleet is over, `None` as long as it is not.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._entries: dict[str, _Entry] = {}
         self._closed: dict[str, None] = {}
-        self._over = False
+        self.ended: str | None = None
 
     # Coming and going
 
@@ -73,10 +77,15 @@ class Roster:
             self._entries[session_id] = _Entry(spec)
             return True
 
-    def withdraw(self, session_id: str) -> None:
-        """Take back an entry whose session did not start, as if it had not been made."""
+    def withdraw(self, session_id: str) -> list[Undelivered]:
+        """Take back an entry whose session did not start, as if it had not been made.
+
+        Returns:
+            What somebody has left for it all the same.
+        """
         with self._lock:
-            self._entries.pop(session_id, None)
+            entry = self._entries.pop(session_id, None)
+            return entry.undelivered if entry is not None else []
 
     def strike(self, session_id: str) -> list[Undelivered]:
         """Take a session off, for good; return what could not be delivered to it."""
@@ -90,14 +99,9 @@ class Roster:
                 del self._closed[next(iter(self._closed))]
             return entry.undelivered
 
-    def close(self) -> None:
-        """Note that the fleet is over: every session that there was is closed."""
-        self._over = True
-
-    @property
-    def closed(self) -> bool:
-        """Whether the fleet is over."""
-        return self._over
+    def end(self, reason: str) -> None:
+        """Note that the fleet is over, and why: every session that there was is closed."""
+        self.ended = self.ended or reason
 
     # How they stand
 
@@ -110,7 +114,7 @@ class Roster:
         """Return how a session stands, `None` for one that was never here."""
         entry = self._entries.get(session_id)
         if entry is not None:
-            return "closed" if self._over else entry.status
+            return "closed" if self.ended else entry.status
         return "closed" if session_id in self._closed else None
 
     def set_status(self, session_id: str, status: Status, *, only: Status | None = None) -> None:
@@ -131,7 +135,7 @@ class Roster:
         """Keep a submission for when the session is back; return whether there was room."""
         with self._lock:
             entry = self._entries.get(session_id)
-            if self._over or entry is None or len(entry.undelivered) >= UNDELIVERED:
+            if self.ended or entry is None or len(entry.undelivered) >= UNDELIVERED:
                 return False
             entry.undelivered.append(undelivered)
             return True

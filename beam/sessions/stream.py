@@ -46,7 +46,7 @@ class EventStream:
 
     Raises, while it is iterated:
         CallTimeout: no event came for `timeout` seconds; `None` waits on.
-        SessionClosed: `fleet_closed`.
+        SessionClosed: `fleet_closed`, `fleet_failed`; with its fleet everything ends.
     """
 
     def __init__(
@@ -94,8 +94,8 @@ class EventStream:
         return self._ready.popleft()
 
     def _over(self) -> bool:
-        if self._session.fleet_closed:
-            raise SessionClosed("fleet_closed", session_id=self._session.id)
+        if self._session.fleet_ended is not None:
+            raise SessionClosed(self._session.fleet_ended, session_id=self._session.id)
         # One that was stopped may have been taken up again, and then there is more.
         return self._stopped and self._session.status() == "closed"
 
@@ -108,7 +108,10 @@ class EventStream:
     def _take(self, batch: Batch, until: float | None) -> None:
         wanted = self._types
         for event in self._feed.take(batch):
-            self._stopped = event.type == "session_stopped"
+            if event.type == "session_stopped":
+                self._stopped = True
+            elif event.type == "session_restarted":
+                self._stopped = False
             if wanted is None or event.type in wanted:
                 self._ready.append(event)
         if not self._ready and until is not None and self._clock.now() >= until:
@@ -195,7 +198,7 @@ class MessageStream:
         """Say whether the run's end is to be read: it was taken, and there is a log to read."""
         error = self.run.error()
         taken = not isinstance(error, Refused) or isinstance(error, RunFailed)
-        return taken and not self.run.session.fleet_closed
+        return taken and self.run.session.fleet_ended is None
 
     def _take_event(self, event: Event) -> None:
         if event.type == "message":

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
     from beam.backends.backend import Backend
     from beam.otp import ChildSpec
+    from beam.sessions.delivery import Delivery
     from beam.sessions.options import SessionOptions
-    from beam.sessions.roster import Roster, Undelivered
+    from beam.sessions.roster import Roster
 
 __all__ = ["BACKOFF", "BUDGET", "session_child", "session_children"]
 
@@ -29,10 +30,7 @@ SHUTDOWN = 5.0
 
 
 def session_children(
-    roster: Roster,
-    deliver: Callable[[str, Undelivered], None],
-    budget: Restarts,
-    backoff: Backoff,
+    roster: Roster, delivery: Delivery, budget: Restarts, backoff: Backoff
 ) -> list[ChildSpec]:
     """Return the supervisor of the sessions, and the directory that knows them."""
     return [
@@ -44,12 +42,16 @@ def session_children(
             backoff=backoff,
             told=DIRECTORY,
         ),
-        child(Directory, roster, deliver, id="Directory", name=DIRECTORY),
+        child(Directory, roster, delivery, id="Directory", name=DIRECTORY),
     ]
 
 
 def session_child(
-    session_id: str, backend_name: str, backend: Backend, options: SessionOptions
+    session_id: str,
+    backend_name: str,
+    backend: Backend,
+    options: SessionOptions,
+    introduce: Callable[[str, SessionOptions], None],
 ) -> ChildSpec:
     """Return how a session's process is started, and started again; its name is the session's."""
     return child(
@@ -58,6 +60,7 @@ def session_child(
         backend_name,
         backend,
         options,
+        introduce,
         id=session_id,
         name=session_id,
         restart="transient",

@@ -46,12 +46,14 @@ def test_none_is_a_value() -> None:
 def test_it_is_set_once() -> None:
     future: Future[int] = Future()
     future.set(1)
-    for again in (lambda: future.set(2), future.set_exception, lambda: future.set_get_hook(print)):
+    error = (ValueError, ValueError("no"), None)
+    for again in (
+        lambda: future.set(2),
+        lambda: future.set_exception(error),
+        lambda: future.set_get_hook(print),
+    ):
         with pytest.raises(queue.Full):
-            try:
-                raise ValueError
-            except ValueError:
-                again()
+            again()
     assert future.get() == 1
 
 
@@ -72,8 +74,10 @@ def test_the_exception_being_handled_is_the_one_that_is_set() -> None:
         future.set_exception()
     with pytest.raises(KeyError) as caught:
         future.get()
-    assert any(entry.name == test_the_exception_being_handled_is_the_one_that_is_set.__name__
-               for entry in caught.traceback)
+    assert any(
+        entry.name == test_the_exception_being_handled_is_the_one_that_is_set.__name__
+        for entry in caught.traceback
+    )
 
 
 def test_an_exception_class_alone_will_do_and_nothing_will_not() -> None:
@@ -262,8 +266,8 @@ def test_a_future_can_be_awaited_before_and_after() -> None:
     [
         lambda future: future,
         lambda future: future.map(lambda value: value),
-        lambda future: future.map(lambda value: [value]).reduce(lambda a, b: a, None).map(
-            lambda _none: "late"
+        lambda future: (
+            future.map(lambda value: [value]).reduce(lambda a, b: a, None).map(lambda _none: "late")
         ),
         lambda future: future.join(future).map(lambda pair: pair[0]),
         lambda future: future.map(list).filter(bool).map("".join),
@@ -367,8 +371,7 @@ def test_many_may_await_and_get_the_same_future() -> None:
     async def main() -> list[Any]:
         tasks = [asyncio.create_task(awaited(future)) for _ in range(10)]
         tasks += [asyncio.create_task(asyncio.to_thread(future.get)) for _ in range(3)]
-        while len(future._waiters or ()) < 13:
-            await asyncio.sleep(0)
+        await asyncio.to_thread(eventually, lambda: len(future._waiters or ()) == 13)
         future.set("all")
         return await asyncio.gather(*tasks)
 

@@ -367,13 +367,15 @@ def test_g1_starts_that_race_with_kills_are_whole_or_nothing(kind: type[Echo], n
             if victim is not None:
                 exit(victim, "kill")
 
+    reasons: set[Any] = set()
+
     def start() -> tuple[int, int]:
         begun = failed = 0
         for _ in range(rounds):
             try:
                 process = kind.start(name="victim")
             except StartError as error:
-                assert error.reason == "killed"
+                reasons.add(error.reason)
                 failed += 1
                 continue
             begun += 1
@@ -384,6 +386,7 @@ def test_g1_starts_that_race_with_kills_are_whole_or_nothing(kind: type[Echo], n
 
     (begun, failed), _ = at_once(start, kill)
     assert begun + failed == rounds
+    assert reasons <= {"killed"}
     assert node.processes() == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from typing import Any, NoReturn
 
@@ -182,7 +183,7 @@ def test_g4_one_that_waits_in_a_call_is_woken_and_unwound(kind: type[Echo]) -> N
         try:
             asking.set()
             silent.ask("never", timeout=None)
-        except Exception:
+        except Exception:  # noqa: BLE001 - as users write it
             cleaned.append("an except clause for errors")
         finally:
             cleaned.append("finally")
@@ -244,12 +245,13 @@ def test_g4_a_function_with_mail_hears_of_the_signal_first() -> None:
 
 
 def test_g4_a_thread_that_is_a_process_hears_of_a_signal_where_it_next_waits() -> None:
-    with pytest.raises(Exited) as caught, Mailbox() as me:
+    with Mailbox() as me:
         me.ref.tell("mail")
         other = Echo.start()
         other.cast(("do", lambda: exit(me.ref, "enough")))
         other.ask("done?")
-        me.receive(timeout=SOON)
+        with pytest.raises(Exited) as caught:
+            me.receive(timeout=SOON)
     assert caught.value.reason == "enough"
     assert me.ref.exit_reason == "enough"
 
@@ -316,7 +318,7 @@ def test_g4_any_value_is_a_reason(reason: Any) -> None:
 
 def test_g4_a_chain_of_ten_thousand_links_ends_from_either_end() -> None:
     chain = [Echo.start() for _ in range(10_000)]
-    for one, other in zip(chain, chain[1:], strict=False):
+    for one, other in itertools.pairwise(chain):
         one.ask(("do", lambda other=other: link(other)))
     exit(chain[0], "all")
     assert death_of(chain[-1]) == "all"

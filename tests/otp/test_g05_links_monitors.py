@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import Counter
 from typing import Any
@@ -341,11 +342,10 @@ def test_g5_a_hundred_thousand_deaths_one_down_for_each_monitor_one_exit_for_eac
         victims = [KINDS[at % 20 if at % 20 < 3 else 0].start() for at in range(batch)]
         for watcher in watchers:
             watcher.proxy().watch(victims).get(timeout=SOON)
-        half = batch // 2
         # Two end each of them, so that many are ended twice at once.
         at_once(
             lambda victims=victims: end_each(victims),
-            lambda victims=victims: end_each(victims[half:] + victims[:half]),
+            lambda victims=victims: end_each(victims[batch // 2 :] + victims[: batch // 2]),
         )
         for victim in victims:
             assert death_of(victim) in {"ended", "noproc"}
@@ -398,7 +398,7 @@ def test_g5_after_unlink_no_signal_comes_whenever_the_other_dies() -> None:
         assert len(told) == counts[0]
         # Of the link that it died in, and of each one after that.
         assert [each.reason for each in told[1:]] == ["noproc"] * (len(told) - 1)
-        process.ask(("do", lambda: process.control.actor.told.clear()))
+        process.ask(("do", process.control.actor.told.clear))
 
 
 @pytest.mark.usefixtures("fine_switching")
@@ -451,7 +451,7 @@ def test_g5_a_mailbox_that_is_left_tells_those_that_watch_it() -> None:
     left = threading.Event()
 
     def other() -> None:
-        with pytest.raises(ZeroDivisionError), Mailbox() as me:
+        with contextlib.suppress(ZeroDivisionError), Mailbox() as me:
             watcher.ask(("do", lambda: link(me.ref)))
             raise ZeroDivisionError
         left.set()

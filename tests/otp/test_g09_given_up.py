@@ -95,7 +95,7 @@ def test_g9_what_it_does_afterwards_reaches_nobody(kind: type[Echo], node: Node)
 
     def handler() -> None:
         gate()
-        for act in (lambda: Echo.start_link(), lambda: other.ask("never", timeout=None)):
+        for act in (Echo.start_link, lambda: other.ask("never", timeout=None)):
             try:
                 act()
             except Exited as exited:

@@ -202,6 +202,18 @@ def test_a_walk_beside_writers_visits_what_stays_exactly_once(kind: Kind) -> Non
         table.release()
 
 
+def test_as_many_releases_as_fixes_release_a_table() -> None:
+    table, rounds = Table.new(), scaled(20_000)
+
+    def fix_and_release() -> None:
+        for _ in range(rounds):
+            table.fix()
+            table.release()
+
+    at_once(*[fix_and_release] * THREADS)
+    assert not table.info()["fixed"]
+
+
 # Ends
 
 
@@ -243,17 +255,33 @@ def test_a_table_never_outlives_both_its_owner_and_its_heir(who: str, node: Node
         assert node.tables == {}
 
 
-def test_a_table_given_to_a_dying_process_stays_or_goes_but_is_not_lost(node: Node) -> None:
-    for _ in range(scaled(2_000)):
+def test_what_is_given_to_a_dying_process_stays_or_goes_but_is_not_lost(node: Node) -> None:
+    for _ in range(scaled(1_000)):
         giver, taker = ThreadEcho.start(), Echo.start()
-        table = made_by(giver, name="t", named=True)
-        given, _ = at_once(
-            functools.partial(by, giver, outcome, table.give_away, taker),
-            functools.partial(kill, taker),
-        )
-        assert table.owner is (giver if given == "noproc" else None)
-        assert node.tables == ({"t": table} if given == "noproc" else {})
+        tables = [made_by(giver, name=n, named=True) for n in range(20)]
+
+        def give(tables: list[Table] = tables, taker: Ref[Any] = taker) -> list[Any]:
+            return [outcome(table.give_away, taker) for table in tables]
+
+        given, _ = at_once(functools.partial(by, giver, give), functools.partial(kill, taker))
+        kept = [table for table, what in zip(tables, given, strict=True) if what == "noproc"]
+        assert all(table.owner is (giver if table in kept else None) for table in tables)
+        assert list(node.tables.values()) == kept
         kill(giver)
+        assert node.tables == {}
+
+
+def test_tables_may_be_dropped_while_their_owner_dies(node: Node) -> None:
+    for _ in range(scaled(1_000)):
+        owner = Echo.start()
+        tables = [made_by(owner, name=n, named=True, access="public") for n in range(20)]
+
+        def drop(tables: list[Table] = tables) -> None:
+            assert {outcome(table.drop) for table in tables} <= {None, "no_table"}
+
+        at_once(functools.partial(kill, owner), drop)
+        assert {table.owner for table in tables} == {None}
+        assert node.tables == {}
 
 
 def test_a_table_handed_round_always_has_the_owner_who_was_told_last() -> None:

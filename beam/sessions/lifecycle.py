@@ -1,0 +1,222 @@
+"""How sessions begin and end: started, taken up again, let out of quarantine, stopped for good."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from beam.errors import (
+    AlreadyExists,
+    CallExit,
+    InvalidInput,
+    NotFound,
+    SessionClosed,
+    StartError,
+    SupervisorRefused,
+)
+from beam.log import LOG
+from beam.model.events import FLEET
+from beam.model.identifiers import RANDOM_BYTES, identifier
+from beam.routing.backends import AUTO
+from beam.routing.router import ROUTER
+from beam.sessions.delivery import PATIENCE, named
+from beam.sessions.directory import DIRECTORY, SESSION_SUPERVISOR
+from beam.sessions.handle import SessionHandle
+from beam.sessions.options import SessionOptions
+from beam.sessions.recovery import close_runs
+from beam.sessions.tools import Toolbox
+from beam.sessions.tree import session_child
+from beam.state.control_rows import CONTROL
+from beam.state.keeper import KEEPER, table_of
+from beam.state.runs import RUNS
+from beam.state.runtime_state import RUNTIME
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from beam.backends.backend import Backend
+    from beam.otp import ChildSpec, Table
+    from beam.routing.backends import BackendSet
+    from beam.sessions.commons import Commons
+    from beam.sessions.roster import Undelivered
+
+__all__ = ["Lifecycle"]
+
+# Names in a fleet's node, and a stream in its log, that no session may have.
+RESERVED = frozenset(
+    {FLEET, LOG, "ports", KEEPER, RUNTIME, CONTROL, RUNS, ROUTER, SESSION_SUPERVISOR, DIRECTORY}
+)
+
+
+class Lifecycle:
+    """Starts and ends the sessions of a fleet; for any thread, and every function blocks.
+
+    Args:
+        commons: what they have in common.
+        backends: the agents, by name.
+        routes: the same, as the router knows them.
+    """
+
+    def __init__(
+        self, commons: Commons, backends: Mapping[str, Backend], routes: BackendSet
+    ) -> None:
+        self._commons = commons
+        self._backends = backends
+        self._routes = routes
+        # The tables in which each session's handlers are; others have to be told of them anew.
+        self._introduced: dict[str, tuple[Table, ...]] = {}
+
+    def handle(self, session_id: str) -> SessionHandle:
+        """Return a session's handle."""
+        spec = self._commons.roster.spec(session_id)
+        options = spec.args[3] if spec is not None else SessionOptions()
+        return SessionHandle(self._commons, session_id, options, self.stop)
+
+    # Beginning
+
+    def start(self, options: SessionOptions) -> SessionHandle:
+        """Start a session, or take one up that is in the log; see `Fleet.start_session`."""
+        Toolbox(options.tools)
+        backend = self._choose(options)
+        session_id = options.session_id or self._new_id()
+        roster = self._commons.roster
+        if session_id in RESERVED:
+            raise InvalidInput("session_id", session_id, "a name that is not the fleet's own")
+        spec = session_child(session_id, backend, self._backends[backend], options, self._introduce)
+        if not roster.enter(session_id, spec):
+            raise AlreadyExists("session_exists", session_id=session_id)
+        self._introduced.pop(session_id, None)
+        try:
+            self._start(session_id, spec)
+        except BaseException:
+            self._give_up(session_id, roster.withdraw(session_id))
+            raise
+        roster.set_status(session_id, "live", only="starting")
+        return self.handle(session_id)
+
+    def _new_id(self) -> str:
+        return identifier("session", self._commons.node.clock.random.randbytes(_BYTES))
+
+    def _choose(self, options: SessionOptions) -> str:
+        if options.backend is not None and options.backend != AUTO:
+            return self._routes.resolve(options.backend)
+        if options.routing is None and len(self._backends) == 1:
+            return next(iter(self._backends))
+        if options.routing is None:
+            known = ", ".join(self._backends) or "none is configured"
+            raise InvalidInput("backend", None, f"the name of a backend ({known}), or routing")
+        router = named(self._commons.node, ROUTER)
+        decision = router.proxy().select_backend(dict(options.routing)).get()
+        chosen: str = decision.backend
+        return chosen
+
+    def _start(self, session_id: str, spec: ChildSpec) -> None:
+        """Have the sessions' supervisor start one, also if that dies meanwhile."""
+        node = self._commons.node
+        until = node.clock.now() + PATIENCE
+        while True:
+            supervisor: Any = named(node, SESSION_SUPERVISOR, until - node.clock.now())
+            try:
+                supervisor.start_child(spec)
+            except SupervisorRefused as refused:
+                raise StartError(refused.reason, f"session {session_id}") from refused
+            except CallExit:
+                continue  # Whom it had started has died with it.
+            return
+
+    def _introduce(self, session_id: str, options: SessionOptions) -> None:
+        """Tell the owners of state of a session, if they do not know it; run by its process.
+
+        They keep what they are told over their own restarts. Only if all of them were restarted at
+        once, as with the log, their tables are new ones.
+        """
+        node = self._commons.node
+        control, runtime = named(node, CONTROL), named(node, RUNTIME)
+        tables = (table_of(node, CONTROL), table_of(node, RUNTIME))
+        known = self._introduced.get(session_id, ())
+        if len(known) == len(tables) and all(map(_same, known, tables)):
+            return
+        control.proxy().register_session_callbacks(session_id, options.callbacks()).get()
+        if options.model is not None:
+            runtime.proxy().register_session(session_id, {"model_id": options.model}).get()
+        self._introduced[session_id] = tables
+
+    def release(self, session_id: str) -> SessionHandle:
+        """Let a session out of quarantine; see `Fleet.release`."""
+        roster = self._commons.roster
+        if roster.status(session_id) != "quarantined":
+            raise NotFound("not_quarantined", session_id=session_id)
+        journal = self._commons.journal()
+        journal.append_wait([journal.event("session_released", session_id)])
+        roster.set_status(session_id, "restarting", only="quarantined")
+        try:
+            self._start_again(session_id)
+        except BaseException:
+            roster.set_status(session_id, "quarantined", only="restarting")
+            raise
+        return self.handle(session_id)
+
+    def _start_again(self, session_id: str) -> None:
+        supervisor: Any = named(self._commons.node, SESSION_SUPERVISOR)
+        try:
+            if any(one.id == session_id for one in supervisor.which_children()):
+                supervisor.release(session_id)
+            else:
+                self._start(session_id, self._commons.roster.spec(session_id))
+        except (SupervisorRefused, StartError) as error:
+            if self._commons.node.whereis(session_id) is None:
+                raise StartError(error.reason, f"session {session_id}") from error
+
+    # Ending
+
+    def stop(self, session_id: str) -> None:
+        """End a session for good; see `SessionHandle.stop`."""
+        roster = self._commons.roster
+        if roster.spec(session_id) is None:
+            return
+        journal = self._commons.journal()
+        undelivered = roster.strike(session_id)
+        try:
+            self._end(session_id)
+            close_runs(journal, session_id, "run_interrupted", "session_closed")
+            self._forget(session_id)
+            journal.append_wait([journal.event("session_stopped", session_id, reason="stopped")])
+        finally:
+            self._give_up(session_id, undelivered)
+
+    def _end(self, session_id: str) -> None:
+        """End a session's process, or its supervisor's intent to start it again."""
+        node = self._commons.node
+        until = node.clock.now() + PATIENCE
+        while True:
+            supervisor: Any = named(node, SESSION_SUPERVISOR, until - node.clock.now())
+            process = node.whereis(session_id)
+            try:
+                supervisor.terminate_child(session_id if process is None else process)
+            except SupervisorRefused:
+                # It does not know it: the process was another by then, or there is none.
+                if process is None:
+                    return
+            except CallExit:
+                continue
+            else:
+                return
+
+    def _forget(self, session_id: str) -> None:
+        """Have the owners of state forget a session; what it has asked is denied."""
+        self._introduced.pop(session_id, None)
+        for name, forget in ((CONTROL, "forget_session"), (RUNTIME, "clear_session")):
+            try:
+                getattr(named(self._commons.node, name).proxy(), forget)(session_id).get()
+            except (CallExit, NotFound):
+                continue  # It is being restarted; what it keeps of the session harms nobody.
+
+    def _give_up(self, session_id: str, undelivered: list[Undelivered]) -> None:
+        for one in undelivered:
+            self._commons.delivery.give_up(one, SessionClosed(session_id=session_id))
+
+
+def _same(one: object, other: object) -> bool:
+    return one is other
+
+
+_BYTES = RANDOM_BYTES["session"]
