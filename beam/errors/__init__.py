@@ -144,3 +144,7 @@ __all__ = [
     "TableRefused",
     "ToolFailed",
 ]
+
+# Shown and looked for as `beam.errors.Refused`, wherever the class stands.
+for _name in __all__:
+    globals()[_name].__module__ = __name__

@@ -18,6 +18,8 @@ from beam.log import SqliteReader
 
 ROOT = Path(__file__).parent.parent.parent
 LIMIT = 110.0
+# In the environment of all that a test starts, so that it knows its own from others' beside it.
+MARK = "BEAM_TEST_FOLDER"
 AGENTS = """
 import itertools
 
@@ -66,7 +68,22 @@ class CommandLine:
 
     def environment(self) -> dict[str, str]:
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        return {**os.environ, "PYTHONPATH": f"{ROOT}:{self.folder}", "PATH": path}
+        return {
+            **os.environ,
+            "PYTHONPATH": f"{ROOT}:{self.folder}",
+            "PATH": path,
+            MARK: str(self.folder),
+        }
+
+    def programs(self) -> list[psutil.Process]:
+        """Return the processes on this machine that this command line has started, or theirs."""
+        found = []
+        for process in psutil.process_iter(["environ", "status"]):
+            environment = process.info["environ"] or {}
+            alive = process.info["status"] != psutil.STATUS_ZOMBIE
+            if environment.get(MARK) == str(self.folder) and alive:
+                found.append(process)
+        return found
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         """Start `python -m beam` with these arguments."""
@@ -119,13 +136,3 @@ class CommandLine:
                 return reader.last_position()
         except (InvalidInput, StoreError, OSError):
             return 0
-
-
-def programs_with(word: str) -> list[psutil.Process]:
-    """Return the processes on this machine whose command line has a word."""
-    found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
-        words = process.info["cmdline"] or []
-        if any(word in one for one in words) and process.info["status"] != psutil.STATUS_ZOMBIE:
-            found.append(process)
-    return found

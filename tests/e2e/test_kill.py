@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 
 from examples.survey.tasks import tasks as survey_tasks
-from tests.e2e.command_line import ROOT, CommandLine, programs_with
+from tests.e2e.command_line import ROOT, CommandLine
 from tests.volume import STRESS
 
 KILLS = 20 if STRESS else 5
@@ -48,4 +48,4 @@ def test_kill_9_at_random_moments_loses_nothing_repeats_nothing_and_leaves_no_pr
     assert len(written) == len(asked)
     assert beam.answers() == dict.fromkeys(asked, 1)
     assert all(line["status"] == "answered" for line in beam.lines())
-    assert not programs_with("survey/command_agent.py")
+    assert not beam.programs()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.command_line import ROOT, CommandLine, programs_with
+from tests.e2e.command_line import ROOT, CommandLine
 
 SHOUT = "function:my_agents:shout"
 
@@ -231,4 +231,4 @@ def test_the_demo_loses_and_duplicates_nothing(beam: CommandLine) -> None:
     assert (rows["lost"], rows["duplicated"]) == ("0", "0")
     assert int(rows["restarts"]) > 0
     assert int(rows["answered"]) == int(rows["tasks"]) >= 200
-    assert not programs_with("survey/command_agent.py")
+    assert not beam.programs()

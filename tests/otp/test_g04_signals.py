@@ -248,8 +248,9 @@ def test_g4_a_thread_that_is_a_process_hears_of_a_signal_where_it_next_waits() -
     with Mailbox() as me:
         me.ref.tell("mail")
         other = Echo.start()
-        other.cast(("do", lambda: exit(me.ref, "enough")))
-        other.ask("done?")
+        sent = threading.Event()
+        other.cast(("do", lambda: (exit(me.ref, "enough"), sent.set())))
+        assert sent.wait(SOON)
         with pytest.raises(Exited) as caught:
             me.receive(timeout=SOON)
     assert caught.value.reason == "enough"

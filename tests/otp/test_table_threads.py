@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -16,17 +17,25 @@ from tests.otp.tables import by, kill, made_by, outcome
 from tests.volume import scaled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from beam.otp import Ref
     from beam.otp.table import Kind
 
-pytestmark = pytest.mark.usefixtures("node", "fine_switching")
+pytestmark = pytest.mark.usefixtures("node", "_restless")
 
 THREADS = 4
 
 kinds = pytest.mark.parametrize("kind", list(KINDS))
 sets = pytest.mark.parametrize("kind", ["set", "ordered_set"])
+
+
+@pytest.fixture
+def _restless(node: Node) -> Iterator[None]:  # noqa: ARG001
+    """Have threads take turns at every call and return, so that races are met."""
+    threading.setprofile(lambda *_: os.sched_yield())
+    yield
+    threading.setprofile(None)
 
 
 def beside(work: Callable[[], None], *others: Callable[[], Any]) -> None:

@@ -1,0 +1,207 @@
+"""Futures: awaiting never blocks the loop, and a cancelled task abandons the call."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import warnings
+from typing import Any
+
+import pykka
+import pytest
+
+from beam.errors import CallExit, CallTimeout, Refused
+from beam.otp import Future, Server, context
+from tests.otp.actors import SOON, Echo, Gate, eventually, hold_up
+
+pytestmark = pytest.mark.usefixtures("node")
+
+
+async def awaited(future: Any) -> Any:
+    return await future
+
+
+async def ticks_while(future: Any) -> tuple[Any, int]:
+    """Await, and count how often the loop got its turn meanwhile."""
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            await asyncio.sleep(0)
+            ticks += 1
+
+    ticking = asyncio.create_task(tick())
+    try:
+        return await future, ticks
+    finally:
+        ticking.cancel()
+
+
+def test_a_future_can_be_awaited_before_and_after() -> None:
+    process = Echo.start()
+    assert asyncio.run(awaited(process.ask("hello", block=False))) == "hello"
+    future: Future[int] = Future()
+    future.set(3)
+    assert asyncio.run(awaited(future)) == 3
+    assert asyncio.run(awaited(future)) == 3
+
+
+@pytest.mark.parametrize(
+    "derive",
+    [
+        lambda future: future,
+        lambda future: future.map(lambda value: value),
+        lambda future: (
+            future.map(lambda value: [value]).reduce(lambda a, b: a, None).map(lambda _none: "late")
+        ),
+        lambda future: future.join(future).map(lambda pair: pair[0]),
+        lambda future: future.map(list).filter(bool).map("".join),
+    ],
+    ids=["itself", "map", "reduce", "join", "filter"],
+)
+def test_awaiting_never_blocks_the_loop(derive: Any) -> None:
+    future: Future[str] = Future()
+
+    async def main() -> tuple[Any, int]:
+        loop = asyncio.get_running_loop()
+        loop.call_later(0.05, lambda: threading.Thread(target=future.set, args=("late",)).start())
+        return await ticks_while(derive(future))
+
+    value, ticks = asyncio.run(main())
+    assert value == "late"
+    assert ticks > 10
+
+
+def test_awaiting_a_future_of_pykkas_in_a_join_does_not_block_the_loop() -> None:
+    theirs: pykka.ThreadingFuture[str] = pykka.ThreadingFuture()
+    ours: Future[str] = Future()
+    ours.set("ours")
+
+    async def main() -> tuple[Any, int]:
+        asyncio.get_running_loop().call_later(0.05, theirs.set, "theirs")
+        return await ticks_while(ours.join(theirs))
+
+    value, ticks = asyncio.run(main())
+    assert value == ["ours", "theirs"]
+    assert ticks > 10
+
+
+def test_awaiting_a_get_hook_does_not_block_the_loop() -> None:
+    gate = threading.Event()
+    future: Future[str] = Future()
+
+    def hook(_timeout: float | None) -> str:
+        assert gate.wait(SOON)
+        return "made"
+
+    future.set_get_hook(hook)
+
+    async def main() -> tuple[Any, int]:
+        asyncio.get_running_loop().call_later(0.05, gate.set)
+        return await ticks_while(future)
+
+    value, ticks = asyncio.run(main())
+    assert value == "made"
+    assert ticks > 10
+
+
+def test_awaiting_raises_what_get_would() -> None:
+    process = Echo.start()
+
+    async def main() -> None:
+        with pytest.raises(CallTimeout):
+            await process.ask("never", block=False, timeout=0.01)
+        with pytest.raises(Refused):
+            await process.ask(("do", refuse), block=False)
+        with pytest.raises(CallExit) as caught:
+            await process.ask(("exit", "gone"), block=False)
+        assert caught.value.reason == "gone"
+
+    asyncio.run(main())
+
+
+def refuse() -> None:
+    raise Refused("no")
+
+
+def test_cancelling_the_task_abandons_the_call_and_not_the_work() -> None:
+    process = Echo.start()
+    gate = Gate()
+    done: list[str] = []
+
+    def work() -> str:
+        gate()
+        done.append("done")
+        return "answer"
+
+    async def main() -> Future[Any]:
+        call = process.ask(("do", work), block=False, timeout=None)
+        task = asyncio.ensure_future(awaited(call))
+        await asyncio.to_thread(gate.reached)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        gate.open()
+        return call
+
+    call = asyncio.run(main())
+    assert call.get(timeout=SOON) == "answer"
+    assert done == ["done"]
+    assert not call._waiters
+
+
+def test_many_may_await_and_get_the_same_future() -> None:
+    future: Future[str] = Future()
+
+    async def main() -> list[Any]:
+        tasks = [asyncio.create_task(awaited(future)) for _ in range(10)]
+        tasks += [asyncio.create_task(asyncio.to_thread(future.get)) for _ in range(3)]
+        await asyncio.to_thread(eventually, lambda: len(future._waiters or ()) == 13)
+        future.set("all")
+        return await asyncio.gather(*tasks)
+
+    assert asyncio.run(main()) == ["all"] * 13
+
+
+def test_a_get_on_a_running_loop_warns_once_and_names_the_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(context, "_warned", set())
+    process = Echo.start()
+
+    async def main() -> list[Any]:
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            gates = [hold_up(process)]
+            call = process.ask("one", block=False)
+            threading.Timer(0.01, gates[0].open).start()
+            assert call.get(timeout=SOON) == "one"
+            gate = hold_up(process)
+            again = process.ask("two", block=False)
+            threading.Timer(0.01, gate.open).start()
+            assert again.get(timeout=SOON) == "two"
+        return seen
+
+    (warning,) = asyncio.run(main())
+    assert warning.category is context.BlockingCallWarning
+    assert "Future.get()" in str(warning.message)
+    assert "await" in str(warning.message)
+    assert warning.filename == __file__
+
+
+def test_a_future_that_is_awaited_within_a_process_gives_up_at_the_calls_deadline() -> None:
+    silent = Echo.start()
+
+    class Awaits(Server):
+        blocking = True
+
+        def handle_call(self, message: Any, caller: Any) -> Any:
+            async def main() -> Any:
+                return await silent.ask("never", block=False, timeout=0.01)
+
+            with pytest.raises(CallTimeout):
+                asyncio.run(main())
+            return "lives"
+
+    assert Awaits.start().ask("go") == "lives"
