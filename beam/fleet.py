@@ -25,8 +25,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from beam.backends.backend import Backend
 from beam.errors import InvalidInput, NotFound, SessionClosed
-from beam.log import Log, MemoryStore, Shelf, SqliteStore
+from beam.log import LOG, Log, MemoryStore, Shelf, SqliteStore
 from beam.model.capabilities import supported
+from beam.model.events import FLEET
 from beam.otp import Backoff, Node, Restarts, Supervisor, child, supervisor
 from beam.otp.aio import Aio
 from beam.otp.context import blocking_form
@@ -175,18 +176,19 @@ class Fleet:
             ),
         ]
         most, seconds = self._limits
+        state = state_children(self._commons.waiting)
         return Supervisor.start(
             [
-                child(Log, self._commons.shelf, name="log", shutdown=10.0),
+                child(Log, self._commons.shelf, name=LOG, shutdown=10.0),
                 child(Ports, harbour, name="ports", shutdown=PORTS_SHUTDOWN),
-                supervisor(state_children(self._commons.waiting), id="State"),
+                supervisor(state, id="State", max_restarts=most, max_seconds=seconds),
                 supervisor(shared, id="Backends", max_restarts=most, max_seconds=seconds),
                 supervisor(work, id="Work", max_restarts=most, max_seconds=seconds),
             ],
             strategy="rest_for_one",
             max_restarts=most,
             max_seconds=seconds,
-            name="fleet",
+            name=FLEET,
         )
 
     def _ledger(self) -> Path:

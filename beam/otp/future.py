@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import pykka
 
-from beam.errors import BeamError, CallTimeout, DeadlineExpired, Exited, Refused
+from beam.errors import CallTimeout, DeadlineExpired, Exited
+from beam.otp.answer import received
 from beam.otp.clock import deadline_after
 from beam.otp.context import here, warn_if_on_loop
 from beam.otp.control import NOTHING, node_of
@@ -380,24 +381,3 @@ def _awaited(source: pykka.Future[Any]) -> Generator[Any, None, Any]:
     if isinstance(source, Future):
         return source.__await__()
     return asyncio.to_thread(source.get).__await__()
-
-
-def received(error: BaseException, callee: Control | None) -> BaseException:
-    """Return `error` as the caller is to see it: a copy of its own, which says who sent it.
-
-    Two callers must not share one traceback; and G7 asks, of a `Refused` that leaves a handler,
-    whether this process raised it or got it as an answer. An exception that a user put into a
-    future is raised as it is, as Pykka does.
-    """
-    if not isinstance(error, BeamError):
-        return error
-    kind = type(error)
-    copy = kind.__new__(kind, *error.args)
-    copy.args = error.args
-    copy.__dict__.update(error.__dict__)
-    copy.__cause__ = error.__cause__
-    copy.__suppress_context__ = True
-    copy.__traceback__ = error.__traceback__
-    if callee is not None and isinstance(copy, Refused) and copy.process is None:
-        copy.process = callee.ref
-    return copy

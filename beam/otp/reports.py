@@ -23,6 +23,7 @@ __all__ = ["CrashReport", "progress", "report", "shown"]
 
 _log: Any = structlog.get_logger("beam.otp")
 
+
 def report(level: str, event: str, **fields: Any) -> None:
     """Emit one event; `level` is the name of a log method.
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from beam.errors import AlreadyStarted, CallTimeout, Exited, InvalidInput, NotAProcess, StartError
+from beam.otp.answer import received
 from beam.otp.clock import deadline_after
 from beam.otp.context import current_node, here, warn_if_on_loop
 from beam.otp.control import NOTHING, Control, Life
-from beam.otp.future import Future, received
+from beam.otp.future import Future
 from beam.otp.interrupt import hold
 from beam.otp.mail import Init
 from beam.otp.node import check_name

@@ -1,12 +1,12 @@
 """A supervision tree as data, which prints as text.
 
-    >>> from beam.otp import Server, Supervisor, child
-    >>> class Leaf(Server):
-    ...     pass
-    >>> with Supervisor.start([child(Leaf, id=n) for n in range(2)], name="trunk") as tree:
-    ...     branch = branch_of("trunk", tree)
-    >>> [(one.id, one.kind) for one in branch.children]
-    [(0, 'worker'), (1, 'worker')]
+>>> from beam.otp import Server, Supervisor, child
+>>> class Leaf(Server):
+...     pass
+>>> with Supervisor.start([child(Leaf, id=n) for n in range(2)], name="trunk") as tree:
+...     branch = branch_of("trunk", tree)
+>>> [(one.id, one.kind) for one in branch.children]
+[(0, 'worker'), (1, 'worker')]
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ class Delivery:
 
     # Questions
 
-    def ask(self, session_id: str, message: Any, timeout: float = PATIENCE) -> Any:
+    def ask(self, session_id: str, message: Any, timeout: float) -> Any:
         """Call a session's process, and wait for it if it is being restarted.
 
         Raises:

@@ -239,7 +239,7 @@ class SessionHandle:
 
     def _ask(self, name: str, message: Any) -> Any:
         with self._blocking(name):
-            return self._commons.delivery.ask(self.id, message)
+            return self._commons.delivery.ask(self.id, message, PATIENCE)
 
     def _blocking(self, name: str) -> AbstractContextManager[None]:
         return blocking_form(f"SessionHandle.{name}()", f"session.aio.{name}(...)")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from beam.errors import CallTimeout, SessionRestarting
 from beam.otp import Future
-from beam.otp.future import received
+from beam.otp.answer import received
 
 if TYPE_CHECKING:
     from collections.abc import Generator

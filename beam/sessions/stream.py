@@ -164,7 +164,7 @@ class MessageStream:
 
     def __next__(self) -> Message:
         while not self._ready:
-            if self._over:
+            if self._is_over():
                 raise self._end or StopIteration
             batch = self._feed.next_batch(self._ended())
             with blocking_form("MessageStream.__next__()", "anext(stream)"), time_is_up():
@@ -174,7 +174,7 @@ class MessageStream:
 
     async def __anext__(self) -> Message:
         while not self._ready:
-            if self._over:
+            if self._is_over():
                 raise self._end or StopAsyncIteration
             batch = self._feed.next_batch(self._ended())
             with time_is_up():
@@ -185,20 +185,20 @@ class MessageStream:
     def _ended(self) -> Future[Any] | None:
         return None if self.run.done else self.run
 
+    def _is_over(self) -> bool:
+        """Say whether nothing more comes: the end was read, or there is none to be read."""
+        if not self._over and self.run.done:
+            error = self.run.error()
+            refused = isinstance(error, Refused) and not isinstance(error, RunFailed)
+            if refused or self.run.session.fleet_ended is not None:
+                self._over, self._end = True, error
+        return self._over
+
     def _take(self, batch: Batch) -> None:
-        """Take what has come, and see whether it was the end."""
-        events = self._feed.take(batch)
-        for event in events:
+        """Take what has come of the run."""
+        for event in self._feed.take(batch):
             if event.run_id == self.run.run_id:
                 self._take_event(event)
-        if not events and not self._over and self.run.done and not self._end_is_in_log():
-            self._over, self._end = True, self.run.error()
-
-    def _end_is_in_log(self) -> bool:
-        """Say whether the run's end is to be read: it was taken, and there is a log to read."""
-        error = self.run.error()
-        taken = not isinstance(error, Refused) or isinstance(error, RunFailed)
-        return taken and self.run.session.fleet_ended is None
 
     def _take_event(self, event: Event) -> None:
         if event.type == "message":

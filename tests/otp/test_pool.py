@@ -65,7 +65,7 @@ def test_the_pool_grows_while_workers_wait_in_calls(node: Node) -> None:
     silent = Echo.start()
     askers = [Echo.start() for _ in range(waiting)]
     calls = [asker.ask(("call", silent, "never"), block=False, timeout=None) for asker in askers]
-    eventually(lambda: len(silent.control.deferred or ()) == waiting)
+    eventually(lambda: f"{waiting} waiting" in repr(node.scheduler))
     assert workers(node) >= waiting
     assert Echo.start().ask("alive", timeout=SOON) == "alive"
     exit(silent, "gone")
@@ -82,7 +82,7 @@ def test_the_pool_shrinks_when_there_is_nothing_to_do(
     askers = [Echo.start() for _ in range(20)]
     for asker in askers:
         asker.ask(("call", silent, "never"), block=False, timeout=None)
-    eventually(lambda: len(silent.control.deferred or ()) == 20)
+    eventually(lambda: "20 waiting" in repr(node.scheduler))
     exit(silent, "gone")
     eventually(lambda: workers(node) == 0)
     assert Echo.start().ask("alive", timeout=SOON) == "alive"
@@ -92,7 +92,7 @@ def test_the_call_for_which_nobody_would_be_left_fails_with_the_graph(small: Nod
     silent = ThreadEcho.start()
     askers = [Echo.start() for _ in range(4)]
     calls = [askers[at].ask(("call", silent, "never"), block=False) for at in range(3)]
-    eventually(lambda: len(silent.control.deferred or ()) == 3)
+    eventually(lambda: "3 waiting" in repr(small.scheduler))
     with pytest.raises(CallExit) as caught:
         askers[3].ask(("call", silent, "never"), timeout=SOON)
     exhausted = caught.value.reason.exception
@@ -108,7 +108,7 @@ def test_a_handler_may_catch_that_nobody_would_be_left(small: Node) -> None:
     silent = ThreadEcho.start()
     for _ in range(3):
         Echo.start().ask(("call", silent, "never"), block=False)
-    eventually(lambda: len(silent.control.deferred or ()) == 3)
+    eventually(lambda: "3 waiting" in repr(small.scheduler))
     process = Echo.start()
 
     def ask() -> str:
@@ -126,7 +126,7 @@ def test_a_start_for_which_nobody_would_be_left_leaves_nothing(small: Node) -> N
     silent = ThreadEcho.start()
     for _ in range(3):
         Echo.start().ask(("call", silent, "never"), block=False)
-    eventually(lambda: len(silent.control.deferred or ()) == 3)
+    eventually(lambda: "3 waiting" in repr(small.scheduler))
     gate, before = Gate(), len(small.processes())
 
     class Slow(Server):

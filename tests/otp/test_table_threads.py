@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import random
 import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -31,11 +32,21 @@ sets = pytest.mark.parametrize("kind", ["set", "ordered_set"])
 
 
 @pytest.fixture
-def _restless(node: Node) -> Iterator[None]:  # noqa: ARG001
-    """Have threads take turns at every call and return, so that races are met."""
-    threading.setprofile(lambda *_: os.sched_yield())
+def _restless(node: Node) -> Iterator[None]:
+    """Have threads take turns at any line and call, so that races are met."""
+
+    def give_way(*_: Any) -> Any:
+        # Not each time: in lockstep nobody would do two things while another does one.
+        if random.random() < 0.1:
+            os.sched_yield()
+        return give_way
+
+    traced, profiled = threading.gettrace(), threading.getprofile()
+    threading.settrace(give_way)
+    threading.setprofile(give_way)
     yield
-    threading.setprofile(None)
+    threading.settrace(traced)
+    threading.setprofile(profiled)
 
 
 def beside(work: Callable[[], None], *others: Callable[[], Any]) -> None:
@@ -61,7 +72,7 @@ def beside(work: Callable[[], None], *others: Callable[[], Any]) -> None:
 @sets
 def test_no_count_of_many_threads_is_lost(kind: Kind) -> None:
     table = Table.new(kind=kind, access="public")
-    each = scaled(100_000) // THREADS
+    each = scaled(40_000) // THREADS
 
     def count() -> list[int]:
         return [table.update_counter("hits", 1, ("hits", 0)) for _ in range(each)]
@@ -74,7 +85,7 @@ def test_no_count_of_many_threads_is_lost(kind: Kind) -> None:
 @sets
 def test_no_count_of_many_processes_is_lost(kind: Kind) -> None:
     table = Table.new(kind=kind, access="public")
-    each = scaled(20_000) // THREADS
+    each = scaled(10_000) // THREADS
 
     def count() -> None:
         for n in range(each):
@@ -89,7 +100,7 @@ def test_no_count_of_many_processes_is_lost(kind: Kind) -> None:
 @kinds
 def test_of_many_that_insert_a_new_key_one_does(kind: Kind) -> None:
     table = Table.new(kind=kind, access="public")
-    keys = scaled(20_000) // THREADS
+    keys = scaled(8_000) // THREADS
 
     def insert(who: int) -> list[int]:
         return [key for key in range(keys) if table.insert_new((key, who), ((key, "x"), who))]
@@ -102,7 +113,7 @@ def test_of_many_that_insert_a_new_key_one_does(kind: Kind) -> None:
 @kinds
 def test_of_many_that_take_a_row_one_gets_it(kind: Kind) -> None:
     table = Table.new(kind=kind, access="public")
-    keys = scaled(20_000) // THREADS
+    keys = scaled(8_000) // THREADS
     table.insert(*((key, "row") for key in range(keys)))
 
     def take() -> list[Any]:
@@ -116,7 +127,7 @@ def test_of_many_that_take_a_row_one_gets_it(kind: Kind) -> None:
 @kinds
 def test_what_many_threads_write_is_all_there(kind: Kind) -> None:
     table = Table.new(kind=kind, access="public")
-    each = scaled(20_000) // THREADS
+    each = scaled(8_000) // THREADS
 
     def write(who: int) -> None:
         for n in range(each):
@@ -135,7 +146,7 @@ def test_what_many_threads_write_is_all_there(kind: Kind) -> None:
 
 @kinds
 def test_readers_beside_a_writer_see_whole_rows(kind: Kind) -> None:
-    table, rounds = Table.new(kind=kind), scaled(20_000)
+    table, rounds = Table.new(kind=kind), scaled(2_000)
     table.insert(("steady", 0, 0))
 
     def write() -> None:
@@ -161,7 +172,7 @@ def test_readers_beside_a_writer_see_whole_rows(kind: Kind) -> None:
 
 @pytest.mark.parametrize("walked", [False, True])
 def test_the_rows_of_one_insert_come_to_a_set_all_at_once(walked: bool) -> None:
-    table, rounds = Table.new(), scaled(20_000)
+    table, rounds = Table.new(), scaled(8_000)
     table.insert(("a", 0), ("b", 0))
     if walked:
         table.fix()
@@ -179,7 +190,7 @@ def test_the_rows_of_one_insert_come_to_a_set_all_at_once(walked: bool) -> None:
 
 @kinds
 def test_a_walk_beside_writers_visits_what_stays_exactly_once(kind: Kind) -> None:
-    table, size = Table.new(kind=kind, access="public"), scaled(4_000)
+    table, size = Table.new(kind=kind, access="public"), scaled(2_000)
     table.insert(*((key, 0) for key in range(size)))
     turn = iter(range(10**9))
 
@@ -212,7 +223,7 @@ def test_a_walk_beside_writers_visits_what_stays_exactly_once(kind: Kind) -> Non
 
 
 def test_as_many_releases_as_fixes_release_a_table() -> None:
-    table, rounds = Table.new(), scaled(20_000)
+    table, rounds = Table.new(), scaled(4_000)
 
     def fix_and_release() -> None:
         for _ in range(rounds):
@@ -221,20 +232,23 @@ def test_as_many_releases_as_fixes_release_a_table() -> None:
 
     at_once(*[fix_and_release] * THREADS)
     assert not table.info()["fixed"]
+    by(Echo.start(), table.fix)
+    table.release()
+    assert table.info()["fixed"]
 
 
 # Ends
 
 
 def test_of_many_that_drop_a_table_one_does() -> None:
-    for _ in range(scaled(2_000)):
+    for _ in range(scaled(1_000)):
         table = Table.new(access="public")
         outcomes = Counter(at_once(*[functools.partial(outcome, table.drop)] * THREADS))
         assert outcomes == {None: 1, "no_table": THREADS - 1}
 
 
 def test_readers_of_a_table_that_goes_read_it_or_are_refused() -> None:
-    for _ in range(scaled(1_000)):
+    for _ in range(scaled(400)):
         owner = Echo.start()
         table = made_by(owner, ("a", 1))
 
@@ -248,7 +262,7 @@ def test_readers_of_a_table_that_goes_read_it_or_are_refused() -> None:
 
 @pytest.mark.parametrize("who", ["owner first", "heir first", "both"])
 def test_a_table_never_outlives_both_its_owner_and_its_heir(who: str, node: Node) -> None:
-    for _ in range(scaled(2_000)):
+    for _ in range(scaled(1_000)):
         owner, heir = Echo.start(), Echo.start()
         table = made_by(owner, name="t", heir=heir, named=True)
         match who:
@@ -265,7 +279,7 @@ def test_a_table_never_outlives_both_its_owner_and_its_heir(who: str, node: Node
 
 
 def test_what_is_given_to_a_dying_process_stays_or_goes_but_is_not_lost(node: Node) -> None:
-    for _ in range(scaled(1_000)):
+    for _ in range(scaled(400)):
         giver, taker = ThreadEcho.start(), Echo.start()
         tables = [made_by(giver, name=n, named=True) for n in range(20)]
 
@@ -281,7 +295,7 @@ def test_what_is_given_to_a_dying_process_stays_or_goes_but_is_not_lost(node: No
 
 
 def test_tables_may_be_dropped_while_their_owner_dies(node: Node) -> None:
-    for _ in range(scaled(1_000)):
+    for _ in range(scaled(400)):
         owner = Echo.start()
         tables = [made_by(owner, name=n, named=True, access="public") for n in range(20)]
 
@@ -322,7 +336,7 @@ def test_a_table_handed_round_always_has_the_owner_who_was_told_last() -> None:
 
 def test_names_are_taken_by_one_of_many(node: Node) -> None:
     processes = [ThreadEcho.start() for _ in range(THREADS)]
-    for _ in range(scaled(2_000)):
+    for _ in range(scaled(1_000)):
         made = at_once(
             *(
                 functools.partial(by, process, outcome, Table.new, "t", named=True)
@@ -335,7 +349,7 @@ def test_names_are_taken_by_one_of_many(node: Node) -> None:
 
 
 def test_an_owner_may_die_while_it_makes_tables(node: Node) -> None:
-    for _ in range(scaled(1_000)):
+    for _ in range(scaled(400)):
         owner = ThreadEcho.start()
         made: list[Table] = []
 

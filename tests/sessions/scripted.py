@@ -19,7 +19,18 @@ from beam.backends.effects import (
     RunTool,
 )
 from beam.model.messages import ErrorMessage, Message, ResultMessage
-from beam.otp import Backoff, Down, Exit, Mailbox, Restarts, Server, exit, monitor
+from beam.otp import (
+    Backoff,
+    Down,
+    Exit,
+    Future,
+    Mailbox,
+    Restarts,
+    Server,
+    exit,
+    monitor,
+)
+from beam.sessions.delivery import named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,10 +57,6 @@ class Connection(Server):
     def init(self, agent: Agent) -> None:
         self._agent = agent
         agent.connection = self.actor_ref
-        gate = agent.backend.gate
-        if gate is not None:
-            agent.backend.at_gate.set()
-            gate.wait(PATIENCE)
         if agent.backend.ready:
             agent.ready()
 
@@ -157,7 +164,7 @@ class Scripted(Backend):
         self.agents: queue.SimpleQueue[Agent] = queue.SimpleQueue()
         self.states: list[str] = []
         self.refusals: deque[BaseException] = deque()
-        self.gate: threading.Event | None = None
+        self.gate: Future[None] | None = None
         self.at_gate = threading.Event()
 
     @property
@@ -169,6 +176,9 @@ class Scripted(Backend):
 
     def connect(self, name: str, opening: Opening) -> Ref[Any]:
         self.states.append(opening.session.control.actor.state.__name__)
+        if self.gate is not None:
+            self.at_gate.set()
+            self.gate.get(timeout=PATIENCE)
         if self.refusals:
             raise self.refusals.popleft()
         agent = Agent(self, opening)
@@ -194,9 +204,8 @@ def fleet_of(backend: Backend, store: Any = None, **options: Any) -> Fleet:
 
 
 def kill(fleet: Fleet, name: Any, reason: Any = "kill") -> None:
-    """Kill the process of this name, and wait until it is dead."""
-    process = fleet.whereis(name)
-    assert process is not None, name
+    """Kill the process of this name, once it is there, and wait until it is dead."""
+    process = named(fleet.node, name)
     end(fleet.node, process, lambda: exit(process, reason))
 
 

@@ -52,7 +52,12 @@ def test_each_run_is_told_the_conversation_before_it(fleets):
     for prompt in ("one", "two", "three"):
         session.query(prompt).get(timeout=PATIENCE)
     assert asked[0] == []
-    assert asked[2] == [("user", "one"), ("assistant", "ONE"), ("user", "two"), ("assistant", "TWO")]
+    assert asked[2] == [
+        ("user", "one"),
+        ("assistant", "ONE"),
+        ("user", "two"),
+        ("assistant", "TWO"),
+    ]
 
 
 def test_what_is_asked_before_the_agent_is_ready_waits_for_it(fleets):

@@ -1,4 +1,4 @@
-"""`beam.sessions.recovery`: a session's process is killed, in whatever state, and nothing is lost."""
+"""`beam.sessions.recovery`: a session's process is killed, in any state, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from beam.backends.backend import PermissionAnswer, Query
 from beam.errors import Interrupted, RunFailed
-from beam.otp import exit
+from beam.otp import Future, exit
 from tests.sessions.scripted import (
+    NOT_NOW,
     PATIENCE,
     Scripted,
     failure,
@@ -36,7 +37,7 @@ def back(session):
 
 def test_a_session_killed_while_it_connects_connects_again(fleets, store):
     backend = Scripted(shout)
-    backend.gate = threading.Event()
+    backend.gate = Future()
     fleet = fleets(backend, store)
     session = fleet.start_session(session_id="here")
     assert backend.at_gate.wait(PATIENCE)
@@ -171,12 +172,12 @@ def test_faults_that_an_experiment_injects_use_up_no_retries(fleet, backend):
 
 def test_a_fault_that_has_shown_excuses_no_later_crash(fleet, backend):
     session = fleet.start_session()
+    backend.agent()
     journal = fleet.journal()
     journal.append_wait([journal.event("fault_injected", session.id, fault="kill")])
     kill(fleet, session.id)
     back(session)
     run = session.query("hello", on_crash="retry", retries=0)
-    backend.agent()
     backend.agent().hear(Query)
     kill(fleet, session.id)
     assert failure(run).reason == "retries_exhausted"
@@ -234,8 +235,6 @@ def test_a_pending_permission_survives_the_session_that_asked(fleet, backend):
 def test_a_session_killed_in_the_error_state_connects_again(fleets, store):
     backend = Scripted(shout)
     fleet = fleets(backend, store)
-    from tests.sessions.scripted import NOT_NOW
-
     session = fleet.start_session(backoff=NOT_NOW)
     backend.agent().end()
     wait_for(session, "state_changed")
@@ -269,7 +268,6 @@ def test_what_a_dying_process_has_handed_to_the_log_counts(fleets, tmp_path):
     waiting = session.submit("again")
     assert held.wait(PATIENCE)
     session.info()
-    agent.hear  # noqa: B018 - nothing is heard: its start is not in the log yet
     kill(fleet, session.id)
     go_on.set()
     listener.cancel()
@@ -366,5 +364,5 @@ def test_a_permission_of_a_process_that_was_killed_is_answered_to_nobody(fleet, 
     wait_for(session, "permission_resolved")
     agent.permission(query, "p-1")
     assert isinstance(agent.hear(), PermissionAnswer)
-    requests = [event.data["request_id"] for event in session.history(types=["permission_requested"])]
-    assert len(set(requests)) == 2
+    requests = session.history(types=["permission_requested"])
+    assert len({event.data["request_id"] for event in requests}) == 2
