@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 import time
@@ -28,8 +29,9 @@ from beam.fleet import Fleet
 from beam.otp import Backoff, Restarts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
+    from beam.backends.backend import Backend
     from beam.chaos import Kills
     from beam.cli.job import TaskState
     from beam.cli.tasks import Task
@@ -104,33 +106,40 @@ def run(
     kills = parse_chaos(chaos) if chaos is not None else None
     todo = _read(tasks)
     chosen = choose_backends(_split(backend), config)
-    output = Output(out)
+    _check_backends(todo, chosen.backends)
+    output = Output(out, beside=[store] if tasks == "-" else [store, Path(tasks)])
     terms = Terms(sessions, route, retries, timeout, drain, chosen.tools)
     _configure_logging("debug" if verbose else "critical")
     budget = Restarts(1_000_000, per=1.0) if kills is not None else Restarts(10, per=60.0)
-    with Fleet(
-        store,
-        backends=chosen.backends,
-        session_budget=budget,
-        session_backoff=Backoff(0.01, 5.0, jitter=0.2),
-    ) as fleet:
+    with (
+        _draining() as interrupts,
+        Fleet(
+            store,
+            backends=chosen.backends,
+            session_budget=budget,
+            session_backoff=Backoff(0.01, 5.0, jitter=0.2),
+        ) as fleet,
+    ):
         strike = _saboteur(fleet, kills) if kills is not None else None
         runner = Runner(fleet, list(chosen.backends), terms, output, strike)
-        return _work(runner, todo, output)
+        return _work(runner, todo, output, interrupts)
 
 
-def _work(runner: Runner, todo: list[Task], output: Output) -> int:
+def _work(runner: Runner, todo: list[Task], output: Output, interrupts: _Interrupts) -> int:
+    interrupts.stop = runner.stop
     try:
+        if interrupts.caught:
+            raise KeyboardInterrupt
         done = runner.accept(todo)
         if done:
             _tell(f"{done} of {len(todo)} tasks had ended before")
         view = view_of(runner, time.monotonic)
-        with _draining(runner) as caught, view:
+        with view:
             runner.run(view.look)
     finally:
         output.close()
-    if caught and runner.left:
-        return 128 + caught[0]
+    if runner.count("open"):
+        return 128 + interrupts.caught[0]
     return 1 if any(runner.job.tasks[task.id].status == "failed" for task in todo) else 0
 
 
@@ -146,31 +155,59 @@ def _saboteur(fleet: Fleet, kills: Kills) -> Callable[[TaskState], None]:
     return strike
 
 
-@contextmanager
-def _draining(runner: Runner) -> Iterator[list[int]]:
-    """Let SIGINT and SIGTERM end the work in order; a second one ends it at once."""
-    caught: list[int] = []
+class _Interrupts:
+    """The signals that asked for an end, and what the first of them calls."""
 
-    def drain(number: int, _frame: Any) -> None:
-        caught.append(number)
-        runner.stop()
-        if len(caught) > 1:
+    def __init__(self) -> None:
+        self.caught: list[int] = []
+        self.stop: Callable[[], None] | None = None
+
+    def take(self, number: int, _frame: Any) -> None:
+        """Stop in order at the first, at once at the second.
+
+        A third changes nothing: the fleet is being closed, and its agents with it.
+        """
+        self.caught.append(number)
+        if len(self.caught) == 1 and self.stop is not None:
+            self.stop()
+        elif len(self.caught) == 2:
             raise KeyboardInterrupt
 
-    before = {one: signal.signal(one, drain) for one in (signal.SIGINT, signal.SIGTERM)}
+
+@contextmanager
+def _draining() -> Iterator[_Interrupts]:
+    """Let SIGINT and SIGTERM end the work in order, until the fleet is closed."""
+    interrupts = _Interrupts()
+    before = {one: signal.signal(one, interrupts.take) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield caught
+        yield interrupts
+    except KeyboardInterrupt:
+        raise SystemExit(128 + interrupts.caught[0]) from None
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
 
 
+def _check_backends(todo: list[Task], known: Mapping[str, Backend]) -> None:
+    names = ", ".join(known)
+    for task in todo:
+        if task.backend is not None and task.backend not in known:
+            raise InvalidInput(f"task {task.id}: backend", task.backend, f"one of {names}")
+
+
 def _read(source: str) -> list[Task]:
     try:
-        text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
+        text = _stdin() if source == "-" else Path(source).read_bytes()
+        # Only at newlines: JSON may have the other separators of Unicode in its texts.
+        return read_tasks(text.decode("utf-8-sig").split("\n"))
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInput("TASKS", source, f"a file of tasks, or - ({error})") from error
-    return read_tasks(text.splitlines())
+
+
+def _stdin() -> bytes:
+    if sys.stdin is None:
+        raise InvalidInput("TASKS", "-", "tasks on stdin, which is closed")
+    return sys.stdin.buffer.read()
 
 
 def _split(backends: str) -> list[str]:
@@ -205,7 +242,8 @@ def _configure_logging(level: str) -> None:
             structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # The stderr of the moment: while the table is shown, that prints above it.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
 
@@ -248,8 +286,9 @@ def _line(text: str) -> None:
 
 
 def _tell(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
 
 
 @app.command

@@ -130,8 +130,8 @@ def _load(where: str, path: str) -> Callable[..., Any]:
         sys.path.insert(0, str(Path.cwd()))
     try:
         found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise InvalidInput(where, path, f"a function that can be imported ({error})") from error
+    except Exception as error:
+        raise InvalidInput(where, path, f"a function that can be imported ({error!r})") from error
     if not callable(found):
         raise InvalidInput(where, path, "a function")
     loaded: Callable[..., Any] = found

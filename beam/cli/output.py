@@ -6,6 +6,7 @@ file that holds lines of something else is refused and not touched.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from typing import IO, TYPE_CHECKING, Any
@@ -25,17 +26,40 @@ class Output:
     """The file, open for appending.
 
     Args:
-        path: where it is; `None` writes nothing.
+        path: where it is; `None` writes nothing. A link is followed: the file behind it is written.
+        beside: files that it must not be, for they would be lost.
 
     Raises:
         InvalidInput: the file cannot be written, or holds lines that no `beam run` has written.
     """
 
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
+    def __init__(self, path: Path | None, beside: Iterable[Path] = ()) -> None:
+        self._path = path.resolve() if path is not None else None
+        self._refuse_others(beside)
         self._file: IO[str] | None = None
         self._written: set[str] = set()
         self.kept = self._read() if path is not None else []
+
+    def _refuse_others(self, beside: Iterable[Path]) -> None:
+        """Refuse what a file of its own cannot replace: a device, a folder, another's file."""
+        path = self._path
+        if path is None:
+            return
+        if path in {one.resolve() for one in beside}:
+            raise InvalidInput("--out", str(path), "a file of its own, not the tasks or the store")
+        if path.exists() and not path.is_file():
+            raise InvalidInput("--out", str(path), "a regular file, or none yet")
+        try:
+            # As `open` will do it: the file is written anew beside the old one.
+            fresh = self._fresh(path)
+            fresh.touch()
+            fresh.unlink()
+        except OSError as error:
+            raise InvalidInput("--out", str(path), f"a file to write ({error})") from error
+
+    @staticmethod
+    def _fresh(path: Path) -> Path:
+        return path.with_name(f"{path.name}.new")
 
     def _read(self) -> list[dict[str, Any]]:
         """Return the whole lines that are there; what follows the last newline is torn."""
@@ -79,9 +103,10 @@ class Output:
             return 0
         by_id = {state.task.id: state for state in ended}
         order = list(dict.fromkeys([line["id"] for line in self.kept if line["id"] in by_id]))
-        missing = [task_id for task_id in by_id if task_id not in set(order)]
+        there = set(order)
+        missing = [task_id for task_id in by_id if task_id not in there]
         lines = [_text(by_id[task_id]) for task_id in (*order, *missing)]
-        fresh = self._path.with_name(f"{self._path.name}.new")
+        fresh = self._fresh(self._path)
         try:
             with fresh.open("w", encoding="utf-8") as file:
                 file.writelines(lines)
@@ -95,17 +120,26 @@ class Output:
         return len(missing)
 
     def write(self, state: TaskState) -> None:
-        """Append the line of a task that has ended, once."""
+        """Append the line of a task that has ended, once.
+
+        Raises:
+            InvalidInput: there is no room for it. The log has it: the next run writes it.
+        """
         if self._file is None or state.task.id in self._written:
             return
         self._written.add(state.task.id)
-        self._file.write(_text(state))
-        self._file.flush()
+        try:
+            self._file.write(_text(state))
+            self._file.flush()
+        except OSError as error:
+            raise InvalidInput("--out", str(self._path), f"a file to write ({error})") from error
 
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
-            self._file.close()
+            # What is left in the buffer after a write that failed is in the log.
+            with contextlib.suppress(OSError):
+                self._file.close()
             self._file = None
 
 

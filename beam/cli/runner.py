@@ -110,6 +110,7 @@ class Runner:
         self._busy: dict[str, _Slot] = {}
         self._failures: dict[str, int] = defaultdict(int)
         self._last_backend: dict[str, str] = {}
+        self._last_reason: dict[str, str] = {}
         self._wanted: set[str] = set()
         self._stopping = threading.Event()
 
@@ -191,9 +192,9 @@ class Runner:
         """How many of the tasks have not ended, or have a run that has not."""
         return len(self._pending) + len(self._busy)
 
-    def open_tasks(self) -> int:
-        """Return how many of the tasks have no end in the log."""
-        return sum(self.job.tasks[one].status == "open" for one in self._wanted)
+    def count(self, status: str) -> int:
+        """Return how many of the tasks are `open`, `answered` or `failed`, by the log."""
+        return sum(self.job.tasks[one].status == status for one in self._wanted)
 
     # The loop
 
@@ -314,19 +315,20 @@ class Runner:
 
     def _not_done(self, state: TaskState, error: BaseException) -> None:
         """Try a task again whose run has failed, or give it up."""
-        if self._stopping.is_set():
-            return
         reason = getattr(error, "reason", repr(error))
         self._failures[state.task.id] += 1
         of_fleet = self._failures[state.task.id] <= FLEET_FAILURES
         again = state.charged <= self._terms.retries and reason != "retries_exhausted" and of_fleet
+        facts = getattr(error, "facts", {})
+        detail = facts.get("detail") or facts.get("cause")
+        said = f"{reason}: {detail}" if detail else str(reason)
         if again and self._worth_it(error):
+            self._last_reason[state.task.id] = said
             self._pending.append(state)
             return
-        detail = getattr(error, "facts", {}).get("detail") or getattr(error, "facts", {}).get(
-            "cause"
-        )
-        said = f"{reason}: {detail}" if detail else str(reason)
+        before = self._last_reason.get(state.task.id, said)
+        if reason == "no_backend_available" and before != said:
+            said = f"{said} (before: {before})"
         failed = self._journal.event("task_failed", FLEET, task_id=state.task.id, reason=said)
         self._journal.append_wait([failed], timeout=60.0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import TYPE_CHECKING, Protocol
 
@@ -49,18 +50,24 @@ class View(Protocol):
 def view_of(runner: Runner, now: Callable[[], float]) -> View:
     """Return the view that fits stderr: a table on a terminal, lines elsewhere."""
     console = Console(stderr=True)
-    return _Table(runner, now, console) if console.is_terminal else _Lines(runner, now)
+    terminal = console.is_terminal and not console.is_dumb_terminal
+    return _Table(runner, now, console) if terminal else _Lines(runner, now)
 
 
 def summary(runner: Runner, seconds: float) -> str:
     """Return one line on how the work stands."""
     job = runner.job
     return (
-        f"tasks {runner.total}, answered {job.answered}, failed {job.failed}, "
-        f"left {runner.open_tasks()}, "
+        f"tasks {runner.total}, answered {runner.count('answered')}, "
+        f"failed {runner.count('failed')}, left {runner.count('open')}, "
         f"at work {sum(task is not None for _, _, task in runner.at_work)}, "
         f"restarts {job.restarts}, retries {job.retries}, {seconds:.1f} s"
     )
+
+
+def plain(text: str) -> Text:
+    """Return a text that is shown as it is: no markup, and nothing that moves the cursor."""
+    return Text("".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text))
 
 
 class _Lines:
@@ -88,8 +95,10 @@ class _Lines:
 
     def _say(self) -> None:
         self._last = self._now()
-        sys.stderr.write(f"{summary(self._runner, self._last - self._began)}\n")
-        sys.stderr.flush()
+        # Whoever read the lines may have gone; the work goes on.
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(f"{summary(self._runner, self._last - self._began)}\n")
+            sys.stderr.flush()
 
 
 class _Table:
@@ -97,7 +106,9 @@ class _Table:
         self._runner = runner
         self._now = now
         self._began = now()
-        self._live = Live(console=console, auto_refresh=False, transient=False)
+        # What functions print goes where stdout goes, if that is not this terminal.
+        redirect = sys.stdout is not None and sys.stdout.isatty()
+        self._live = Live(console=console, auto_refresh=False, redirect_stdout=redirect)
         self._last = 0.0
 
     def __enter__(self) -> Self:
@@ -126,7 +137,7 @@ class _Table:
             table.add_column(heading, no_wrap=True)
         rows = self._runner.rows()
         for row in rows[:ROWS]:
-            table.add_row(*row)
+            table.add_row(*map(plain, row))
         more = [Text(f"and {len(rows) - ROWS} more sessions")] if len(rows) > ROWS else []
         line = Text(summary(self._runner, self._last - self._began), style="bold")
         self._live.update(Group(line, table, *more), refresh=True)

@@ -19,7 +19,7 @@ from beam.otp import (
     unlink,
     whereis,
 )
-from tests.otp.actors import KINDS, SOON, Echo, at_once, death_of
+from tests.otp.actors import KINDS, SOON, Echo, at_once, death_of, eventually
 from tests.volume import scaled
 
 pytestmark = pytest.mark.usefixtures("node")
@@ -164,5 +164,5 @@ def test_g5_processes_that_kill_each_other_at_once_all_die(node: Node) -> None:
         one, other = Echo.start(), Echo.start()
         one.ask(("do", lambda other=other: link(other)))
         at_once(lambda one=one: exit(one, "a"), lambda other=other: exit(other, "b"))
-        assert node.processes() == []
+        eventually(lambda: node.processes() == [])
         assert {one.exit_reason, other.exit_reason} <= {"a", "b"}
