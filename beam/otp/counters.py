@@ -13,8 +13,7 @@ or none.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard, cast
 
 from beam.errors import InvalidInput, TableRefused
 
@@ -31,8 +30,7 @@ _STEPS_EXPECTED = (
 _CHANGES_EXPECTED = "(position, value), or a list of these"
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One addition to one element; `threshold` is `None` where there is none."""
 
     position: int

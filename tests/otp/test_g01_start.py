@@ -416,7 +416,7 @@ def test_g1_a_hundred_thousand_processes_live_and_answer(node: Node) -> None:
     assert [answer.get(timeout=SOON) for answer in answers] == list(range(count))
     for process in processes:
         exit(process, "kill")
-    assert node.processes() == []
+    eventually(lambda: node.processes() == [])
 
 
 def test_g1_link_in_init_holds_for_the_process_that_starts() -> None:

@@ -253,15 +253,19 @@ class LinksAgainstTheModel(RuleBasedStateMachine):
             self.world.die(one, "normal")
 
     @invariant()
-    def the_living_and_the_reasons_of_the_dead_are_the_same(self) -> None:
+    def all_that_can_be_seen_is_the_same(self) -> None:
+        self._the_living_and_the_reasons_of_the_dead()  # First: it waits for those that end.
+        self._links_and_names()
+        self._mail()
+
+    def _the_living_and_the_reasons_of_the_dead(self) -> None:
         for ref, process in zip(self.refs, self.world.processes, strict=True):
             if not process.alive:
                 eventually(lambda ref=ref: not ref.is_alive())
             assert ref.is_alive() is process.alive
             assert ref.exit_reason == process.reason
 
-    @invariant()
-    def links_and_names_are_the_same(self) -> None:
+    def _links_and_names(self) -> None:
         for ref, process in zip(self.refs, self.world.processes, strict=True):
             linked = {each.ref for each in ref.control.links or ()}
             assert linked == {self.refs[peer] for peer in process.links}
@@ -270,8 +274,7 @@ class LinksAgainstTheModel(RuleBasedStateMachine):
             with self.node.entered():
                 assert whereis(name) == (None if holder is None else self.refs[holder])
 
-    @invariant()
-    def the_mail_is_the_same(self) -> None:
+    def _mail(self) -> None:
         for ref, process in zip(self.refs, self.world.processes, strict=True):
             if process.alive:
                 told = Counter(map(self._seen, ref.ask("told", timeout=SOON)))

@@ -1,4 +1,4 @@
-"""`beam.sessions.options`: what a session may be started with; everything else is refused by name."""
+"""`beam.sessions.options`: what a session may be started with; all else is refused by name."""
 
 from __future__ import annotations
 
