@@ -27,6 +27,7 @@ from beam.cli.view import view_of
 from beam.errors import BeamError, InvalidInput, StoreError
 from beam.fleet import Fleet
 from beam.otp import Backoff, Restarts
+from beam.sessions.options import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -137,8 +138,9 @@ def _work(runner: Runner, todo: list[Task], output: Output, interrupts: _Interru
         with view:
             runner.run(view.look)
     finally:
+        interrupts.closing = True
         output.close()
-    if runner.count("open"):
+    if interrupts.caught and runner.count("open"):
         return 128 + interrupts.caught[0]
     return 1 if any(runner.job.tasks[task.id].status == "failed" for task in todo) else 0
 
@@ -161,13 +163,16 @@ class _Interrupts:
     def __init__(self) -> None:
         self.caught: list[int] = []
         self.stop: Callable[[], None] | None = None
+        self.closing = False
 
     def take(self, number: int, _frame: Any) -> None:
         """Stop in order at the first, at once at the second.
 
-        A third changes nothing: the fleet is being closed, and its agents with it.
+        None cuts short the closing of the fleet, which ends its agents.
         """
         self.caught.append(number)
+        if self.closing:
+            return
         if len(self.caught) == 1 and self.stop is not None:
             self.stop()
         elif len(self.caught) == 2:
@@ -227,8 +232,8 @@ def _split(backends: str) -> list[str]:
 def _check_numbers(**numbers: float) -> None:
     least = {"sessions": 1, "retries": 0, "timeout": 0.001, "drain": 0}
     for name, value in numbers.items():
-        if not value >= least[name]:
-            raise InvalidInput(f"--{name}", value, f"{least[name]} or more")
+        if not least[name] <= value < LONGEST:
+            raise InvalidInput(f"--{name}", value, f"{least[name]} or more, below {LONGEST:.0e}")
 
 
 def _configure_logging(level: str) -> None:

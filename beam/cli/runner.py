@@ -7,6 +7,7 @@ next one finds every answered task answered, and does the rest.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections import defaultdict, deque
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from beam.cli.job import JOB_EVENTS, Job, TaskState
-from beam.errors import InvalidInput, Refused
+from beam.errors import BeamError, InvalidInput, Refused
 from beam.log import replay
 from beam.model.events import FLEET
 from beam.state.journal import event_of
@@ -120,7 +121,7 @@ class Runner:
         """Take the tasks into the log, those that it does not have; return how many it had ended.
 
         Raises:
-            InvalidInput: an id stands in the store for another task, or names an unknown backend.
+            InvalidInput: an id stands in the store for another task.
         """
         self._listener = self._journal.store.on_append(self._news.put)
         until = self._listener.since
@@ -152,9 +153,6 @@ class Runner:
         known = self.job.tasks.get(task.id)
         if known is not None and known.task.prompt != task.prompt:
             raise InvalidInput(task.id, task.prompt[:80], "the prompt that the store has for it")
-        if task.backend is not None and task.backend not in self._backends:
-            names = ", ".join(self._backends)
-            raise InvalidInput(f"task {task.id}: backend", task.backend, f"one of {names}")
 
     @property
     def total(self) -> int:
@@ -306,7 +304,9 @@ class Runner:
         assert state is not None
         error = run.error()
         if slot.session.status() in ("quarantined", "closed"):
-            slot.session.stop()
+            # Its supervisor may be on its way back; the session is over all the same.
+            with contextlib.suppress(BeamError):
+                slot.session.stop()
         else:
             self._idle[slot.backend].append(slot)
         self._fleet.report(slot.backend, error)

@@ -13,7 +13,8 @@ or none.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from beam.errors import InvalidInput, TableRefused
 
@@ -30,7 +31,8 @@ _STEPS_EXPECTED = (
 _CHANGES_EXPECTED = "(position, value), or a list of these"
 
 
-class Step(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Step:
     """One addition to one element; `threshold` is `None` where there is none."""
 
     position: int

@@ -7,6 +7,7 @@ dict.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from beam.errors import InvalidInput, TableRefused
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["BagStorage", "DuplicateBagStorage", "SetStorage"]
 
 G = TypeVar("G")
+B = TypeVar("B", bound="dict[Any, Row] | list[Row]")
 
 
 class _Trail:
@@ -223,7 +225,7 @@ class SetStorage(_Hashed[Row]):
             self._leave(form)
 
 
-class _Bag(_Hashed[G]):
+class _Bag(_Hashed[B]):
     """A kind with several rows for a key."""
 
     __slots__ = ("_size",)
@@ -243,6 +245,18 @@ class _Bag(_Hashed[G]):
 
     def _all(self, spec: MatchSpec | None = None, reverse: bool = False) -> Iterable[Row]:
         return [row for form in self._forms() for row in self._rows(form)]
+
+    def _assign(self, form: Any, rows: list[Row]) -> None:
+        group = self._groups.get(form)
+        self._size += len(rows) - (0 if group is None else len(group))
+        if rows:
+            self._groups[form] = self._group(rows)
+        else:
+            self._leave(form)
+
+    @abstractmethod
+    def _group(self, rows: list[Row]) -> B:
+        """Return the rows of a key as they are kept."""
 
     def _clear(self) -> None:
         super()._clear()
@@ -274,13 +288,8 @@ class BagStorage(_Bag[dict[Any, Row]]):
             group[whole] = row
         self._size += 1
 
-    def _assign(self, form: Any, rows: list[Row]) -> None:
-        group = self._groups.get(form)
-        self._size += len(rows) - (0 if group is None else len(group))
-        if not rows:
-            self._leave(form)
-        else:
-            self._groups[form] = {exact(row): row for row in rows}
+    def _group(self, rows: list[Row]) -> dict[Any, Row]:
+        return {exact(row): row for row in rows}
 
     def _discard(self, form: Any, row: Row) -> None:
         group = self._groups.get(form)
@@ -309,10 +318,5 @@ class DuplicateBagStorage(_Bag[list[Row]]):
             group.append(row)
         self._size += 1
 
-    def _assign(self, form: Any, rows: list[Row]) -> None:
-        group = self._groups.get(form)
-        self._size += len(rows) - (0 if group is None else len(group))
-        if not rows:
-            self._leave(form)
-        else:
-            self._groups[form] = rows
+    def _group(self, rows: list[Row]) -> list[Row]:
+        return rows

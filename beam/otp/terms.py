@@ -13,8 +13,8 @@ The order, lowest first, with what stands for the Erlang type:
 
 1. numbers: `int` and `float`, by value, whatever the type (`1` and `1.0` are equal here);
 2. atoms: `None` first, then booleans and `Atom`s by name (`True` is the atom `true`);
-3. references (processes, tables, monitors): any object with an attribute `__term_order__`, a key
-   (an `int`, a `str` or a tuple of these) that is its own and no other object's;
+3. references (processes, tables, monitors, timers): any object with an attribute `__term_order__`,
+   a key (an `int`, a `str` or a tuple of these) that is its own and no other object's;
 4. tuples, by size, then element by element;
 5. dicts (Erlang's maps), by size, then by their sorted keys, then by the values in that order;
    among the *keys* of dicts an `int` comes before every `float`, and `1` is not `1.0`;

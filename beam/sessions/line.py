@@ -70,10 +70,15 @@ class Line:
         """Note that a run was answered: the backoff starts over."""
         self._failures = 0
 
-    def drop(self, session: Ref[Any], reason: str) -> bool:
+    def drop(self, session: Ref[Any], reason: str, *, counts: bool = True) -> bool:
         """Let go of the connection, and end it if it lives; run by the session's process.
 
         One that does not end in the time that its backend needs is killed (G16).
+
+        Args:
+            session: the session's process.
+            reason: why.
+            counts: whether this end uses up the budget.
 
         Returns:
             Whether the budget allows another.
@@ -82,6 +87,8 @@ class Line:
         if connection is not None and connection.is_alive():
             connection.stop(block=False, reason=("shutdown", reason))
             self._node.send_after(self._backend.ends_within, session, Overdue(connection))
+        if not counts:
+            return True
         reconnects = self._options.reconnects
         self._spent = reconnects.spend(self._spent, self._node.clock.now())
         return not reconnects.exceeded(self._spent)

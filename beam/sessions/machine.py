@@ -241,13 +241,15 @@ class Session(StateMachine):
 
     def _transport_ended(self, reason: str, **facts: Any) -> Any:
         """Let go of the connection; what becomes of the run at work, its caller has said."""
-        may_reconnect = self._line.drop(self.actor_ref, reason)
+        injected = is_injected(self._desk)
+        # What a user or an experiment has ended says nothing against the agent.
+        counts = not injected and reason != "interrupted"
+        may_reconnect = self._line.drop(self.actor_ref, reason, counts=counts)
         session_report("transport_ended", self._id, reason=reason, **facts)
         changed = {"from_state": self.state.__name__, "to_state": "error", "reason": reason}
         news = []
         if self._load.current is not None:
             work, cause = self._load.end(), {"reason": reason, **facts}
-            injected = work.retries is not None and is_injected(self._desk)
             news.append(after_crash(self._desk, self._load, work, cause, injected=injected))
         news.append(self._desk.event("state_changed", **changed))
         if not may_reconnect:

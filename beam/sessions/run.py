@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-from beam.errors import CallTimeout, SessionRestarting
+from beam.errors import CallTimeout, DeadlineExpired, SessionRestarting
 from beam.otp import Future
 from beam.otp.answer import received
+from beam.otp.clock import deadline_after
+from beam.otp.context import blocking_form
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
     from beam.otp import Node
     from beam.otp.control import Control
     from beam.sessions.handle import SessionHandle
 
 __all__ = ["Run"]
+
+
+class Wait(Future[None]):
+    """One caller's wait for a run. A run has many callers, and each a deadline of his own."""
+
+    __slots__ = ("_run",)
+
+    def __init__(self, run: Run, deadline: float | None, granted: float | None) -> None:
+        super().__init__(None, deadline, granted)
+        self._run = run
+        if not run.add_waiter(self.wake):
+            self.wake()
+
+    def home(self, me: Control | None) -> Node:
+        """Return the node of the session's fleet, whose clock rules the wait."""
+        return self._run.session.node
+
+    def wake(self) -> None:
+        """End the wait."""
+        self.settle(None)
 
 
 class Run(Future[Any]):
@@ -55,10 +78,6 @@ class Run(Future[Any]):
     def __repr__(self) -> str:
         return f"<Run {self.run_id} of {self.session.id}: {'ended' if self.done else 'open'}>"
 
-    def home(self, me: Control | None) -> Node:
-        """Return the node of the session's fleet, whose clock rules the wait."""
-        return self.session.node
-
     def interrupt(self) -> None:
         """Cut this run short; return when that is in the log.
 
@@ -74,23 +93,36 @@ class Run(Future[Any]):
         Args:
             timeout: seconds to wait; `None` for as long as was said when the run was submitted.
         """
-        try:
-            return super().get(timeout=timeout)
-        except CallTimeout as late:
-            self._too_late(late)
+        if not self.done:
+            with blocking_form("Run.get()", "run"), self._wait_for(timeout) as wait:
+                wait.get()
+        return self.result()
 
     def __await__(self) -> Generator[Any, None, Any]:
-        try:
-            return (yield from super().__await__())
-        except CallTimeout as late:
-            self._too_late(late)
+        if not self.done:
+            with self._wait_for(None) as wait:
+                yield from wait.__await__()
+        return self.result()
 
     __iter__ = __await__
 
-    def _too_late(self, late: CallTimeout) -> NoReturn:
-        if not self.done and self.session.status() == "restarting":
-            raise SessionRestarting(session_id=self.session.id, run_id=self.run_id) from late
-        raise late
+    @contextmanager
+    def _wait_for(self, timeout: float | None) -> Iterator[Wait]:
+        """Give one caller a wait of its own, and say why if it was too short."""
+        if timeout is None:
+            wait = Wait(self, self.deadline, self.granted)
+        else:
+            wait = Wait(self, deadline_after(self.session.node.clock, timeout), timeout)
+        try:
+            yield wait
+        except DeadlineExpired:
+            raise
+        except CallTimeout as late:
+            if not self.done and self.session.status() == "restarting":
+                raise SessionRestarting(session_id=self.session.id, run_id=self.run_id) from late
+            raise
+        finally:
+            self.remove_waiter(wait.wake)
 
     def error(self) -> BaseException | None:
         """Return the exception that `get` will raise, `None` if it will not or it is not known."""

@@ -149,18 +149,18 @@ class MessageStream:
 
     # Reading
 
-    def __iter__(self) -> Self:
+    def __iter__(self) -> _Reading:
         return self._begin()
 
-    def __aiter__(self) -> Self:
+    def __aiter__(self) -> _Reading:
         return self._begin()
 
-    def _begin(self) -> Self:
+    def _begin(self) -> _Reading:
         if self._iterated:
             raise SessionRefused("receiver_taken", run_id=self.run.run_id)
         self._iterated = True
         self._reader = current_process()
-        return self
+        return _Reading(self)
 
     def __next__(self) -> Message:
         while not self._ready:
@@ -253,6 +253,27 @@ class MessageStream:
         trace: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+
+class _Reading:
+    """The one iterator of a stream."""
+
+    __slots__ = ("_stream",)
+
+    def __init__(self, stream: MessageStream) -> None:
+        self._stream = stream
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Message:
+        return next(self._stream)
+
+    async def __anext__(self) -> Message:
+        return await anext(self._stream)
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ LIMIT = 110.0
 # In the environment of all that a test starts, so that it knows its own from others' beside it.
 MARK = "BEAM_TEST_FOLDER"
 AGENTS = """
-import itertools
+import threading
 
 
 def shout(prompt):
@@ -36,6 +36,10 @@ def moody(prompt, query):
     if query.attempt < 2 and "mood" in prompt:
         raise ValueError("not now")
     return prompt
+
+
+def forever(prompt):
+    threading.Event().wait()
 
 
 def endless(prompt, query):

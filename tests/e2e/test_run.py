@@ -12,6 +12,20 @@ import pytest
 from tests.e2e.command_line import ROOT, CommandLine
 
 SHOUT = "function:my_agents:shout"
+PROGRAM = """
+import json
+import sys
+
+for line in sys.stdin:
+    said = json.loads(line)
+    if said["type"] == "hello":
+        answer = {"type": "ready", "protocol": 1, "name": "echo"}
+    elif said["type"] == "query":
+        answer = {"type": "result", "query_id": said["id"], "content": said["prompt"]}
+    else:
+        continue
+    print(json.dumps(answer), flush=True)
+"""
 
 
 def test_every_task_is_answered_in_one_line(beam: CommandLine) -> None:
@@ -127,6 +141,9 @@ def bad_inputs(folder: Path) -> dict[str, tuple[list[str], str]]:
     twice.write_text('{"id": "a", "prompt": "x"}\n{"id": "a", "prompt": "y"}\n', encoding="utf-8")
     broken = folder / "broken.jsonl"
     broken.write_text("x\n" * 16 + '{"id": 17}\n', encoding="utf-8")
+    stranger = folder / "stranger.jsonl"
+    stranger.write_text('{"id": "a", "prompt": "x", "backend": "nobody"}\n', encoding="utf-8")
+    (folder / "broken_agents.py").write_text("1 / 0\n", encoding="utf-8")
     foreign = folder / "foreign.db"
     foreign.write_text("not a log", encoding="utf-8")
     config = folder / "config.toml"
@@ -146,6 +163,17 @@ def bad_inputs(folder: Path) -> dict[str, tuple[list[str], str]]:
         "a bad number": ([*run, *fine, "--sessions", "0"], "--sessions"),
         "a foreign store": (["run", str(good), "--store", str(foreign), *fine], "foreign.db"),
         "an unknown key": ([*run, "--backend", "a", "--config", str(config)], "thread"),
+        "an unknown backend of a task": (["run", str(stranger), *run[2:], *fine], "nobody"),
+        "a module that fails": ([*run, "--backend", "function:broken_agents:f"], "ZeroDivision"),
+        "an endless timeout": ([*run, *fine, "--timeout", "inf"], "--timeout"),
+        "an output in no folder": ([*run, *fine, "--out", str(folder / "no" / "o")], "--out"),
+        "an output that is a folder": ([*run, *fine, "--out", str(folder)], "--out"),
+        "an output that is a device": ([*run, *fine, "--out", "/dev/null"], "--out"),
+        "an output that is the store": ([*run, *fine, "--out", str(folder / "s.db")], "--out"),
+        "a store in no folder": (
+            ["run", str(good), "--store", str(folder / "no" / "s"), *fine],
+            "no/s",
+        ),
         "an unknown policy": ([*run, *fine, "--route", "best"], "route"),
     }
 
@@ -232,3 +260,15 @@ def test_the_demo_loses_and_duplicates_nothing(beam: CommandLine) -> None:
     assert int(rows["restarts"]) > 0
     assert int(rows["answered"]) == int(rows["tasks"]) >= 200
     assert not beam.programs()
+
+
+def test_agents_that_are_killed_again_and_again_by_an_experiment_use_up_no_budget(
+    beam: CommandLine,
+) -> None:
+    program = beam.folder / "agent.py"
+    program.write_text(PROGRAM, encoding="utf-8")
+    more = ["--chaos", "kill=0.6,seed=5", "--retries", "0", "--sessions", "1"]
+    status, _, err = beam.run(beam.tasks(20), f"command:python {program}", *more)
+    assert status == 0, err
+    assert {line["status"] for line in beam.lines()} == {"answered"}
+    assert set(beam.answers().values()) == {1}

@@ -67,7 +67,7 @@ def body(expression: Any, row: Any = ("a", 2)) -> Any:
 
 def guard(expression: Any, row: Any = ("a", 2)) -> bool:
     """Return whether a guard holds, with `$1` and `$2` bound to a row of two."""
-    return first((("$1", "$2"), [expression], ["yes"]), row) == "yes"
+    return bool(first((("$1", "$2"), [expression], ["yes"]), row) == "yes")
 
 
 @given(patterns, rows)

@@ -72,7 +72,7 @@ def beside(work: Callable[[], None], *others: Callable[[], Any]) -> None:
 @sets
 def test_no_count_of_many_threads_is_lost(kind: Kind) -> None:
     table = Table.new(kind=kind, access="public")
-    each = scaled(40_000) // THREADS
+    each = scaled(100_000) // THREADS
 
     def count() -> list[int]:
         return [table.update_counter("hits", 1, ("hits", 0)) for _ in range(each)]
@@ -85,7 +85,7 @@ def test_no_count_of_many_threads_is_lost(kind: Kind) -> None:
 @sets
 def test_no_count_of_many_processes_is_lost(kind: Kind) -> None:
     table = Table.new(kind=kind, access="public")
-    each = scaled(10_000) // THREADS
+    each = scaled(20_000) // THREADS
 
     def count() -> None:
         for n in range(each):
@@ -100,7 +100,7 @@ def test_no_count_of_many_processes_is_lost(kind: Kind) -> None:
 @kinds
 def test_of_many_that_insert_a_new_key_one_does(kind: Kind) -> None:
     table = Table.new(kind=kind, access="public")
-    keys = scaled(8_000) // THREADS
+    keys = scaled(10_000) // THREADS
 
     def insert(who: int) -> list[int]:
         return [key for key in range(keys) if table.insert_new((key, who), ((key, "x"), who))]
@@ -113,7 +113,7 @@ def test_of_many_that_insert_a_new_key_one_does(kind: Kind) -> None:
 @kinds
 def test_of_many_that_take_a_row_one_gets_it(kind: Kind) -> None:
     table = Table.new(kind=kind, access="public")
-    keys = scaled(8_000) // THREADS
+    keys = scaled(10_000) // THREADS
     table.insert(*((key, "row") for key in range(keys)))
 
     def take() -> list[Any]:
@@ -127,7 +127,7 @@ def test_of_many_that_take_a_row_one_gets_it(kind: Kind) -> None:
 @kinds
 def test_what_many_threads_write_is_all_there(kind: Kind) -> None:
     table = Table.new(kind=kind, access="public")
-    each = scaled(8_000) // THREADS
+    each = scaled(20_000) // THREADS
 
     def write(who: int) -> None:
         for n in range(each):
@@ -146,7 +146,7 @@ def test_what_many_threads_write_is_all_there(kind: Kind) -> None:
 
 @kinds
 def test_readers_beside_a_writer_see_whole_rows(kind: Kind) -> None:
-    table, rounds = Table.new(kind=kind), scaled(2_000)
+    table, rounds = Table.new(kind=kind), scaled(10_000)
     table.insert(("steady", 0, 0))
 
     def write() -> None:
@@ -172,7 +172,7 @@ def test_readers_beside_a_writer_see_whole_rows(kind: Kind) -> None:
 
 @pytest.mark.parametrize("walked", [False, True])
 def test_the_rows_of_one_insert_come_to_a_set_all_at_once(walked: bool) -> None:
-    table, rounds = Table.new(), scaled(8_000)
+    table, rounds = Table.new(), scaled(10_000)
     table.insert(("a", 0), ("b", 0))
     if walked:
         table.fix()
@@ -190,7 +190,7 @@ def test_the_rows_of_one_insert_come_to_a_set_all_at_once(walked: bool) -> None:
 
 @kinds
 def test_a_walk_beside_writers_visits_what_stays_exactly_once(kind: Kind) -> None:
-    table, size = Table.new(kind=kind, access="public"), scaled(2_000)
+    table, size = Table.new(kind=kind, access="public"), scaled(4_000)
     table.insert(*((key, 0) for key in range(size)))
     turn = iter(range(10**9))
 
@@ -223,7 +223,7 @@ def test_a_walk_beside_writers_visits_what_stays_exactly_once(kind: Kind) -> Non
 
 
 def test_as_many_releases_as_fixes_release_a_table() -> None:
-    table, rounds = Table.new(), scaled(4_000)
+    table, rounds = Table.new(), scaled(20_000)
 
     def fix_and_release() -> None:
         for _ in range(rounds):
@@ -241,14 +241,14 @@ def test_as_many_releases_as_fixes_release_a_table() -> None:
 
 
 def test_of_many_that_drop_a_table_one_does() -> None:
-    for _ in range(scaled(1_000)):
+    for _ in range(scaled(2_000)):
         table = Table.new(access="public")
         outcomes = Counter(at_once(*[functools.partial(outcome, table.drop)] * THREADS))
         assert outcomes == {None: 1, "no_table": THREADS - 1}
 
 
 def test_readers_of_a_table_that_goes_read_it_or_are_refused() -> None:
-    for _ in range(scaled(400)):
+    for _ in range(scaled(1_000)):
         owner = Echo.start()
         table = made_by(owner, ("a", 1))
 
@@ -262,7 +262,7 @@ def test_readers_of_a_table_that_goes_read_it_or_are_refused() -> None:
 
 @pytest.mark.parametrize("who", ["owner first", "heir first", "both"])
 def test_a_table_never_outlives_both_its_owner_and_its_heir(who: str, node: Node) -> None:
-    for _ in range(scaled(1_000)):
+    for _ in range(scaled(2_000)):
         owner, heir = Echo.start(), Echo.start()
         table = made_by(owner, name="t", heir=heir, named=True)
         match who:
@@ -279,7 +279,7 @@ def test_a_table_never_outlives_both_its_owner_and_its_heir(who: str, node: Node
 
 
 def test_what_is_given_to_a_dying_process_stays_or_goes_but_is_not_lost(node: Node) -> None:
-    for _ in range(scaled(400)):
+    for _ in range(scaled(1_000)):
         giver, taker = ThreadEcho.start(), Echo.start()
         tables = [made_by(giver, name=n, named=True) for n in range(20)]
 
@@ -295,7 +295,7 @@ def test_what_is_given_to_a_dying_process_stays_or_goes_but_is_not_lost(node: No
 
 
 def test_tables_may_be_dropped_while_their_owner_dies(node: Node) -> None:
-    for _ in range(scaled(400)):
+    for _ in range(scaled(1_000)):
         owner = Echo.start()
         tables = [made_by(owner, name=n, named=True, access="public") for n in range(20)]
 
@@ -308,7 +308,7 @@ def test_tables_may_be_dropped_while_their_owner_dies(node: Node) -> None:
 
 
 def test_a_table_handed_round_always_has_the_owner_who_was_told_last() -> None:
-    rounds = scaled(4_000)
+    rounds = scaled(10_000)
 
     class Hands(Echo):
         """Gives each table that it gets to the next one."""
@@ -336,7 +336,7 @@ def test_a_table_handed_round_always_has_the_owner_who_was_told_last() -> None:
 
 def test_names_are_taken_by_one_of_many(node: Node) -> None:
     processes = [ThreadEcho.start() for _ in range(THREADS)]
-    for _ in range(scaled(1_000)):
+    for _ in range(scaled(2_000)):
         made = at_once(
             *(
                 functools.partial(by, process, outcome, Table.new, "t", named=True)
@@ -349,7 +349,7 @@ def test_names_are_taken_by_one_of_many(node: Node) -> None:
 
 
 def test_an_owner_may_die_while_it_makes_tables(node: Node) -> None:
-    for _ in range(scaled(400)):
+    for _ in range(scaled(1_000)):
         owner = ThreadEcho.start()
         made: list[Table] = []
 

@@ -27,16 +27,8 @@ class Model:
 
     def write(self, kind, run_id=None, /, **data):
         number = len(self.events) + 1
-        self.events.append(
-            Event(
-                id=f"e{number}",
-                type=kind,
-                session_id="s",
-                timestamp=number,
-                run_id=run_id,
-                data=data,
-            )
-        )
+        where = {"id": f"e{number}", "session_id": "s", "timestamp": number, "run_id": run_id}
+        self.events.append(Event(type=kind, data=data, **where))
 
     def submit(self, on_crash):
         run = f"r{len(self.runs)}"

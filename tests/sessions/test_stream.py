@@ -17,7 +17,7 @@ from beam.errors import (
     SessionClosed,
     SessionRefused,
 )
-from beam.otp import Mailbox, Server, monitor, spawn
+from beam.otp import Mailbox, Server, exit, monitor, spawn
 from tests.sessions.scripted import (
     NOT_NOW,
     PATIENCE,
@@ -211,17 +211,11 @@ def test_the_claim_of_a_consumer_whose_process_has_died_is_free(fleet, backend):
     query = agent.hear(Query)
     with pytest.raises(SessionRefused):
         session.receive(streams[0].run)
-    end(fleet.node, consumer, lambda: kill_process(consumer))
+    end(fleet.node, consumer, lambda: exit(consumer, "kill"))
     other = session.receive(streams[0].run)
     agent.text(query, "one")
     agent.complete(query)
     assert contents(other) == ["one", "done"]
-
-
-def kill_process(process):
-    from beam.otp import exit
-
-    exit(process, "kill")
 
 
 def test_a_run_of_another_session_cannot_be_received(shouting):
@@ -528,6 +522,6 @@ def test_a_page_of_many_events_is_followed_by_the_next(fleets):
     run.get(timeout=PATIENCE)
     assert contents(session.receive(run)) == [f"word {n}" for n in range(1200)] + ["done"]
     assert len(session.messages()) == 1201
-    assert len(session.history()) == 1204
+    assert len(session.history()) == 1205
     assert len(session.history(limit=10)) == 10
     wait_for(session, "message", count=1201)
