@@ -323,7 +323,8 @@ class Runner:
         detail = facts.get("detail") or facts.get("cause")
         said = f"{reason}: {detail}" if detail else str(reason)
         if again and self._worth_it(error):
-            self._last_reason[state.task.id] = said
+            if reason != "no_backend_available":
+                self._last_reason[state.task.id] = said
             self._pending.append(state)
             return
         before = self._last_reason.get(state.task.id, said)

@@ -118,7 +118,8 @@ class CommandLine:
 
     def lines(self) -> list[dict[str, Any]]:
         """Return the lines of the output."""
-        return [json.loads(line) for line in self.out.read_text(encoding="utf-8").splitlines()]
+        text = self.out.read_text(encoding="utf-8")
+        return [json.loads(line) for line in text.split("\n") if line]
 
     def answers(self) -> Counter[str]:
         """Return how often each task was answered, by the log."""

@@ -116,14 +116,15 @@ def test_a_second_run_at_once_on_the_same_store_names_the_first(beam: CommandLin
     assert (str(first.pid) in err, len(err.splitlines())) == (True, 1), err
 
 
-def test_a_second_signal_ends_it_at_once_and_a_third_changes_nothing(beam: CommandLine) -> None:
+def test_a_second_signal_ends_it_at_once(beam: CommandLine) -> None:
     with beam.start(*beam.run_words(beam.tasks(3), ENDLESS, "--drain", "100")) as process:
         while beam.position() < 8:
             assert process.poll() is None
-        for _ in range(3):
-            process.send_signal(signal.SIGTERM)
+        # Two of one kind that are sent at once may arrive as one.
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
-    assert process.returncode == 128 + signal.SIGTERM, err
+    assert process.returncode in (128 + signal.SIGTERM, 128 + signal.SIGINT), err
     assert "Traceback" not in err
 
 
