@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import time
@@ -280,8 +281,11 @@ def log(
     """
     try:
         print_log(file, session=session, types=type or [], as_json=json, follow=follow, write=_line)
-    except (KeyboardInterrupt, BrokenPipeError):
-        sys.stderr.close()
+    except KeyboardInterrupt:
+        return 0
+    except BrokenPipeError:
+        # What Python would flush at its end must go somewhere, or it complains (status 120).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

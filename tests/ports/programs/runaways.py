@@ -9,14 +9,14 @@ import signal
 import sys
 
 
-def wait_for_ever() -> None:
+def wait_for_ever(door: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    os.write(told, f"{os.getpid()}\n".encode())
+    os.write(told, f"{door} {os.getpid()}\n".encode())
     while True:
         signal.pause()
 
 
-def start(*, session: bool, orphan: bool, clear: bool) -> None:
+def start(door: int, *, session: bool, orphan: bool, clear: bool) -> None:
     child = os.fork()
     if child:
         if orphan:
@@ -28,23 +28,25 @@ def start(*, session: bool, orphan: bool, clear: bool) -> None:
         os._exit(0)
     if clear:
         os.set_inheritable(told, True)
-        os.execve(sys.executable, [sys.executable, "-I", "-S", __file__, "--wait", str(told)], {})
-    wait_for_ever()
+        again = [sys.executable, "-I", "-S", __file__, "--wait", str(told), str(door)]
+        os.execve(sys.executable, again, {})
+    wait_for_ever(door)
 
 
 if sys.argv[1:2] == ["--wait"]:
     told = int(sys.argv[2])
-    wait_for_ever()
+    wait_for_ever(int(sys.argv[3]))
 names, told = os.pipe()
-start(session=False, orphan=False, clear=False)
-start(session=True, orphan=False, clear=False)
-start(session=True, orphan=True, clear=False)
-start(session=True, orphan=True, clear=True)
+start(1, session=False, orphan=False, clear=False)
+start(2, session=True, orphan=False, clear=False)
+start(3, session=True, orphan=True, clear=False)
+start(4, session=True, orphan=True, clear=True)
 os.close(told)
 buffer = b""
 while buffer.count(b"\n") < 4:
     buffer += os.read(names, 4096)
-print(*buffer.decode().split(), flush=True)
+# In the order of the doors, not in that in which they came through.
+print(*(line.split()[1] for line in sorted(buffer.decode().splitlines())), flush=True)
 if "--exit" not in sys.argv:
     while True:
         signal.pause()
