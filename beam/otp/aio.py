@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import threading
 from typing import TYPE_CHECKING, Any
+
+from beam.otp.context import here
+from beam.otp.future import Future
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine
@@ -14,8 +19,10 @@ __all__ = ["Aio", "AioStarts"]
 class Aio:
     """The coroutine twins of an object's blocking functions.
 
-    Each runs the function on a thread, with the caller's context variables; cancelling the task
-    abandons the wait, not the work.
+    Each runs the function on a thread of its own, with the caller's context variables; what it
+    starts has the process for its parent that awaits it. Cancelling the task abandons the wait,
+    not the work. (Not asyncio's pool of threads: it has few, so that a function which waits for
+    what another does may wait for ever; and the interpreter does not exit before they end.)
 
     Args:
         target: whose functions.
@@ -37,7 +44,21 @@ class Aio:
         function = getattr(self._target, name)
 
         async def twin(*args: Any, **kwargs: Any) -> Any:
-            return await asyncio.to_thread(function, *args, **kwargs)
+            future: Future[Any] = Future()
+            starter, context = here.control, contextvars.copy_context()
+
+            def run() -> None:
+                here.starter = starter
+                try:
+                    value = context.run(function, *args, **kwargs)
+                except BaseException as error:  # noqa: BLE001 - raised where it is awaited
+                    future.settle(error, failed=True)
+                else:
+                    future.settle(value)
+
+            threading.Thread(target=run, name=f"aio-{name}", daemon=True).start()
+            await asyncio.sleep(0)  # The loop gets its turn, however quick the function is.
+            return await future
 
         twin.__name__ = name
         twin.__doc__ = function.__doc__

@@ -40,6 +40,7 @@ class _Here(threading.local):
         depth: how many processes run on top of each other here.
         ending: whether a process is ending here: whom it wakes may run next on this worker.
         next: a process that an ending one woke.
+        starter: on the thread of a coroutine twin, the process that awaits it.
         worker: the pool's worker that this thread is, if it is one.
         warned: whether a blocking function that runs here has warned for those that it calls.
     """
@@ -48,6 +49,7 @@ class _Here(threading.local):
     depth: int = 0
     ending: bool = False
     next: Control | None = None
+    starter: Control | None = None
     worker: object | None = None
     warned: bool = False
 

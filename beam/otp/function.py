@@ -58,14 +58,18 @@ class FunctionProcess(Process, framework=True):
 def receive_here(timeout: float | None) -> Any:
     """Take the oldest message of the process that runs here; see `beam.otp.receive`."""
     control = here.control
-    if control is None or control.ref.actor_class not in (FunctionProcess, Mailbox):
+    if control is None or not issubclass(control.ref.actor_class, (FunctionProcess, Mailbox)):
         raise NotAProcess("receive")
     until = deadline_after(control.node.clock, timeout)
     while True:
         if control.pending_exit is not NOTHING:
             raise Exited(control.pending_exit)
         while control.mailbox:
-            message = _opened(control, control.mailbox.popleft())
+            try:
+                mail = control.mailbox.popleft()
+            except IndexError:
+                break  # Given up in this moment: the next wait ends it.
+            message = _opened(control, mail)
             if message is not NOTHING:
                 return message
         if until is not None and control.node.clock.now() >= until:

@@ -160,6 +160,7 @@ class Future(pykka.Future[T], Generic[T]):
             CallCycle: if this process and the callee would wait for each other.
             CallExit: if the callee died (a `pykka.ActorDeadError`).
             Refused: if the callee refused.
+            InvalidInput: if `timeout` is no number.
         """
         if self._value is _PENDING:
             if self._get_hook is not None:

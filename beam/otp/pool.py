@@ -169,7 +169,9 @@ class Pool:
         try:
             worker = self._idle.pop()
         except IndexError:
-            self._grow()
+            # Looked at without the lock: who leaves, or goes away, looks at the queue after it.
+            if self._size - len(self._away) < BASE:
+                self._grow()
         else:
             self._waking = True
             worker.lock.release()

@@ -16,7 +16,7 @@ from pykka import messages
 from beam.errors import CallExit
 from beam.errors.root import shown
 from beam.otp.clock import deadline_after
-from beam.otp.context import here, warn_if_on_loop
+from beam.otp.context import blocking_form, here, warn_if_on_loop
 from beam.otp.control import Control, Life
 from beam.otp.future import Future
 from beam.otp.interrupt import hold
@@ -163,6 +163,7 @@ class Ref(pykka.ActorRef[A], Generic[A]):
             DeadlineExpired: when the deadline passed of the call that this process is serving.
             CallCycle: if the process waits, directly or not, for the one that calls.
             PoolExhausted: if every worker of the pool waits in a call.
+            InvalidInput: if `timeout` is no number; nothing has been sent.
         """
         control = self.control
         future: Future[Any] = Future(control, deadline_after(control.node.clock, timeout), timeout)
@@ -216,12 +217,16 @@ class Ref(pykka.ActorRef[A], Generic[A]):
 
         Raises:
             CallTimeout: when the time is over; the request stands.
+            InvalidInput: if `timeout` is no number; nothing has been sent.
             CallCycle: if the process asks itself, and blocks.
         """
         control = self.control
         future: Future[bool] = Future(control, deadline_after(control.node.clock, timeout), timeout)
         control.post(Stop(reason, future))
-        return future.get() if block else future
+        if not block:
+            return future
+        with blocking_form("Ref.stop()", "ref.stop(block=False)"):
+            return future.get()
 
     def proxy(self) -> Proxy[A]:
         """Return a proxy: the methods and attributes of the user's class, as calls.

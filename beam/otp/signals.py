@@ -85,8 +85,13 @@ def watch(target: Control, watcher: Watch) -> bool:
 
     Returns:
         False if it is dead already, and `watcher` will hear nothing.
+
+    Raises:
+        Exited: if the one who watches has been given up, and is dead itself.
     """
     with target.node.lock:
+        if isinstance(watcher, Monitor) and watcher.owner.life is Life.DEAD:
+            raise Exited(watcher.owner.exit_reason)
         if target.life is Life.DEAD:
             return False
         add_watch(target, watcher)
@@ -284,3 +289,5 @@ def _settle(control: Control, reason: Any) -> None:
     """Fail every call that the dead process will not answer, and let go of what was the user's."""
     control.leave_nobody_waiting(reason)
     control.actor = control.holdings = None
+    # Nor is the parent held on to: each process may have been started by one that is dead.
+    control.parent = None

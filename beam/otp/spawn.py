@@ -53,7 +53,7 @@ def launch(
     monitor: bool = False,
 ) -> Started:
     """Start a process of class `kind`; see `Process.start` for the arguments and errors."""
-    me = here.control
+    me = here.control or here.starter
     if me is None and (link or monitor):
         raise NotAProcess("start_link" if link else "start_monitor")
     node = me.node if me is not None else current_node()
@@ -79,7 +79,7 @@ def launch(
         if held is not None:
             held.release()
     if elsewhere:
-        failure = _wait_for_init(control, future, me)
+        failure = _wait_for_init(control, future, here.control)
     if me is not None and me.pending_exit is not NOTHING:
         raise Exited(me.pending_exit)
     if failure is ignore:

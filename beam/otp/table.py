@@ -11,14 +11,14 @@
 The owner is the process that makes the table, the node's `init` outside any. A table lives as long
 as its owner, whoever refers to it, unless it has an heir, which gets it with a `TableTransfer`
 message when the owner dies, before any link or monitor hears of the death. Who may do what is said
-by `access`: `"public"`, everybody everything; `"protected"`, the owner writes and everybody reads;
-`"private"`, the owner alone. Others are refused, as OTP's `badarg`. Everybody may ask for `info`.
+by `access`: `"public"`, everybody reads and writes; `"protected"`, the owner writes and everybody
+reads; `"private"`, the owner does both. Others are refused, as OTP's `badarg`. Everybody may ask
+for `info`, the owner alone gives the table away and names the heir.
 
-Reads run where the caller runs, none passes through the owner's mailbox. Those of one key
-(`lookup`, `lookup_element`, `member`) take no lock and wait for nobody. Everything else runs under
-the table's lock, one operation after the other, a search of the whole table too: those that read
-and write many rows hold up those that write. What the operations do is told in
-`beam.otp.storage`.
+Every operation runs where its caller runs, none passes through the owner's mailbox. Reads of one
+key (`lookup`, `lookup_element`, `member`) take no lock and wait for nobody. All others run under
+the table's lock, one after the other: a search of many rows holds up the writers for as long as it
+takes. What the operations do is told in `beam.otp.storage`.
 
 Limits: rows are handed out as they are stored, not copied. A method of the table that was kept
 (`look = table.lookup`) reads the rows as they were when the table went, instead of being refused.

@@ -165,13 +165,13 @@ class Delivery:
         return process
 
 
-def named(node: Node, name: Any, timeout: float = PATIENCE) -> Ref[Any]:
+def named(node: Node, name: Any, timeout: float | None = None) -> Ref[Any]:
     """Return the process of this name; wait for it while it is being restarted.
 
     Raises:
-        NotFound: `restarting`; it was not back within `timeout` seconds.
+        NotFound: `restarting`; it was not back within `timeout` seconds, 5 unless said.
     """
-    until = node.clock.now() + timeout
+    until = node.clock.now() + (PATIENCE if timeout is None else timeout)
     while (process := node.whereis(name)) is None:
         left = until - node.clock.now()
         if left <= 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -119,6 +120,22 @@ def eventually(condition: Callable[[], Any]) -> None:
     while not condition():
         assert time.monotonic() < until
         time.sleep(0)
+
+
+class StandingClock:
+    """A clock that shows what the test sets it to."""
+
+    def __init__(self) -> None:
+        self.random = random.Random(0)
+        self.seconds = 1000.0
+
+    def now(self) -> float:
+        """Return the time, from an unspecified start."""
+        return self.seconds
+
+    def time(self) -> float:
+        """Return the time since the epoch."""
+        return self.seconds
 
 
 def at_once(*functions: Callable[[], Any]) -> list[Any]:

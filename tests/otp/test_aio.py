@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+import subprocess
+import sys
+import threading
 import warnings
 from typing import Any
 
 import pytest
 
 from beam.errors import NotAProcess, StartError
-from beam.otp import Server, context, exit
+from beam.otp import Down, Exit, Mailbox, Server, context, exit
 from beam.otp.aio import Aio
-from tests.otp.actors import KINDS, SOON, Echo, Gate, eventually
+from tests.otp.actors import KINDS, SOON, Echo, Gate, ThreadEcho, eventually
 
 pytestmark = pytest.mark.usefixtures("node")
 
@@ -99,6 +102,56 @@ def test_cancelling_a_twin_abandons_the_wait_and_not_the_work(node: Any) -> None
     assert node.whereis("slow").ask("alive", timeout=SOON) == "alive"
 
 
+def test_what_a_process_starts_by_a_twin_is_its_own() -> None:
+    with Mailbox(trap_exit=True) as me:
+
+        async def main() -> Any:
+            linked = await Echo.aio.start_link()
+            watched, watching = await ThreadEcho.aio.start_monitor()
+            return linked, watched, watching
+
+        linked, watched, watching = asyncio.run(main())
+        assert linked.control.parent is watched.control.parent is me.ref.control
+        exit(linked, "a")
+        assert me.receive(timeout=SOON) == Exit(linked, "a")
+        exit(watched, "b")
+        assert me.receive(timeout=SOON) == Down(watching, watched, "b")
+
+
+def test_any_number_of_twins_may_wait_for_each_other() -> None:
+    count = 60
+    arrived = threading.Barrier(count)
+
+    class Meets(Server):
+        def init(self) -> None:
+            arrived.wait(SOON)
+
+    async def main() -> list[Any]:
+        return await asyncio.gather(*[Meets.aio.start() for _ in range(count)])
+
+    assert len(asyncio.run(main())) == count
+
+
+def test_the_interpreter_exits_although_a_twin_does_not_come_back() -> None:
+    program = (
+        "import asyncio, threading\n"
+        "from beam.otp import Server\n"
+        "class Hangs(Server):\n"
+        "    def init(self):\n"
+        "        threading.Event().wait()\n"
+        "async def main():\n"
+        "    try:\n"
+        "        await asyncio.wait_for(Hangs.aio.start(), 0.05)\n"
+        "    except TimeoutError:\n"
+        "        print('late')\n"
+        "asyncio.run(main())\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=SOON, check=True
+    )
+    assert (ran.stdout, ran.stderr) == ("late\n", "")
+
+
 def test_a_twin_has_the_name_and_the_words_of_its_function() -> None:
     twin = Echo.aio.start
     assert inspect.iscoroutinefunction(twin)
@@ -136,6 +189,22 @@ def test_a_blocking_function_on_a_running_loop_works_and_warns_once_naming_its_t
     assert {each.category for each in seen} == {context.BlockingCallWarning}
     # It is the user's line that is named.
     assert {each.filename for each in seen} == {__file__}
+
+
+@pytest.mark.usefixtures("unwarned")
+def test_a_stop_that_blocks_names_the_one_that_does_not() -> None:
+    process = Echo.start()
+
+    async def main() -> list[Any]:
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            assert process.stop() is True
+        return seen
+
+    (warning,) = asyncio.run(main())
+    assert "Ref.stop()" in str(warning.message)
+    assert "await ref.stop(block=False)" in str(warning.message)
+    assert warning.filename == __file__
 
 
 @pytest.mark.usefixtures("unwarned")

@@ -21,21 +21,18 @@ async def awaited(future: Any) -> Any:
     return await future
 
 
-async def ticks_while(future: Any) -> tuple[Any, int]:
-    """Await, and count how often the loop got its turn meanwhile."""
-    ticks = 0
+async def awaited_while_the_loop_turns(future: Any, arrive: Any) -> Any:
+    """Await; the loop must turn often meanwhile, as only then does the value arrive."""
 
-    async def tick() -> None:
-        nonlocal ticks
-        while True:
+    async def turn() -> None:
+        for _ in range(50):
             await asyncio.sleep(0)
-            ticks += 1
+        threading.Thread(target=arrive).start()
 
-    ticking = asyncio.create_task(tick())
-    try:
-        return await future, ticks
-    finally:
-        ticking.cancel()
+    turning = asyncio.create_task(turn())
+    value = await future
+    await turning
+    return value
 
 
 def test_a_future_can_be_awaited_before_and_after() -> None:
@@ -63,14 +60,8 @@ def test_a_future_can_be_awaited_before_and_after() -> None:
 def test_awaiting_never_blocks_the_loop(derive: Any) -> None:
     future: Future[str] = Future()
 
-    async def main() -> tuple[Any, int]:
-        loop = asyncio.get_running_loop()
-        loop.call_later(0.05, lambda: threading.Thread(target=future.set, args=("late",)).start())
-        return await ticks_while(derive(future))
-
-    value, ticks = asyncio.run(main())
-    assert value == "late"
-    assert ticks > 10
+    waiting = awaited_while_the_loop_turns(derive(future), lambda: future.set("late"))
+    assert asyncio.run(waiting) == "late"
 
 
 def test_awaiting_a_future_of_pykkas_in_a_join_does_not_block_the_loop() -> None:
@@ -78,13 +69,8 @@ def test_awaiting_a_future_of_pykkas_in_a_join_does_not_block_the_loop() -> None
     ours: Future[str] = Future()
     ours.set("ours")
 
-    async def main() -> tuple[Any, int]:
-        asyncio.get_running_loop().call_later(0.05, theirs.set, "theirs")
-        return await ticks_while(ours.join(theirs))
-
-    value, ticks = asyncio.run(main())
-    assert value == ["ours", "theirs"]
-    assert ticks > 10
+    waiting = awaited_while_the_loop_turns(ours.join(theirs), lambda: theirs.set("theirs"))
+    assert asyncio.run(waiting) == ["ours", "theirs"]
 
 
 def test_awaiting_a_get_hook_does_not_block_the_loop() -> None:
@@ -97,13 +83,7 @@ def test_awaiting_a_get_hook_does_not_block_the_loop() -> None:
 
     future.set_get_hook(hook)
 
-    async def main() -> tuple[Any, int]:
-        asyncio.get_running_loop().call_later(0.05, gate.set)
-        return await ticks_while(future)
-
-    value, ticks = asyncio.run(main())
-    assert value == "made"
-    assert ticks > 10
+    assert asyncio.run(awaited_while_the_loop_turns(future, gate.set)) == "made"
 
 
 def test_awaiting_raises_what_get_would() -> None:
@@ -164,6 +144,11 @@ def test_many_may_await_and_get_the_same_future() -> None:
     assert asyncio.run(main()) == ["all"] * 13
 
 
+def open_once_waited_for(gate: Gate, call: Any) -> None:
+    eventually(lambda: call._waiters)
+    gate.open()
+
+
 def test_a_get_on_a_running_loop_warns_once_and_names_the_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -173,14 +158,11 @@ def test_a_get_on_a_running_loop_warns_once_and_names_the_line(
     async def main() -> list[Any]:
         with warnings.catch_warnings(record=True) as seen:
             warnings.simplefilter("always")
-            gates = [hold_up(process)]
-            call = process.ask("one", block=False)
-            threading.Timer(0.01, gates[0].open).start()
-            assert call.get(timeout=SOON) == "one"
-            gate = hold_up(process)
-            again = process.ask("two", block=False)
-            threading.Timer(0.01, gate.open).start()
-            assert again.get(timeout=SOON) == "two"
+            for at in range(2):
+                gate = hold_up(process)
+                call = process.ask(at, block=False)
+                threading.Thread(target=open_once_waited_for, args=(gate, call)).start()
+                assert call.get(timeout=SOON) == at
         return seen
 
     (warning,) = asyncio.run(main())

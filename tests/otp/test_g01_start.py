@@ -18,9 +18,20 @@ from beam.errors import (
     StartError,
 )
 from beam.otp import Crash, Down, Exit, Mailbox, Node, Server, exit, ignore, link, monitor, whereis
+from beam.otp import shutdown as shutdowns
 from beam.otp.clock import SystemClock
 from beam.otp.pool import Pool
-from tests.otp.actors import KINDS, SOON, Echo, Gate, ThreadEcho, at_once, death_of, eventually
+from tests.otp.actors import (
+    KINDS,
+    SOON,
+    Echo,
+    Gate,
+    StandingClock,
+    ThreadEcho,
+    at_once,
+    death_of,
+    eventually,
+)
 from tests.volume import scaled
 
 pytestmark = pytest.mark.usefixtures("node")
@@ -175,38 +186,69 @@ def test_g1_mail_sent_before_init_has_returned_is_handled_after_it() -> None:
     assert Early.start().ask("told") == ["init", "early"]
 
 
+class Starting:
+    """A start that waits on a thread of its own, in a node whose time the test moves."""
+
+    def __init__(self, kind: Any, *args: Any) -> None:
+        self.clock = StandingClock()
+        self.node = Node(clock=self.clock)
+        self.outcome: Any = None
+        self._thread = threading.Thread(target=self._start, args=(kind, args))
+        self._thread.start()
+
+    def _start(self, kind: Any, args: Any) -> None:
+        with self.node.entered():
+            try:
+                self.outcome = kind.start(*args, timeout=0.01, name="slow")
+            except StartError as error:
+                self.outcome = error.reason
+
+    def end(self, *, seconds: float) -> None:
+        """Let so much time pass again and again, until the start has ended."""
+        while self._thread.is_alive():
+            self.clock.seconds += seconds
+            self._thread.join(0.01)
+
+
 @pytest.mark.parametrize("blocking", [None, True])
-def test_g1_an_init_that_takes_too_long_is_given_up(blocking: bool | None, node: Node) -> None:
+def test_g1_an_init_that_takes_too_long_is_given_up(blocking: bool | None) -> None:
     gate = Gate()
-    with pytest.raises(StartError) as caught:
-        begins(blocking, lambda _self: gate()).start(timeout=0.01, name="slow")
-    assert caught.value.reason == "timeout"
-    assert whereis("slow") is None
+    starting = Starting(begins(blocking, lambda _self: gate()))
+    gate.reached()
+    starting.end(seconds=1.0)
+    node = starting.node
+    assert starting.outcome == "timeout"
+    assert node.whereis("slow") is None
     assert node.processes() == []
     assert len(node.given_up) == 1
     gate.open()
     eventually(lambda: not node.given_up)
+    node.stop()
 
 
 @pytest.mark.parametrize("blocking", [None, True])
 def test_g1_an_init_that_waits_too_long_in_a_call_is_ended(
-    blocking: bool | None, node: Node
+    blocking: bool | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cleaned = threading.Event()
+    monkeypatch.setattr(shutdowns, "KILL_GRACE", 1e9)
+    asking, cleaned = threading.Event(), threading.Event()
 
-    def init(_self: Server, other: Any) -> None:
+    def init(_self: Server) -> None:
+        other = Echo.start()
         try:
+            asking.set()
             other.ask("never", timeout=None)
         finally:
+            exit(other, "kill")
             cleaned.set()
 
-    other = Echo.start()
-    with pytest.raises(StartError) as caught:
-        begins(blocking, init).start(other, timeout=0.01)
-    assert caught.value.reason == "timeout"
+    starting = Starting(begins(blocking, init))
+    assert asking.wait(SOON)
+    starting.end(seconds=1.0)
+    assert starting.outcome == "timeout"
     assert cleaned.is_set()
-    assert node.given_up == {}
-    assert node.processes() == [other]
+    assert starting.node.given_up == {}
+    starting.node.stop()
 
 
 def test_g1_a_failed_start_is_an_exit_signal_to_the_one_linked() -> None:

@@ -100,13 +100,14 @@ def test_g5_a_hundred_thousand_deaths_one_down_for_each_monitor_one_exit_for_eac
 
 @pytest.mark.usefixtures("fine_switching")
 def test_g5_monitors_and_links_that_race_with_the_death_hear_of_it_once() -> None:
-    watcher = Watcher.start()
+    watcher, dead = Watcher.start(), list[Any]()
     for _ in range(scaled(4_000)):
         victims = [Echo.start() for _ in range(4)]
         watched = watcher.proxy().watch(victims)
         end_each(victims)
         watched.get(timeout=SOON)
-    for victim in victims:
+        dead += victims
+    for victim in dead:
         death_of(victim)
     one_each, all_of_them, reasons = watcher.proxy().heard().get(timeout=SOON)
     assert one_each

@@ -19,6 +19,8 @@ from tests.otp.actors import (
     SOON,
     Echo,
     Gate,
+    StandingClock,
+    eventually,
     hold_up,
 )
 from tests.otp.chains import chain, ends_with, members
@@ -128,14 +130,21 @@ def test_g6_a_caller_that_becomes_less_patient_takes_the_calls_inside_along() ->
     assert process.ask("alive") == "alive"
 
 
-def test_g6_a_caller_that_becomes_more_patient_is_waited_for() -> None:
-    other, process = Echo.start(), Echo.start()
-    gate = hold_up(other)
-    call = process.ask(("call", other, "hello"), block=False, timeout=0.01)
-    timer = threading.Timer(0.1, gate.open)
-    timer.start()
-    assert call.get(timeout=SOON) == "hello"
-    timer.join()
+def test_g6_a_caller_that_becomes_more_patient_is_waited_for(unlogged: None) -> None:
+    clock = StandingClock()
+    with Node(clock=clock):
+        other, process = Echo.start(), Echo.start()
+        gate = hold_up(other)
+        call = process.ask(("call", other, "hello"), block=False, timeout=1.0)
+        got: list[Any] = []
+        waiting = threading.Thread(target=lambda: got.append(call.get(timeout=100.0)))
+        waiting.start()
+        eventually(lambda: call.deadline == clock.seconds + 100.0)
+        clock.seconds += 50.0  # Long after what it had been granted at first.
+        eventually(lambda: process.control.parker is not None)
+        gate.open()
+        waiting.join(SOON)
+        assert got == ["hello"]
 
 
 def test_g6_a_cast_inherits_no_deadline() -> None:

@@ -291,10 +291,15 @@ def test_g8_where_ctrl_c_is_ignored_it_still_is() -> None:
 
 
 def interrupt_soon() -> threading.Thread:
-    """Have another thread press Ctrl-C once the main thread waits, or a little earlier."""
+    """Have another thread press Ctrl-C once the main thread waits."""
     main = threading.main_thread().ident
     assert main is not None
-    thread = threading.Timer(0.02, signal.pthread_kill, args=(main, signal.SIGINT))
+
+    def press() -> None:
+        eventually(lambda: sys._current_frames()[main].f_code.co_name == "park")
+        signal.pthread_kill(main, signal.SIGINT)
+
+    thread = threading.Thread(target=press)
     thread.start()
     return thread
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from beam.errors import CallExit, Exited
-from beam.otp import Down, Exit, Mailbox, Node, Server, exit, monitor, noreply, whereis
+from beam.otp import Down, Exit, Mailbox, Node, Server, exit, link, monitor, noreply, whereis
 from beam.otp import shutdown as shutdowns
 from beam.otp.shutdown import end
 from tests.otp.actors import KINDS, SOON, Echo, Gate, at_once, death_of, eventually, hold_up
@@ -95,7 +95,13 @@ def test_g9_what_it_does_afterwards_reaches_nobody(kind: type[Echo], node: Node)
 
     def handler() -> None:
         gate()
-        for act in (Echo.start_link, lambda: other.ask("never", timeout=None)):
+        acts = (
+            Echo.start_link,
+            lambda: link(other),
+            lambda: monitor(other),
+            lambda: other.ask("never", timeout=None),
+        )
+        for act in acts:
             try:
                 act()
             except Exited as exited:
@@ -108,7 +114,7 @@ def test_g9_what_it_does_afterwards_reaches_nobody(kind: type[Echo], node: Node)
     give_up(process)
     gate.open()
     assert over.wait(SOON)
-    assert came == ["killed", "killed"]
+    assert came == ["killed"] * 4
     assert node.processes() == [other]
 
 
@@ -161,7 +167,10 @@ def test_g9_calls_that_it_had_kept_end_with_it() -> None:
     gate.open()
 
 
-def test_g9_one_that_waits_where_it_can_be_woken_is_not_given_up(node: Node) -> None:
+def test_g9_one_that_waits_where_it_can_be_woken_is_not_given_up(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutdowns, "KILL_GRACE", SOON)
     silent, process = Echo.start(), Echo.start()
     waiting = process.ask(("call", silent, "never"), block=False, timeout=None)
     eventually(lambda: process.control.parker is not None)

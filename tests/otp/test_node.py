@@ -20,6 +20,7 @@ from beam.otp import (
     spawn,
     whereis,
 )
+from beam.otp import shutdown as shutdowns
 from beam.otp.clock import SystemClock
 from tests.otp.actors import KINDS, SOON, Echo, at_once, death_of, eventually, hold_up
 from tests.otp.conftest import threads_left
@@ -108,7 +109,9 @@ def test_leaving_a_node_stops_all_that_lives_there() -> None:
 
 
 @pytest.mark.usefixtures("unlogged")
-def test_what_does_not_end_when_told_to_is_killed() -> None:
+def test_what_does_not_end_when_told_to_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutdowns, "KILL_GRACE", SOON)
+
     def stubborn() -> None:
         current_process().control.actor.trap_exit = True  # type: ignore[union-attr]
         ready.set()
@@ -235,3 +238,19 @@ def test_the_parent_is_who_started_it_or_the_nodes_init(node: Node) -> None:
     process = Parent.start()
     assert process.control.parent is node.init
     assert process.proxy().child_parent().get() is process
+
+
+def test_a_line_of_processes_that_each_start_the_next_and_die_holds_on_to_none(node: Node) -> None:
+    class Next(Server):
+        def begin(self) -> Any:
+            return Next.start()
+
+    process = Next.start()
+    for _ in range(5):
+        child = process.proxy().begin().get()
+        process.stop()
+        process = child
+    parent = process.control.parent
+    assert parent is not None
+    assert parent is not node.init
+    assert parent.parent is None

@@ -11,6 +11,7 @@ import pytest
 from beam.errors import CallExit, PoolExhausted, StartError
 from beam.otp import Node, Server, exit
 from beam.otp import pool as pools
+from beam.otp.clock import SystemClock
 from tests.otp.actors import SOON, Echo, Gate, ThreadEcho, at_once, eventually, hold_up
 from tests.otp.conftest import threads_left
 from tests.volume import scaled
@@ -224,6 +225,31 @@ def test_bursts_from_rest_wake_whoever_is_needed(
         calls = [process.ask(at, block=False) for process in processes]
         assert [call.get(timeout=SOON) for call in calls] == [at] * 8
         node.sleep(0.0005 if at % 3 else 0.0)
+
+
+def test_mail_that_comes_as_the_last_worker_leaves_is_handled(
+    unlogged: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pools, "LINGER", 0.001)
+    monkeypatch.setattr(pools, "BASE", 1)
+
+    class Leaving(pools.Pool):
+        left = 0
+
+        def _rest(self, worker: Any) -> bool:
+            stays = super()._rest(worker)
+            if not stays and self.left < 20:
+                # It counts still, and nobody is idle.
+                self.left += 1
+                process.tell("late")
+            return stays
+
+    clock = SystemClock()
+    with Node(clock=clock, scheduler=Leaving(clock)) as node:
+        process = Echo.start()
+        process.tell("early")
+        eventually(lambda: process.control.actor.told == ["early"] + 20 * ["late"])
+    assert threads_left(node) == []
 
 
 def test_a_worker_that_cannot_be_had_is_no_harm_while_others_work(

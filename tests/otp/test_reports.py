@@ -13,7 +13,7 @@ from beam.errors import Refused, StartError
 from beam.otp import Node, Server, exit
 from beam.otp import ref as refs
 from beam.otp.reports import shown
-from tests.otp.actors import KINDS, Echo, death_of, eventually
+from tests.otp.actors import KINDS, SOON, Echo, death_of, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -179,7 +179,7 @@ def test_one_that_says_it_never_blocks_and_does_is_counted_and_reported(
 
     with capture_logs() as reports:
         process = Liar.start()
-        assert process.ask(0.0, timeout=0.5) == "late"
+        assert process.ask(0.0, timeout=SOON) == "late"
         assert node.overruns == {}
         for _ in range(2):
             assert process.ask(0.02, timeout=0.01) == "late"

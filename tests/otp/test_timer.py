@@ -11,7 +11,7 @@ from beam.errors import InvalidInput
 from beam.otp import Mailbox, Node, Server, Timer, exit, send_after
 from beam.otp.clock import SystemClock
 from beam.otp.timer import TimerThread
-from tests.otp.actors import KINDS, SOON, Echo, at_once, eventually
+from tests.otp.actors import KINDS, SOON, Echo, StandingClock, at_once, eventually
 from tests.volume import scaled
 
 pytestmark = pytest.mark.usefixtures("node")
@@ -26,11 +26,13 @@ def test_a_message_comes_when_its_time_has(node: Node) -> None:
         assert node.clock.now() - begun >= 0.02
 
 
-def test_messages_come_in_the_order_of_their_times() -> None:
-    with Mailbox() as me:
-        for delay in (0.03, 0.01, 0.02, 0.0):
+def test_messages_come_in_the_order_of_their_times(unlogged: None) -> None:
+    clock = StandingClock()
+    with Node(clock=clock), Mailbox() as me:
+        for delay in (0.003, 0.001, 0.002, 0.0005):
             send_after(delay, me.ref, delay)
-        assert [me.receive(timeout=SOON) for _ in range(4)] == [0.0, 0.01, 0.02, 0.03]
+        clock.seconds += 1.0
+        assert [me.receive() for _ in range(4)] == [0.0005, 0.001, 0.002, 0.003]
 
 
 def test_messages_of_one_time_come_in_the_order_they_were_set() -> None:
@@ -58,13 +60,14 @@ def test_every_kind_of_process_gets_them(kind: type[Echo]) -> None:
 
 def test_a_timer_that_was_cancelled_does_not_fire() -> None:
     with Mailbox() as me:
-        timer = send_after(0.02, me.ref, "never")
+        timer = send_after(SOON, me.ref, "never")
         left = timer.cancel()
         assert left is not None
-        assert 0.0 <= left <= 0.02
+        assert 0.0 <= left <= SOON
         assert timer.cancel() is None
-        send_after(0.04, me.ref, "later")
+        send_after(0.01, me.ref, "later")
         assert me.receive(timeout=SOON) == "later"
+        assert me.messages() == []
 
 
 def test_a_timer_that_has_fired_cannot_be_cancelled() -> None:
@@ -106,10 +109,12 @@ def test_the_thread_of_timers_is_there_while_timers_are() -> None:
         return sum(each.name == "few-timers" for each in threading.enumerate())
 
     for _ in range(3):
-        done = threading.Event()
+        done, seen = threading.Event(), list[int]()
+        for delay in (0.0, 0.001, 0.002):
+            timers.call_at(clock.now() + delay, lambda seen=seen: seen.append(threads()))
         timers.call_at(clock.now() + 0.01, done.set)
-        assert threads() == 1
         assert done.wait(SOON)
+        assert seen == [1, 1, 1]
         eventually(lambda: threads() == 0)
 
 
@@ -117,7 +122,7 @@ def test_a_stopped_timer_thread_fires_nothing() -> None:
     clock = SystemClock()
     timers = TimerThread(clock, "stopped-timers")
     came: list[str] = []
-    timers.call_at(clock.now() + 0.01, lambda: came.append("early"))
+    timers.call_at(clock.now() + SOON, lambda: came.append("early"))
     timers.stop()
     cancel = timers.call_at(clock.now(), lambda: came.append("late"))
     cancel()

@@ -186,9 +186,14 @@ class Scripted(Backend):
         self.agents.put(agent)
         return connection
 
-    def agent(self) -> Agent:
-        """Return the next agent that was connected to."""
-        return self.agents.get(timeout=PATIENCE)
+    def agent(self, session: Any = None) -> Agent:
+        """Return the next agent that was connected to, by a session if said."""
+        agent = self.agents.get(timeout=PATIENCE)
+        if session is None or agent.opening.session_id == session.id:
+            return agent
+        other = self.agent(session)
+        self.agents.put(agent)
+        return other
 
 
 def shout(agent: Agent, query: Query) -> None:
@@ -199,8 +204,8 @@ def shout(agent: Agent, query: Query) -> None:
 
 def fleet_of(backend: Backend, store: Any = None, **options: Any) -> Fleet:
     """Return a fleet with one backend that restarts its sessions at once, not started yet."""
-    options = {"session_backoff": AT_ONCE, "session_budget": OFTEN, **options}
-    return Fleet(store, backends={"agent": backend}, max_restarts=1000, **options)
+    patient = {"session_backoff": AT_ONCE, "session_budget": OFTEN, "max_restarts": 1000}
+    return Fleet(store, backends={"agent": backend}, **{**patient, **options})
 
 
 def kill(fleet: Fleet, name: Any, reason: Any = "kill") -> None:
