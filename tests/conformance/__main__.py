@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
+
+import structlog
 
 from beam.testing import SCHEDULERS
 from tests.conformance.compare import differences
@@ -30,6 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         print(f"tests.conformance: {error}", file=sys.stderr)
         return 2
+    # Thousands of processes crash as they should; to render that takes longer than to play it.
+    silent = structlog.make_filtering_bound_logger(logging.CRITICAL)
+    structlog.configure(wrapper_class=silent)
     play = player(options.subject)
     observed = sorted(outcomes(play, scenarios, options.scheduler), key=lambda one: one.at)
     if out is not None:
