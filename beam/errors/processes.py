@@ -60,7 +60,8 @@ class CallExit(CallFailed, ActorDeadError):
     """
 
     def __init__(self, reason: Any, process: Any) -> None:
-        super().__init__(f"{process} exited: {shown(reason)}")
+        absent = isinstance(reason, str) and reason == "noproc"
+        super().__init__(f"{process} {'not found' if absent else f'exited: {shown(reason)}'}")
         self.reason = reason
         self.process = process
 

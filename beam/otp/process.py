@@ -109,10 +109,11 @@ class Process(pykka.Actor):
         """Do nothing: a process is made by `start`, and set up in `init`."""
 
     def __str__(self) -> str:
-        return str(self._control.ref)
+        started = "_control" in vars(self)
+        return str(self._control.ref) if started else f"{type(self).__name__} (not started)"
 
     def __repr__(self) -> str:
-        return f"<{self._control.ref}>"
+        return f"<{self}>"
 
     # Starting
 
@@ -204,7 +205,7 @@ class Process(pykka.Actor):
 
     @property
     def actor_stopped(self) -> Any:  # type: ignore[override]  # Pykka declares a plain attribute
-        """An object whose `is_set()` says whether this process has ended."""
+        """Pykka's event of the end; its `is_set()` says whether this process has ended."""
         return _Stopped(self._control)
 
     # What a process does with itself
@@ -327,7 +328,8 @@ _ROOTS = frozenset(Process.__mro__)
 
 
 def _is_state(value: Any) -> bool:
-    return hasattr(value, "_beam_state")
+    # A mock of a method has every attribute that it is asked for.
+    return isinstance(getattr(value, "_beam_state", None), bool)
 
 
 def _check_class(cls: type[Process]) -> None:

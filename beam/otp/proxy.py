@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from beam.otp.process import Process
     from beam.otp.ref import Ref
 
-__all__ = ["MethodProxy", "Proxy"]
+__all__ = ["CallableProxy", "Proxy"]
 
 A = TypeVar("A", bound="Process")
 
 
-class MethodProxy(pykka.CallableProxy[A], Generic[A]):
+class CallableProxy(pykka.CallableProxy[A], Generic[A]):
     """One method of a process: called, it returns a future; deferred, nothing."""
 
     __slots__ = ("_attr_path", "actor_ref")
@@ -56,15 +56,18 @@ class Proxy(pykka.ActorProxy[A], Generic[A]):
         object.__setattr__(self, "_attr_path", attr_path or ())
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Proxy):
-            return NotImplemented
-        return self.actor_ref is other.actor_ref and self._attr_path == other._attr_path
+        # One that Pykka's class has made is another: it hashes by the actor, not by the ref.
+        return (
+            isinstance(other, Proxy)
+            and self.actor_ref is other.actor_ref
+            and self._attr_path == other._attr_path
+        )
 
     def __hash__(self) -> int:
         return hash((self.actor_ref, self._attr_path))
 
     def __repr__(self) -> str:
-        return f"<Proxy for {self.actor_ref}, attr_path={self._attr_path!r}>"
+        return f"<ActorProxy for {self.actor_ref}, attr_path={self._attr_path!r}>"
 
     def __dir__(self) -> list[str]:
         public = self.actor_ref.actor_class.public_names()
@@ -75,11 +78,11 @@ class Proxy(pykka.ActorProxy[A], Generic[A]):
         path = (*self._attr_path, name)
         found = _find(self.actor_ref, path)
         if found is _MISSING and (name[0] == "_" or self.actor_ref.is_alive()):
-            raise AttributeError(f"{self.actor_ref.actor_class.__name__} offers no {name!r}")
-        if hasattr(found, "_pykka_traversable"):
-            return Proxy(actor_ref=self.actor_ref, attr_path=path)
+            raise AttributeError(f"{self} has no attribute {name!r}")
         if callable(found) or isinstance(found, _METHODS):
-            return MethodProxy(actor_ref=self.actor_ref, attr_path=path)
+            return CallableProxy(actor_ref=self.actor_ref, attr_path=path)
+        if any(getattr(found, mark, False) is True for mark in _TRAVERSABLE):
+            return Proxy(actor_ref=self.actor_ref, attr_path=path)
         return self.actor_ref.ask(messages.ProxyGetAttr(attr_path=path), block=False)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -103,6 +106,8 @@ class Proxy(pykka.ActorProxy[A], Generic[A]):
 _MISSING = object()
 # What stands in a class for a method, and cannot be called there.
 _METHODS = (classmethod, functools.partialmethod)
+# How Pykka marks what a proxy may look into: by its function, and by a user's own attribute.
+_TRAVERSABLE = ("_pykka_traversable", "pykka_traversable")
 
 
 def _instance_names(ref: Ref[Any]) -> list[str]:

@@ -7,6 +7,7 @@ declare as an answer kills it, and reaches the caller as `CallExit`.
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 
@@ -22,6 +23,7 @@ from beam.otp.future import Future
 from beam.otp.interrupt import hold
 from beam.otp.mail import Call, Cast, Info, Stop
 from beam.otp.proxy import Proxy
+from beam.otp.signals import DeathWatch, unwatch, watch
 from beam.otp.turn import INLINE_DEPTH, run_on_top
 
 if TYPE_CHECKING:
@@ -37,13 +39,27 @@ A = TypeVar("A", bound="Process")
 
 
 class _Stopped:
-    """Pykka's `actor_stopped`, as a view of the process's life."""
+    """Pykka's `actor_stopped`: an event that is set when the process has ended."""
 
     def __init__(self, control: Control) -> None:
         self._control = control
 
     def is_set(self) -> bool:
+        """Return whether the process has ended."""
         return self._control.life is Life.DEAD
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the end, `timeout` seconds at most (`None` without end); return whether it came.
+
+        Raises:
+            CallCycle: if the process waits for its own end.
+        """
+        ended: Future[Any] = Future(self._control)
+        if watch(self._control, death := DeathWatch(ended, self._control)):
+            with contextlib.suppress(pykka.Timeout):
+                ended.get(timeout=timeout)
+            unwatch(death)
+        return self.is_set()
 
 
 class Ref(pykka.ActorRef[A], Generic[A]):
@@ -88,7 +104,7 @@ class Ref(pykka.ActorRef[A], Generic[A]):
 
     @property
     def actor_stopped(self) -> Any:  # type: ignore[override]  # as actor_urn
-        """An object whose `is_set()` says whether the process has ended."""
+        """An event that is set when the process has ended: `is_set()`, `wait(timeout)`."""
         return _Stopped(self.control)
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from typing import Any, ClassVar
+from unittest import mock
 
 import pykka
 import pytest
@@ -184,6 +185,32 @@ def test_a_traversable_attribute_is_a_proxy_of_its_own() -> None:
         _ = proxy.volume.missing
 
 
+def test_either_of_pykkas_marks_makes_an_attribute_traversable() -> None:
+    class Shelf(Server):
+        marked_by_the_user = Volume()
+        marked_by_pykka = pykka.traversable(type("Plain", (), {"level": 4})())
+        not_marked = type("Plain", (), {"level": 5})()
+
+    proxy = Shelf.start().proxy()
+    assert proxy.marked_by_the_user.level.get() == 3
+    assert proxy.marked_by_pykka.level.get() == 4
+    assert isinstance(proxy.not_marked, Future)
+
+
+def test_a_missing_attribute_is_said_in_pykkas_words() -> None:
+    with pytest.raises(AttributeError, match=r"<ActorProxy for Account.* has no attribute 'fee'"):
+        account().proxy().fee()
+
+
+def test_a_mock_may_stand_for_a_method_or_a_property() -> None:
+    rich = mock.NonCallableMock()
+    rich.__get__ = mock.Mock(return_value="very")
+    kind = type("Mocked", (Account,), {"withdraw": mock.MagicMock(return_value=7), "rich": rich})
+    proxy = kind.start().proxy()
+    assert proxy.withdraw(1).get() == 7
+    assert proxy.rich.get() == "very"
+
+
 def test_into_what_is_not_settable_nothing_can_be_set() -> None:
     class Sealed(Account):
         settable: ClassVar = ()
@@ -202,6 +229,7 @@ def test_proxies_are_compared_by_what_they_stand_for() -> None:
     assert process.proxy().volume != process.proxy()
     assert len({process.proxy(), process.proxy()}) == 1
     assert process.proxy() != "another thing"
+    assert process.proxy() != pykka.ActorProxy(actor_ref=process)
     assert "Account" in repr(process.proxy())
 
 

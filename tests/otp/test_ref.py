@@ -10,9 +10,9 @@ import pykka
 import pytest
 from pykka._envelope import Envelope
 
-from beam.errors import CallExit
+from beam.errors import CallCycle, CallExit
 from beam.otp import Future, Mailbox, Node, Ref, Server
-from tests.otp.actors import KINDS, SOON, Echo, death_of, eventually, hold_up
+from tests.otp.actors import KINDS, SOON, Echo, at_once, death_of, eventually, hold_up
 
 pytestmark = pytest.mark.usefixtures("node")
 
@@ -43,6 +43,21 @@ def test_a_ref_outlives_its_process() -> None:
     assert process.exit_reason == "done"
     assert process.actor_stopped.is_set()
     assert str(process) == "Echo 'echo' #1"
+
+
+def test_the_end_of_a_process_can_be_waited_for() -> None:
+    process = Echo.start()
+    ended = process.actor_stopped
+    assert ended.wait(0.0) is False
+    assert at_once(lambda: ended.wait(SOON), process.stop) == [True, True]
+    assert ended.wait() is True
+
+
+def test_a_process_that_waits_for_its_own_end_closes_a_ring() -> None:
+    process = Echo.start()
+    with pytest.raises(CallExit) as caught:
+        process.ask(("do", lambda: process.actor_stopped.wait(SOON)))
+    assert isinstance(caught.value.reason.exception, CallCycle)
 
 
 def test_copies_of_a_ref_are_the_ref_itself() -> None:
@@ -158,7 +173,7 @@ def test_the_message_of_a_dead_ref_names_it() -> None:
     process = Echo.start(name="echo")
     process.ask(("exit", "gone"), block=False)
     assert death_of(process) in {"gone", "noproc"}
-    with pytest.raises(CallExit, match="Echo 'echo' #1 exited: 'noproc'"):
+    with pytest.raises(CallExit, match=r"^Echo 'echo' #1 not found$"):
         process.ask("hello")
 
 

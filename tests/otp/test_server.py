@@ -427,6 +427,10 @@ def test_ignore_and_noreply_say_what_they_are() -> None:
     assert (repr(ignore), repr(noreply)) == ("ignore", "noreply")
 
 
+def test_a_process_that_start_has_not_made_says_so() -> None:
+    assert (str(Echo()), repr(Echo())) == ("Echo (not started)", "<Echo (not started)>")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_pykkas_hooks_of_a_runtime_are_not_for_users(kind: type[Echo]) -> None:
     with pytest.raises(TypeError):
