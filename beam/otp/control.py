@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from beam.errors import CallCycle, CallExit, StartError
 from beam.otp.context import current_node
 from beam.otp.interrupt import hold
-from beam.otp.mail import Call, Cast, Info, Init, Stop
+from beam.otp.mail import Call, Cast, Info, Init, Stop, System
 from beam.otp.reasons import Exit, is_flushed
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from beam.otp.scheduler import Parker
     from beam.otp.signals import Watch
 
-__all__ = ["NOTHING", "Control", "Holding", "Life", "node_of"]
+__all__ = ["NOTHING", "Control", "Holding", "Life", "Receiver", "node_of"]
 
 
 class _Nothing(enum.Enum):
@@ -67,6 +67,15 @@ class Driver(Protocol):
         ...
 
 
+class Receiver(Protocol):
+    """Who takes a process's mail, one message after another, in the process."""
+
+    def _receive_call(self, call: Call) -> Any: ...
+    def _receive_cast(self, message: Any) -> None: ...
+    def _receive_info(self, message: Any) -> None: ...
+    def _receive_continue(self, message: Any) -> None: ...
+
+
 class Control:
     """The control block of one process."""
 
@@ -89,6 +98,7 @@ class Control:
         "parent",
         "parker",
         "pending_exit",
+        "receiver",
         "receiving",
         "ref",
         "report",
@@ -102,6 +112,8 @@ class Control:
     def __init__(self, node: Node, actor: Any, driver: Driver, parent: Control | None) -> None:
         self.node = node
         self.actor = actor
+        # Who takes the mail: the actor, or what stands before it while somebody looks on.
+        self.receiver: Receiver | None = actor
         self.driver = driver
         self.parent = parent
         # Whether an exit signal from its parent ends it although it traps exits: if it was
@@ -185,7 +197,7 @@ class Control:
             except IndexError:
                 return
             kind = type(mail)
-            if kind is Call:
+            if kind is Call or kind is System:
                 mail.future.settle(CallExit(reason, self.ref), failed=True)
             elif kind is Stop:
                 mail.future.settle(died)

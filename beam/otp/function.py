@@ -21,7 +21,7 @@ from beam.otp.clock import deadline_after
 from beam.otp.context import current_node, here
 from beam.otp.control import NOTHING, Control, Life
 from beam.otp.interrupt import hold
-from beam.otp.mail import Call, Continue, Info, Stop
+from beam.otp.mail import Call, Continue, Info, Stop, System
 from beam.otp.process import Process
 from beam.otp.reasons import Crash, is_flushed
 from beam.otp.ref import Ref
@@ -84,6 +84,9 @@ def _opened(control: Control, mail: Any) -> Any:
         raise Exited(mail.reason)
     if type(mail) is Call:
         mail.future.settle(Refused("no_calls", process=str(control.ref)), failed=True)
+        return NOTHING
+    if type(mail) is System:
+        mail.carry_out(control)
         return NOTHING
     if type(mail) is Continue:
         return NOTHING

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 from beam.otp.context import here
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from beam.otp.control import Control
     from beam.otp.future import Future
     from beam.otp.ref import Ref
 
     Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
-__all__ = ["Call", "Cast", "Continue", "Info", "Init", "Stop"]
+__all__ = ["Call", "Cast", "Continue", "Info", "Init", "Stop", "System"]
 
 _copy_context = contextvars.copy_context
 
@@ -72,6 +74,25 @@ class Stop:
     def __init__(self, reason: Any, future: Future[Any]) -> None:
         self.reason = reason
         self.future = future
+
+
+class System:
+    """A request to the process itself, whatever its callbacks are (OTP's system messages)."""
+
+    __slots__ = ("action", "future")
+
+    def __init__(self, action: Callable[[Control], Any], future: Future[Any]) -> None:
+        self.action = action
+        self.future = future
+
+    def carry_out(self, control: Control) -> None:
+        """Do it, in the process; what it raises goes to the one who asked, and to nobody else."""
+        try:
+            value = self.action(control)
+        except BaseException as error:  # noqa: BLE001 - the process lives, as in OTP
+            self.future.settle(error, failed=True)
+        else:
+            self.future.settle(value)
 
 
 class Call:

@@ -288,6 +288,6 @@ def _die(control: Control, reason: Any, doomed: list[Control]) -> bool:
 def _settle(control: Control, reason: Any) -> None:
     """Fail every call that the dead process will not answer, and let go of what was the user's."""
     control.leave_nobody_waiting(reason)
-    control.actor = control.holdings = None
+    control.actor = control.receiver = control.holdings = None
     # Nor is the parent held on to: each process may have been started by one that is dead.
     control.parent = None

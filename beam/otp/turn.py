@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from beam.errors import DeadlineExpired, Exited, Refused, StartError
 from beam.otp.context import here
-from beam.otp.control import NOTHING, Control, Life
+from beam.otp.control import NOTHING, Control, Life, Receiver
 from beam.otp.interrupt import hold
-from beam.otp.mail import Call, Cast, Continue, Init, Stop
+from beam.otp.mail import Call, Cast, Continue, Info, Init, Stop
 from beam.otp.reasons import Crash, Exit, is_flushed, is_graceful
 from beam.otp.reports import CrashReport
 from beam.otp.signals import bury
@@ -21,7 +21,6 @@ from beam.otp.signals import bury
 if TYPE_CHECKING:
     from beam.otp.future import Future
     from beam.otp.mail import Arguments
-    from beam.otp.process import Process
 
 __all__ = [
     "INLINE_DEPTH",
@@ -114,31 +113,25 @@ def take_turn(control: Control, until: Future[Any] | None = None) -> None:
 def _handle(control: Control, mail: Any) -> None:
     """Handle one message; whatever comes out of the user's code becomes the process's end."""
     kind = type(mail)
-    actor = control.actor
-    if actor is None:  # Given up a moment ago; who has sent it will hear.
+    receiver = control.receiver
+    if receiver is None:  # Given up a moment ago; who has sent it will hear.
         control.mailbox.appendleft(mail)
         return
     try:
         if kind is Call:
-            _serve(control, actor, mail)
+            _serve(control, receiver, mail)
         elif kind is Cast:
-            mail.context.run(actor._receive_cast, mail.message)
-        elif kind is Stop:
-            ending = _Ending(mail.reason)
-            ending.stop = mail
-            control.ending = ending
-        elif kind is Continue:
-            mail.context.run(actor._receive_continue, mail.message)
-        elif kind is Init:
-            run_init(control, mail.arguments, mail.context, mail.future)
-        else:
+            mail.context.run(receiver._receive_cast, mail.message)
+        elif kind is Info:
             message = mail.message
             if is_flushed(message):
                 return
             if type(message) is Exit and _is_of_parent(control, message):
                 control.ending = _Ending(message.reason)
             else:
-                mail.context.run(actor._receive_info, message)
+                mail.context.run(receiver._receive_info, message)
+        else:
+            _obey(control, receiver, mail)
     except Exited as exited:
         _ending(control).reason = exited.reason
     except BaseException as error:  # noqa: BLE001 - SystemExit too is this process's crash (G8)
@@ -147,14 +140,29 @@ def _handle(control: Control, mail: Any) -> None:
         ending.message = getattr(mail, "message", None)
 
 
-def _serve(control: Control, actor: Process, call: Call) -> None:
+def _obey(control: Control, receiver: Receiver, mail: Any) -> None:
+    """Handle mail that is of the framework's making."""
+    kind = type(mail)
+    if kind is Continue:
+        mail.context.run(receiver._receive_continue, mail.message)
+    elif kind is Stop:
+        ending = _Ending(mail.reason)
+        ending.stop = mail
+        control.ending = ending
+    elif kind is Init:
+        run_init(control, mail.arguments, mail.context, mail.future)
+    else:
+        mail.carry_out(control)
+
+
+def _serve(control: Control, receiver: Receiver, call: Call) -> None:
     """Let the process answer a call; a `Refused` of its own is an answer (G7)."""
     control.serving = call
     # Note first, look after: who gives the process up looks at what it serves after its death.
     if control.life is Life.DEAD:
         return
     try:
-        value = call.context.run(actor._receive_call, call)
+        value = call.context.run(receiver._receive_call, call)
     except Refused as refusal:
         if refusal.process is not None:
             raise
