@@ -31,11 +31,18 @@
     │   ├── StoreFull                        no room on the disk, or the log's own limit is reached
     │   ├── StoreTimeout (also TimeoutError) the log did not finish within the deadline
     │   └── StoreClosed
-    └── PortError
-        ├── SpawnFailed                      the program could not be started
-        ├── PortClosed                       the program has ended
-        │   └── StdinClosed                  nothing more can be written to the program
-        └── LoopStopped                      the loop thread does not run
+    ├── PortError
+    │   ├── SpawnFailed                      the program could not be started
+    │   ├── PortClosed                       the program has ended
+    │   │   └── StdinClosed                  nothing more can be written to the program
+    │   └── LoopStopped                      the loop thread does not run
+    ├── SimulationError                      a run of the test kit did not go as it must
+    │   ├── NotSettled                       the processes did not come to rest in time
+    │   ├── NotSimulated                     a real thread, socket or clock in a simulation
+    │   ├── Deadlock                         nothing can run, no timer is left: `paths` says
+    │   ├── Livelock                         turns without end, and time stands still
+    │   └── Violation                        something was seen that must never be
+    └── InjectedCrash                        the crash that a simulation put into a process
 
     Exited (BaseException)                   a process ends here: by `exit(reason)`, or a signal
 
@@ -98,6 +105,15 @@ from beam.errors.stores import (
     StoreNewer,
     StoreTimeout,
 )
+from beam.errors.testing import (
+    Deadlock,
+    InjectedCrash,
+    Livelock,
+    NotSettled,
+    NotSimulated,
+    SimulationError,
+    Violation,
+)
 
 __all__ = [
     "AlreadyExists",
@@ -108,13 +124,18 @@ __all__ = [
     "CallFailed",
     "CallTimeout",
     "DeadlineExpired",
+    "Deadlock",
     "Exited",
+    "InjectedCrash",
     "Interrupted",
     "InvalidInput",
     "InvalidSpec",
+    "Livelock",
     "LoopStopped",
     "NotAProcess",
     "NotFound",
+    "NotSettled",
+    "NotSimulated",
     "NotSupported",
     "PoolExhausted",
     "PortClosed",
@@ -128,6 +149,7 @@ __all__ = [
     "SessionQuarantined",
     "SessionRefused",
     "SessionRestarting",
+    "SimulationError",
     "SpawnFailed",
     "StartError",
     "StateRefused",
@@ -143,6 +165,7 @@ __all__ = [
     "SupervisorRefused",
     "TableRefused",
     "ToolFailed",
+    "Violation",
 ]
 
 # Shown and looked for as `beam.errors.Refused`, wherever the class stands.

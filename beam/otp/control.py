@@ -109,7 +109,14 @@ class Control:
         "watchers",
     )
 
-    def __init__(self, node: Node, actor: Any, driver: Driver, parent: Control | None) -> None:
+    def __init__(
+        self,
+        node: Node,
+        actor: Any,
+        driver: Driver,
+        parent: Control | None,
+        mailbox: deque[Any] | None = None,
+    ) -> None:
         self.node = node
         self.actor = actor
         # Who takes the mail: the actor, or what stands before it while somebody looks on.
@@ -123,7 +130,7 @@ class Control:
         self.serial = node.next_serial()
         self.life = Life.STARTING
         self.blocking: bool | None = None
-        self.mailbox: deque[Any] = deque()
+        self.mailbox: deque[Any] = deque() if mailbox is None else mailbox
         self.turn = Lock()
         self.turn.acquire()  # Held by whoever starts the process.
         self.pending_exit: Any = NOTHING

@@ -21,6 +21,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import threading
+from collections import deque
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from beam.errors import AlreadyExists, Exited, InvalidInput, NotFound, StartError
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from contextvars import Token
     from types import TracebackType
 
+    from beam.otp.process import Process
     from beam.otp.scheduler import Scheduler
     from beam.otp.table import Table
 
@@ -168,6 +170,10 @@ class Node:
             innermost_node.reset(token)
 
     # Processes
+
+    def new_mailbox(self, kind: type[Process]) -> deque[Any]:
+        """Return an empty mailbox for a process of class `kind`; asked once, at its start."""
+        return deque()
 
     def processes(self) -> list[Ref[Any]]:
         """Return the refs of the live processes, oldest first."""

@@ -97,6 +97,9 @@ class Pool:
         cap: the most workers there may be.
     """
 
+    messages = 200
+    own_threads = False
+
     def __init__(self, clock: Clock, name: str = "beam", cap: int = CAP) -> None:
         self.clock = clock
         self.cap = cap
@@ -107,7 +110,8 @@ class Pool:
         self._lock = threading.Lock()
         self._size = 0
         self._away: dict[Control, None] = {}
-        self._running: dict[Control, _Worker] = {}
+        self.running: dict[Control, object] = {}
+        """The processes whose turn a thread takes now, those that wait in calls too."""
         self._threads = 0
         self._stopped = False
         self._timers = TimerThread(clock, f"{name}-timers")
@@ -146,12 +150,17 @@ class Pool:
     def abandon(self, control: Control) -> None:
         """Count the worker on which `control` hangs no more; it ends when it comes back."""
         with self._lock:
-            worker = self._running.get(control)
-            if worker is None or worker.abandoned:
+            worker = self.running.get(control)
+            if not isinstance(worker, _Worker) or worker.abandoned:
                 return
             worker.abandoned = True
             self._size -= 1
         self._wake_one()
+
+    def is_idle(self) -> bool:
+        """Return whether no process is due and none has a turn, but for those given up (G9)."""
+        running = [one for one in list(self.running) if one.serial not in one.node.given_up]
+        return not self._queue and not running
 
     def stop(self) -> None:
         """End the idle workers and the timer thread; busy ones end when they come back."""
@@ -213,11 +222,11 @@ class Pool:
                 self._wake_one()
 
     def _run(self, worker: _Worker, control: Control) -> None:
-        self._running[control] = worker
+        self.running[control] = worker
         try:
             take_turn(control)
         finally:
-            self._running.pop(control, None)
+            self.running.pop(control, None)
 
     def _next(self) -> Control | None:
         control, here.next = here.next, None

@@ -35,7 +35,17 @@ class Parker(Protocol):
 
 
 class Scheduler(Protocol):
-    """What a node needs of whoever runs its processes."""
+    """What a node needs of whoever runs its processes.
+
+    Attributes:
+        messages: how many messages a process handles before others get their turn.
+        running: the processes that have their turn now; those that wait in calls, too.
+        own_threads: whether each process runs in a context of its own, whatever it declares.
+    """
+
+    messages: int
+    running: dict[Control, object]
+    own_threads: bool
 
     def submit(self, control: Control) -> None:
         """Take a process that has something to do and whose turn the caller has claimed."""

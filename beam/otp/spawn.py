@@ -92,12 +92,13 @@ def launch(
 
 def _make(node: Node, kind: type[Process], me: Control | None, *, link: bool) -> Control:
     actor = kind.__new__(kind)
-    control = Control(node, actor, node.scheduler, me if me is not None else node.init)
+    parent = me if me is not None else node.init
+    control = Control(node, actor, node.scheduler, parent, node.new_mailbox(kind))
     control.ref = kind.ref_class(control, kind)
-    control.blocking = kind.blocking
+    control.blocking = True if node.scheduler.own_threads else kind.blocking
     control.follows = link or me is None
     actor._control = control
-    if kind.blocking is True:
+    if control.blocking is True:
         control.driver = OwnThread(node.scheduler, control)
     return control
 

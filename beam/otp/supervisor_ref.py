@@ -104,7 +104,12 @@ class SupervisingRef(Ref[A]):
         of dynamic children is idle: that thread waits for it anyway.
         """
         actor: Any = self.control.actor
-        in_place = timeout is None and actor is not None and actor.starts_in_place(args)
+        in_place = (
+            timeout is None
+            and actor is not None
+            and not self.control.node.scheduler.own_threads
+            and actor.starts_in_place(args)
+        )
         return _call(self.control, Request("start_child", args, kwargs), timeout, in_place)
 
     def terminate_child(self, child: Any, *, timeout: float | None = None) -> None:

@@ -35,8 +35,6 @@ __all__ = [
     "take_turn",
 ]
 
-# How many messages a process handles before others get their turn.
-MESSAGES = 200
 # How many processes may run on top of each other on one thread; deeper ones go to the pool.
 INLINE_DEPTH = 32
 
@@ -80,7 +78,7 @@ def take_turn(control: Control, until: Future[Any] | None = None) -> None:
     outer = here.control
     here.control = control
     mailbox, turn = control.mailbox, control.turn
-    left = MESSAGES
+    left = control.node.scheduler.messages
     try:
         while True:
             if control.pending_exit is not NOTHING:
