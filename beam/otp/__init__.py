@@ -34,6 +34,7 @@ from beam.otp.function import Mailbox
 from beam.otp.future import Future
 from beam.otp.mail import Call, Cast, Info
 from beam.otp.node import Node, current_node
+from beam.otp.partition_supervisor import PartitionSupervisor
 from beam.otp.process import Process
 from beam.otp.reasons import Crash, Down, Exit, TableTransfer
 from beam.otp.ref import Ref
@@ -86,6 +87,7 @@ __all__ = [
     "Mailbox",
     "Monitor",
     "Node",
+    "PartitionSupervisor",
     "Process",
     "Ref",
     "Refused",

@@ -25,7 +25,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from beam.errors import AlreadyExists, Exited, InvalidInput, NotFound, StartError
-from beam.otp.clock import Clock, SystemClock
+from beam.otp.clock import Clock, SystemClock, cores_of
 from beam.otp.context import current_node, default_node, here, innermost_node
 from beam.otp.control import NOTHING, Control, Life
 from beam.otp.pool import CAP, Pool
@@ -106,6 +106,9 @@ class Node:
         clock: where time and chance come from; the machine's unless given.
         scheduler: who runs the processes; a `Pool` unless given.
         pool_size: the most workers of that pool.
+        cores: how many things are taken to run at once: the default of `PartitionSupervisor` and of
+            the maps of `Tasks`. The machine's unless given; 4 on another clock than the machine's,
+            as what happens there must not depend on the machine (G18).
     """
 
     lock: ClassVar[threading.Lock] = threading.Lock()
@@ -119,14 +122,18 @@ class Node:
         clock: Clock | None = None,
         scheduler: Scheduler | None = None,
         pool_size: int = CAP,
+        cores: int | None = None,
     ) -> None:
         if pool_size < 1:
             raise InvalidInput("pool_size", pool_size, "at least 1")
+        if cores is not None and cores < 1:
+            raise InvalidInput("cores", cores, "at least 1, or None")
         self.name = name or f"node{next(_node_numbers)}"
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.scheduler: Scheduler = (
             scheduler if scheduler is not None else Pool(self.clock, self.name, pool_size)
         )
+        self.cores = cores if cores is not None else cores_of(self.clock)
         self.names: dict[Any, Control] = {}
         self.tables: dict[Any, Table] = {}
         """The named tables."""

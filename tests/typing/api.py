@@ -15,6 +15,7 @@ from beam.otp import (
     Enter,
     Mailbox,
     Node,
+    PartitionSupervisor,
     Refused,
     Restarts,
     Server,
@@ -141,6 +142,15 @@ def use_supervisors() -> None:
         budget=Restarts(5, per=60.0), backoff=Backoff(0.5, 30.0, jitter=0.2)
     )
     pool.start_child(child(Account, "ada", id="job-17"))
+
+    accounts = PartitionSupervisor.start(
+        child(Account, "shared"),
+        partitions=4,
+        with_arguments=lambda args, number: (*args, number),
+        name="accounts",
+    )
+    print(accounts.whereis("ada").ask("how much"), accounts.partitions() + accounts.resize(2))
+    PartitionSupervisor.partition("accounts", "ada").cast(1)
 
 
 # --- tables --------------------------------------------------------------------------------------
