@@ -1,0 +1,11 @@
+"""Tables do what `ets` of OTP 25 was recorded to do."""
+
+from __future__ import annotations
+
+from tests.conformance.recorded import chunks, failures, on_every_scheduler
+
+
+@on_every_scheduler
+@chunks
+def test_tables_do_what_was_recorded(scheduler: str, chunk: int) -> None:
+    assert failures("ets", scheduler, chunk) == {}
