@@ -116,8 +116,9 @@ def link(other: Ref[Any]) -> None:
     Raises:
         NotAProcess: outside a process.
         CallExit: `"noproc"`, if `other` is dead and this process does not trap exits.
+        InvalidInput: if `other` is no ref.
     """
-    signals.link(_me("link"), other.control)
+    signals.link(_me("link"), _control_of(other, "other"))
 
 
 def unlink(other: Ref[Any]) -> None:
@@ -125,8 +126,9 @@ def unlink(other: Ref[Any]) -> None:
 
     Raises:
         NotAProcess: outside a process.
+        InvalidInput: if `other` is no ref.
     """
-    signals.unlink(_me("unlink"), other.control)
+    signals.unlink(_me("unlink"), _control_of(other, "other"))
 
 
 def monitor(process: Ref[Any] | Any) -> Monitor:
@@ -166,9 +168,9 @@ def demonitor(watch: Monitor, *, flush: bool = False) -> bool:
 
     Raises:
         NotAProcess: outside a process.
-        InvalidInput: if another process has set it.
+        InvalidInput: if it is no monitor, or another process has set it.
     """
-    if watch.owner is not _me("demonitor"):
+    if getattr(watch, "owner", None) is not _me("demonitor"):
         raise InvalidInput("watch", watch, "a monitor that this process has set")
     was_set = signals.unwatch(watch)
     watch.flushed = watch.flushed or flush
@@ -196,12 +198,10 @@ def exit(process: Ref[Any] | Any, reason: Any = _ABSENT) -> None:
     """
     if reason is _ABSENT:
         raise Exited(process)
-    if not isinstance(process, Ref):
-        raise InvalidInput("process", process, "a ref")
+    target = _control_of(process, "process")
     me = here.control
-    sender = me if me is not None else process.control.node.init
-    signals.send_exit(sender, process.control, reason)
-    if process.control is me and me.pending_exit is not NOTHING:
+    signals.send_exit(me if me is not None else target.node.init, target, reason)
+    if target is me and me.pending_exit is not NOTHING:
         raise Exited(me.pending_exit)  # A signal to oneself acts at once.
 
 
@@ -228,9 +228,9 @@ def send_after(delay: float, to: Ref[Any], message: Any) -> Timer:
         The timer: `cancel()` takes the message back.
 
     Raises:
-        InvalidInput: if `delay` is negative or no number.
+        InvalidInput: if `delay` is negative or no number, or `to` is no ref.
     """
-    return to.control.node.send_after(delay, to, message)
+    return _control_of(to, "to").node.send_after(delay, to, message)
 
 
 def register(name: Any, process: Ref[Any]) -> None:
@@ -240,9 +240,10 @@ def register(name: Any, process: Ref[Any]) -> None:
         AlreadyExists: if the name is taken (`"already_registered"`), or the process has one
             (`"already_named"`): it may have one, as in Erlang.
         NotFound: `"noproc"`, if the process is dead.
-        InvalidInput: if the name is `None`, or cannot be hashed.
+        InvalidInput: if the name is `None`, or cannot be hashed; if `process` is no ref.
     """
-    process.control.node.register(name, process.control)
+    control = _control_of(process, "process")
+    control.node.register(name, control)
 
 
 def unregister(name: Any) -> None:
@@ -258,6 +259,13 @@ def unregister(name: Any) -> None:
 def whereis(name: Any) -> Ref[Any] | None:
     """Return the process registered under `name` in the current node, `None` if there is none."""
     return current_node().whereis(name)
+
+
+def _control_of(process: Ref[Any], field: str) -> Control:
+    try:
+        return process.control
+    except AttributeError:
+        raise InvalidInput(field, process, "a ref") from None
 
 
 def _me(operation: str) -> Control:

@@ -163,7 +163,8 @@ class Process(pykka.Actor):
         """Start a process monitored by the one that calls; otherwise as `start`.
 
         Returns:
-            The ref, and the monitor that its `Down` will carry.
+            The ref, and the monitor that its `Down` will carry. Of a process that did not start,
+            or ignored it, no `Down` comes, as with OTP's.
 
         Raises:
             NotAProcess: outside a process.

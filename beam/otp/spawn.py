@@ -20,7 +20,7 @@ from beam.otp.mail import Init
 from beam.otp.node import check_name
 from beam.otp.reports import progress
 from beam.otp.shutdown import end
-from beam.otp.signals import Monitor, add_watch, bury, join, send_exit
+from beam.otp.signals import Monitor, add_watch, bury, join, send_exit, unlink
 from beam.otp.threads import OwnThread
 from beam.otp.turn import ignore, run_init_here
 
@@ -83,8 +83,9 @@ def launch(
     if me is not None and me.pending_exit is not NOTHING:
         raise Exited(me.pending_exit)
     if failure is ignore:
-        return Started(None, watch)
+        return Started(None, _taken_back(watch))
     if failure is not None:
+        _taken_back(watch)
         raise received(failure, control)
     progress(control)
     return Started(control.ref, watch)
@@ -141,6 +142,7 @@ def _begin_init(control: Control, arguments: Arguments, timeout: float | None) -
     try:
         control.driver.submit(control)
     except BaseException:
+        _let_go(control)
         bury(control, "killed")  # There is no thread for it.
         raise
     return future
@@ -161,11 +163,30 @@ def _wait_for_init(control: Control, future: Future[Any], me: Control | None) ->
     except Exited:
         raise  # The starter has been ended; what it started lives, unless it is linked to it.
     except CallTimeout as late:
+        _let_go(control)
         end(me if me is not None else control.node.init, control, "brutal")
         if type(late) is not CallTimeout:
             raise
         return StartError("timeout", str(control.ref))
     except BaseException:
         # No worker to wait on, or the user's Ctrl-C: nothing is half started.
+        _let_go(control)
         send_exit(control.node.init, control, "kill")
         raise
+
+
+def _taken_back(watch: Monitor | None) -> Monitor | None:
+    """Have no `Down` come of a process that did not start: what start says is the news."""
+    if watch is not None:
+        watch.flushed = True
+    return watch
+
+
+def _let_go(control: Control) -> None:
+    """Undo the link to the starter: it gives the process up, and is not to die of that.
+
+    As OTP's `proc_lib:start_link` does when its time is over.
+    """
+    starter = control.parent
+    if starter is not None:
+        unlink(starter, control)

@@ -123,10 +123,9 @@ def test_g1_a_process_that_ignores_its_start_leaves_nothing(
     kind = begins(blocking, lambda _self: ignore)
     assert kind.start(timeout=timeout) is None
     with Mailbox() as me:
-        started, watching = kind.start_monitor(timeout=timeout)
+        started, _ = kind.start_monitor(timeout=timeout)
         assert started is None
-        down = me.receive(timeout=SOON)
-    assert (down.monitor, down.reason) == (watching, "normal")
+        assert me.messages() == []
     assert node.processes() == []
 
 
@@ -264,6 +263,47 @@ def test_g1_a_failed_start_is_an_exit_signal_to_the_one_linked() -> None:
     parent = Parent.start()
     parent.cast("go")
     assert death_of(parent) == "bad"
+
+
+class Unstarted(Server):
+    """Waits in `init` until it is ended."""
+
+    def init(self) -> None:
+        Echo.start().ask("never", timeout=None)
+
+
+def test_g1_a_start_that_took_too_long_is_no_exit_signal_to_the_one_linked() -> None:
+    with Mailbox() as me:
+        with pytest.raises(StartError) as caught:
+            Unstarted.start_link(timeout=0.01)
+        assert caught.value.reason == "timeout"
+        assert me.messages() == []
+    with Mailbox(trap_exit=True) as me:
+        with pytest.raises(StartError):
+            Unstarted.start_link(timeout=0.01)
+        assert me.messages() == []
+
+
+def test_g6_a_server_survives_a_caller_who_did_not_wait_for_its_linked_start() -> None:
+    server = Echo.start()
+    with pytest.raises(CallTimeout):
+        server.ask(("do", lambda: Unstarted.start_link(timeout=SOON)), timeout=0.01)
+    assert server.ask("hello") == "hello"
+
+
+@ways
+def test_g1_no_down_comes_of_a_process_that_did_not_start(
+    blocking: bool | None, timeout: float | None
+) -> None:
+    kind = begins(blocking, lambda _self: exit("bad"))
+    with Mailbox() as me:
+        with pytest.raises(StartError):
+            kind.start_monitor(timeout=timeout)
+        with pytest.raises(StartError):
+            Unstarted.start_monitor(timeout=0.01)
+        assert me.messages() == []
+        with pytest.raises(TimeoutError):
+            me.receive(timeout=0)
 
 
 def test_g1_a_process_is_linked_and_monitored_from_its_start() -> None:

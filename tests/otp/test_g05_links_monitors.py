@@ -21,6 +21,7 @@ from beam.otp import (
     monitor,
     receive,
     register,
+    send_after,
     spawn,
     spawn_link,
     spawn_monitor,
@@ -234,6 +235,21 @@ def test_g5_links_and_monitors_need_a_process() -> None:
     for operation in (link, unlink, monitor):
         with pytest.raises(NotAProcess, match=operation.__name__):
             operation(process)
+
+
+def test_g20_what_is_no_ref_is_refused_by_name() -> None:
+    with Mailbox():
+        for operation, field in (
+            (link, "other"),
+            (unlink, "other"),
+            (lambda what: exit(what, "gone"), "process"),
+            (lambda what: register("name", what), "process"),
+            (lambda what: send_after(1.0, what, "late"), "to"),
+            (demonitor, "watch"),
+        ):
+            with pytest.raises(InvalidInput) as caught:
+                operation("no ref")
+            assert caught.value.field == field
 
 
 def test_g5_links_and_monitors_go_from_node_to_node(node: Node) -> None:
