@@ -183,7 +183,7 @@ def test_a_test_waits_for_events_and_never_sleeps(path: Path) -> None:
                 isinstance(node.func, ast.Attribute)
                 and node.func.attr == "sleep"
                 # What a node and a process offer under this name is there to be tested.
-                and ast.unparse(node.func.value).split(".")[-1] not in ("node", "actor")
+                and ast.unparse(node.func.value).split(".")[-1] not in ("node", "actor", "self")
             )
             or (isinstance(node.func, ast.Name) and node.func.id == "sleep")
         )

@@ -19,7 +19,7 @@ from typing import Protocol
 
 from beam.errors import InvalidInput
 
-__all__ = ["Clock", "SystemClock", "cores_of", "deadline_after"]
+__all__ = ["Clock", "SystemClock", "cores_of", "deadline_after", "generator"]
 
 # What a node on a clock that is not the machine's has for cores: the same history everywhere (G18).
 VIRTUAL_CORES = 4
@@ -39,6 +39,11 @@ class Clock(Protocol):
         ...
 
 
+def generator(seed: int | None) -> random.Random:
+    """Return a generator of random numbers; `None` takes them from the system's entropy."""
+    return random.SystemRandom() if seed is None else random.Random(seed)
+
+
 class SystemClock:
     """The machine's clock, and a generator of its own.
 
@@ -48,7 +53,7 @@ class SystemClock:
     """
 
     def __init__(self, seed: int | None = None) -> None:
-        self.random = random.SystemRandom() if seed is None else random.Random(seed)
+        self.random = generator(seed)
         # The bound built-ins, so that a reading costs no Python frame: 40 ns against 110.
         self.now = time.monotonic
         self.time = time.time

@@ -147,7 +147,9 @@ class Mailbox:
         self._name = name
         self._outer: Control | None = None
         node = current_node()
-        self._control = Control(node, self, _Waker(node.scheduler.parker(None)), node.init)
+        self._control = Control(
+            node, self, _Waker(node.scheduler.parker(None)), node.init, node.new_mailbox(type(self))
+        )
         self.ref: Ref[Any] = Ref(self._control, type(self))
         """The ref of this process."""
         self._control.ref = self.ref

@@ -68,6 +68,11 @@ class HeldInterrupt:
     def _strike(self, _number: int, frame: FrameType | None) -> None:
         self._struck, self._frame = True, frame
 
+    @property
+    def struck(self) -> bool:
+        """Whether Ctrl-C has come meanwhile."""
+        return self._struck
+
     def release(self) -> None:
         """Give Ctrl-C back to the user, and deliver the one that came meanwhile."""
         _state.holding = False

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from contextvars import Token
     from types import TracebackType
 
-    from beam.otp.process import Process
     from beam.otp.scheduler import Scheduler
     from beam.otp.table import Table
 
@@ -178,7 +177,7 @@ class Node:
 
     # Processes
 
-    def new_mailbox(self, kind: type[Process]) -> deque[Any]:
+    def new_mailbox(self, kind: type[Any]) -> deque[Any]:
         """Return an empty mailbox for a process of class `kind`; asked once, at its start."""
         return deque()
 

@@ -143,7 +143,9 @@ class Pool:
         """Run `main` on a thread of its own; a daemon, so that the interpreter can exit."""
         threading.Thread(target=main, name=f"{self._name}-{name}", daemon=True).start()
 
-    def call_at(self, when: float, action: Callable[[], None]) -> Callable[[], None]:
+    def call_at(
+        self, when: float, action: Callable[[], None], *, background: bool = False
+    ) -> Callable[[], None]:
         """Run `action` on the timer thread when the clock reads `when`."""
         return self._timers.call_at(when, action)
 

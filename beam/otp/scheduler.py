@@ -63,8 +63,16 @@ class Scheduler(Protocol):
         """Run `main` in a context of its own, for a process that declares blocking work."""
         ...
 
-    def call_at(self, when: float, action: Callable[[], None]) -> Callable[[], None]:
+    def call_at(
+        self, when: float, action: Callable[[], None], *, background: bool = False
+    ) -> Callable[[], None]:
         """Run `action` when the clock reads `when` (seconds); it must be short and never block.
+
+        Args:
+            when: the time.
+            action: what to run, by whoever keeps the time.
+            background: whether it only looks on, as an alarm does: virtual time does not go on
+                for its sake, and a deadlock is one although it is set.
 
         Returns:
             A function that cancels it, if it has not run.

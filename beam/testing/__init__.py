@@ -15,6 +15,7 @@
 ...         counter.proxy().count.get()
 100
 100
+100
 """
 
 from beam.testing.schedulers import SCHEDULERS, node_on

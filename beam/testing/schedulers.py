@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from beam.errors import InvalidInput
 from beam.otp import Node
-from beam.otp.clock import SystemClock
+from beam.otp.clock import SystemClock, generator
+from beam.otp.simulated import Simulated
 from beam.otp.threads import Threads
+from beam.otp.virtual_time import VirtualClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["SCHEDULERS", "SchedulerName", "node_on"]
 
-SchedulerName: TypeAlias = Literal["pool", "thread"]
+SchedulerName: TypeAlias = Literal["pool", "thread", "simulation"]
 
-SCHEDULERS: tuple[SchedulerName, ...] = ("pool", "thread")
+SCHEDULERS: tuple[SchedulerName, ...] = ("pool", "thread", "simulation")
 """The names of the schedulers."""
 
 # So that no two nodes of a program, and none of their threads, have the same name.
@@ -32,14 +34,29 @@ def node_on(scheduler: SchedulerName, seed: int = 0) -> Iterator[Node]:
     Args:
         scheduler: `"pool"`, many processes on few threads; `"thread"`, each process on a thread
             of its own; `"simulation"`, one at a time, on virtual time.
-        seed: of the node's randomness.
+        seed: of the node's randomness and, in a simulation, of who is next.
 
     Raises:
         InvalidInput: if there is no scheduler of that name.
     """
     if scheduler not in SCHEDULERS:
         raise InvalidInput("scheduler", scheduler, f"one of {', '.join(SCHEDULERS)}")
-    clock, name = SystemClock(seed), f"{scheduler}{next(_numbers)}"
-    threads = Threads(clock, name) if scheduler == "thread" else None
-    with Node(name, clock=clock, scheduler=threads) as node:
+    with _NODES[scheduler](seed) as node:
         yield node
+
+
+def _on_pool(seed: int) -> Node:
+    return Node(f"pool{next(_numbers)}", clock=SystemClock(seed))
+
+
+def _on_threads(seed: int) -> Node:
+    clock, name = SystemClock(seed), f"thread{next(_numbers)}"
+    return Node(name, clock=clock, scheduler=Threads(clock, name))
+
+
+def _in_simulation(seed: int) -> Node:
+    clock = VirtualClock(seed)
+    return Node("simulation", clock=clock, scheduler=Simulated(clock, generator(seed).randrange))
+
+
+_NODES = {"pool": _on_pool, "thread": _on_threads, "simulation": _in_simulation}

@@ -8,6 +8,7 @@ from beam.errors import NotSettled
 from beam.otp import Mailbox, current_node
 from beam.otp.context import here
 from beam.otp.control import NOTHING, Life
+from beam.otp.simulated import Simulated
 
 if TYPE_CHECKING:
     from beam.otp import Node
@@ -35,8 +36,12 @@ def settle(node: Node | None = None, *, timeout: float = 30.0) -> None:
 
     Raises:
         NotSettled: when the time is over; it names who is not at rest.
+        Deadlock: in a simulation, if somebody waits for what will never come.
     """
     node = node if node is not None else current_node()
+    if isinstance(node.scheduler, Simulated):
+        node.scheduler.rest()
+        return
     until = node.clock.now() + timeout
     quiet = 0
     while quiet < LOOKS:
