@@ -80,6 +80,6 @@ def deadline_after(clock: Clock, timeout: float | None) -> float | None:
         deadline = clock.now() + timeout
     except TypeError:
         deadline = math.nan
-    if math.isnan(deadline):
+    if deadline != deadline:  # noqa: PLR0124 - NaN
         raise InvalidInput("timeout", timeout, "a number of seconds, or None")
     return deadline

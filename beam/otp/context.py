@@ -28,6 +28,7 @@ __all__ = [
     "default_node",
     "here",
     "innermost_node",
+    "running_loop",
     "warn_if_on_loop",
 ]
 
@@ -37,7 +38,6 @@ class _Here(threading.local):
 
     Attributes:
         control: the process that runs here, `None` outside any.
-        depth: how many processes run on top of each other here.
         ending: whether a process is ending here: whom it wakes may run next on this worker.
         next: a process that an ending one woke.
         starter: on the thread of a coroutine twin, the process that awaits it.
@@ -46,7 +46,6 @@ class _Here(threading.local):
     """
 
     control: Control | None = None
-    depth: int = 0
     ending: bool = False
     next: Control | None = None
     starter: Control | None = None
@@ -109,6 +108,8 @@ class BlockingCallWarning(RuntimeWarning):
 
 
 _warned: set[str] = set()
+# The private function costs 30 ns; the public one raises where there is no loop.
+running_loop = asyncio._get_running_loop
 
 
 @contextlib.contextmanager
@@ -129,8 +130,7 @@ def warn_if_on_loop(what: str, twin: str) -> None:
         what: the blocking function.
         twin: what to write instead.
     """
-    # The private function costs 30 ns; the public one raises where there is no loop.
-    if asyncio._get_running_loop() is None or here.warned or what in _warned:
+    if running_loop() is None or here.warned or what in _warned:
         return
     _warned.add(what)
     warnings.warn(

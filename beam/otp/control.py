@@ -83,6 +83,7 @@ class Control:
         "actor",
         "blocking",
         "deferred",
+        "depth",
         "driver",
         "ending",
         "exit_reason",
@@ -152,6 +153,8 @@ class Control:
         # Whether it waits for mail in the middle of its own code, with its turn given back.
         self.receiving = False
         self.nested: Control | None = None
+        # How many processes it runs on top of, on its thread.
+        self.depth = 0
 
     def __repr__(self) -> str:
         return f"<control of {self.ref}>"

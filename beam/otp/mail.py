@@ -9,8 +9,6 @@ from __future__ import annotations
 import contextvars
 from typing import TYPE_CHECKING, Any
 
-from beam.otp.context import here
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -108,8 +106,9 @@ class Call:
     __match_args__ = ("message", "caller")
     __slots__ = ("callee", "context", "future", "message", "outer", "process")
 
-    def __init__(self, message: Any, future: Future[Any], callee: Control) -> None:
-        me = here.control
+    def __init__(
+        self, message: Any, future: Future[Any], callee: Control, me: Control | None
+    ) -> None:
         self.message = message
         self.future = future
         self.callee = callee
@@ -118,7 +117,8 @@ class Call:
         self.outer: Call | None = None
         if me is not None:
             self.process = me.ref
-            self.outer = _outer_of(me)
+            if me.serving is not None:
+                self.outer = _outer_of(me.serving)
 
     def __repr__(self) -> str:
         return f"<call to {self.callee.ref} from {self.process or 'outside'}>"
@@ -155,10 +155,9 @@ class Call:
         return first
 
 
-def _outer_of(me: Control) -> Call | None:
-    """Return the call inside which `me` makes one, if its caller waits still."""
-    serving = me.serving
-    if serving is None or serving.future.done:
+def _outer_of(serving: Call) -> Call | None:
+    """Return the call inside which another is made, if its caller waits still."""
+    if serving.future.done:
         return None
     # Let go of calls that are over: two processes that answer each other without end would
     # otherwise make a chain without end.

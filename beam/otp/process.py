@@ -303,8 +303,9 @@ class Process(pykka.Actor):
         holder: Any = self
         if path[0] not in self.public_names() and path[0] not in self.__dict__:
             raise Refused("no_attribute", process_class=type(self).__name__, name=path[0])
-        for name in path[:-1]:
-            holder = getattr(holder, name)
+        if len(path) > 1:
+            for name in path[:-1]:
+                holder = getattr(holder, name)
         if type(message) is messages.ProxyCall:
             return getattr(holder, path[-1])(*message.args, **message.kwargs)
         if type(message) is messages.ProxyGetAttr:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import weakref
+from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 
 import pykka
@@ -17,20 +18,20 @@ from pykka import messages
 from beam.errors import CallExit
 from beam.errors.root import shown
 from beam.otp.clock import deadline_after
-from beam.otp.context import blocking_form, here, warn_if_on_loop
+from beam.otp.context import blocking_form, here, running_loop, warn_if_on_loop
 from beam.otp.control import Control, Life
 from beam.otp.future import Future
 from beam.otp.interrupt import hold
 from beam.otp.mail import Call, Cast, Info, Stop
 from beam.otp.proxy import Proxy
 from beam.otp.signals import DeathWatch, unwatch, watch
-from beam.otp.turn import INLINE_DEPTH, run_on_top
+from beam.otp.turn import runs_on_top, take_turn
 
 if TYPE_CHECKING:
     from beam.otp.node import Node
     from beam.otp.process import Process
 
-__all__ = ["CALL_TIMEOUT", "Ref"]
+__all__ = ["CALL_TIMEOUT", "Ref", "run_here"]
 
 # Seconds for which a call waits unless told otherwise, as OTP's `gen_server:call/2`.
 CALL_TIMEOUT = 5.0
@@ -181,27 +182,27 @@ class Ref(pykka.ActorRef[A], Generic[A]):
             PoolExhausted: if every worker of the pool waits in a call.
             InvalidInput: if `timeout` is no number; nothing has been sent.
         """
-        control = self.control
+        control, me = self.control, here.control
         future: Future[Any] = Future(control, deadline_after(control.node.clock, timeout), timeout)
         if not block:
-            _send_call(control, message, future)
+            _send_call(control, message, future, me)
             return future
-        warn_if_on_loop("Ref.ask()", "ref.ask(message, block=False)")
-        me = here.control
+        if running_loop() is not None:
+            warn_if_on_loop("Ref.ask()", "ref.ask(message, block=False)")
         # A callee that runs here needs no waiting.
         armed = None if control.blocking is False else future.arm(control.node, me)
         if me is None:
-            _send_call(control, message, future)
+            _send_call(control, message, future, None)
             if not future.done:
                 future.park(None, armed)
             return future.result()
         me.begin_wait(future)
         try:
-            _send_call(control, message, future)
+            _send_call(control, message, future, me)
             if not future.done:
                 future.park(me, armed)
         finally:
-            me.end_wait()
+            me.waiting = None
         return future.result()
 
     @overload
@@ -258,40 +259,42 @@ class Ref(pykka.ActorRef[A], Generic[A]):
 
     def call_method(self, attr_path: tuple[str, ...], args: Any, kwargs: Any) -> Future[Any]:
         """Call a method, by the path of its name; the future of its answer."""
-        return self.ask(
-            messages.ProxyCall(attr_path=attr_path, args=args, kwargs=kwargs), block=False
-        )
+        return self.ask(messages.ProxyCall(attr_path, args, kwargs), block=False)
 
 
-def _send_call(control: Control, message: Any, future: Future[Any]) -> None:
-    """Put a call into the mailbox; run the callee here if it never blocks and is idle."""
-    call = Call(message, future, control)
-    control.mailbox.append(call)
-    if control.turn.locked():
-        if control.life is Life.DEAD:
-            control.drain("noproc")
-    elif control.blocking is False and here.depth < INLINE_DEPTH:
-        _run_here(control, future)
+def _send_call(control: Control, message: Any, future: Future[Any], me: Control | None) -> None:
+    """Put a call of `me` into the mailbox; run the callee here if it never blocks and is idle."""
+    call = Call(message, future, control, me)
+    if control.blocking is False and runs_on_top(control, me):
+        run_here(control, call, me)
     else:
-        control.wake()
+        control.post(call)
 
 
-def _run_here(control: Control, future: Future[Any]) -> None:
+def run_here(control: Control, call: Call, me: Control | None) -> None:
     """Run an idle callee on top of the caller, who waits for it, whatever it does with the future.
 
-    The user's Ctrl-C is held back from before the turn is taken, or it could be lost (G8).
+    The user's Ctrl-C is held back from before the turn is taken, or it could be lost (G8). A call
+    that finds the mailbox empty need not pass through it.
     """
     held = hold()
-    me = here.control
-    outer = me.waiting if me is not None else None
+    future = call.future
+    outer = None
     if me is not None:
-        me.waiting = future
+        outer, me.waiting = me.waiting, future
+    mailbox = control.mailbox
     try:
-        if control.turn.acquire(False):
-            run_on_top(control, future)
+        if not control.turn.acquire(False):
+            control.post(call)
+            return
+        # One that is not a plain mailbox sees all mail.
+        if mailbox or type(mailbox) is not deque:
+            mailbox.append(call)
+            take_turn(control, future)
+        else:
+            take_turn(control, future, call)
+        if future.deadline is not None:
             _look_if_late(control, future)
-        elif control.life is Life.DEAD:
-            control.drain("noproc")
     finally:
         if me is not None:
             me.waiting = outer
@@ -305,11 +308,12 @@ NEVER_BLOCKS = 0.1
 
 def _look_if_late(control: Control, future: Future[Any]) -> None:
     """Report a process that said it never blocks, and has held its caller past the deadline."""
-    if future.deadline is None or future.granted is None:
-        return
+    deadline, granted = future.deadline, future.granted
     now = control.node.clock.now()
-    took = now - future.deadline + future.granted
-    if now > future.deadline and took > NEVER_BLOCKS:
+    if deadline is None or granted is None or now <= deadline:
+        return
+    took = now - deadline + granted
+    if took > NEVER_BLOCKS:
         control.node.note_overrun(control, took)
 
 
@@ -324,7 +328,9 @@ class Inbox:
     def put(self, envelope: Any) -> None:
         """Put a Pykka envelope into the mailbox: a call if it wants a reply, else a message."""
         if envelope.reply_to is not None:
-            self._control.post(Call(envelope.message, envelope.reply_to, self._control))
+            self._control.post(
+                Call(envelope.message, envelope.reply_to, self._control, here.control)
+            )
         else:
             self._control.post(Info(envelope.message))
 

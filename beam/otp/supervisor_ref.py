@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar
 
 from beam.otp.aio import Aio
 from beam.otp.context import here, warn_if_on_loop
-from beam.otp.control import Control, Life
+from beam.otp.control import Control
 from beam.otp.future import Future
 from beam.otp.mail import Call
-from beam.otp.ref import CALL_TIMEOUT, Ref
-from beam.otp.turn import INLINE_DEPTH, run_inline
+from beam.otp.ref import CALL_TIMEOUT, Ref, run_here
+from beam.otp.turn import runs_on_top
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -231,7 +231,7 @@ def _call(control: Control, request: Request, timeout: float | None, in_place: b
     if me is not None:
         me.begin_wait(future)
     try:
-        _send(control, Call(request, future, control), in_place)
+        _send(control, Call(request, future, control, me), me, in_place)
         if not future.done:
             future.park(me)
     finally:
@@ -240,16 +240,9 @@ def _call(control: Control, request: Request, timeout: float | None, in_place: b
     return future.result()
 
 
-def _send(control: Control, call: Call, in_place: bool) -> None:
-    if not in_place:
+def _send(control: Control, call: Call, me: Control | None, in_place: bool) -> None:
+    if in_place and runs_on_top(control, me):
+        # No longer than for the answer: other mail, and other waits, are none of the caller's.
+        run_here(control, call, me)
+    else:
         control.post(call)
-        return
-    control.mailbox.append(call)
-    if control.turn.acquire(False):
-        if here.depth < INLINE_DEPTH:
-            # No longer than for the answer: other mail, and other waits, are none of the caller's.
-            run_inline(control, call.future)
-        else:
-            control.driver.submit(control)
-    elif control.life is Life.DEAD:
-        control.drain("noproc")
