@@ -230,6 +230,11 @@ class Node:
         control = self.names.get(name)
         return control.ref if control is not None else None
 
+    def registered(self) -> list[Any]:
+        """Return the names that processes have, in the order in which they got them."""
+        with self.lock:
+            return list(self.names)
+
     def note_overrun(self, control: Control, seconds: float) -> None:
         """Count and report a process that said it never blocks, and did."""
         kind = control.ref.actor_class

@@ -264,12 +264,14 @@ def test_g5_links_and_monitors_go_from_node_to_node(node: Node) -> None:
             assert got == {Exit(process, "gone"), Down(watching, process, "gone")}
 
 
-def test_g5_a_name_goes_when_its_process_does() -> None:
+def test_g5_a_name_goes_when_its_process_does(node: Node) -> None:
     process = Echo.start()
     register("echo", process)
     assert whereis("echo") is process
+    assert node.registered() == ["echo"]
     exit(process, "gone")
     assert whereis("echo") is None
+    assert node.registered() == []
     with pytest.raises(NotFound) as caught:
         register("echo", process)
     assert caught.value.reason == "noproc"
