@@ -252,15 +252,24 @@ class Control:
             deferred.pop(call, None)
 
     def leave_nobody_waiting(self, reason: Any) -> None:
-        """Fail every call that the dead process will not answer (G6), and end waits for its end."""
+        """Fail every call that the dead process will not answer (G6), and end waits for its end.
+
+        The answer that it owes for the call in which it stopped comes first, unless a signal ended
+        it before it had cleaned up (OTP's `{stop, Reason, Reply, State}`). A caller whom its death
+        ends too has been told so by now, and does not see that answer.
+        """
+        ending = self.ending
+        if ending is not NOTHING and ending.answer is not None and self.pending_exit is NOTHING:
+            call, value = ending.answer
+            call.future.settle(value)
         # The one that is being served first: what its handler keeps is noted before it is let go.
         serving, deferred = self.serving, self.deferred
         self.deferred = None
         for call in (serving, *(deferred or ())):
             if call is not None:
                 call.future.settle(CallExit(reason, self.ref), failed=True)
-        if self.ending is not NOTHING and self.ending.stop is not None:
-            self.ending.stop.future.settle(True)
+        if ending is not NOTHING and ending.stop is not None:
+            ending.stop.future.settle(True)
         self.drain(reason, died=True)
 
     # Waiting for others

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 import pykka
 from pykka import messages
 
-from beam.errors import CallExit
+from beam.errors import CallExit, Exited, InvalidInput
 from beam.errors.root import shown
 from beam.otp.clock import deadline_after
 from beam.otp.context import blocking_form, here, running_loop, warn_if_on_loop
-from beam.otp.control import Control, Life
+from beam.otp.control import NOTHING, Control, Life
 from beam.otp.future import Future
 from beam.otp.interrupt import hold
 from beam.otp.mail import Call, Cast, Info, Stop
@@ -131,6 +131,32 @@ class Ref(pykka.ActorRef[A], Generic[A]):
         """The reason with which the process ended; `None` while it lives."""
         return self.control.exit_reason if self.control.life is Life.DEAD else None
 
+    @property
+    def trap_exit(self) -> bool:
+        """Whether exit signals come to the process as `Exit` messages; `False` once it is dead.
+
+        Only the process itself may set it, as with OTP's `process_flag(trap_exit, _)`: a process
+        of a function by `current_process().trap_exit = True`.
+        """
+        actor: Any = self.control.actor
+        return actor is not None and bool(actor.trap_exit)
+
+    @trap_exit.setter
+    def trap_exit(self, value: bool) -> None:
+        if here.control is not self.control:
+            raise InvalidInput(
+                "process", self, "the process that runs here, for trap_exit to be set"
+            )
+        self.control.actor.trap_exit = value
+
+    def links(self) -> list[Ref[Any]]:
+        """Return the processes that this one is linked to, oldest link first; any thread may.
+
+        As OTP's `process_info(Pid, links)`; empty once it is dead.
+        """
+        with self.control.node.lock:
+            return [peer.ref for peer in self.control.links or ()]
+
     # Sending
 
     def tell(self, message: Any) -> None:
@@ -203,6 +229,8 @@ class Ref(pykka.ActorRef[A], Generic[A]):
                 future.park(me, armed)
         finally:
             me.waiting = None
+        if me.pending_exit is not NOTHING:
+            raise Exited(me.pending_exit)  # A signal has come with the answer, and acts first.
         return future.result()
 
     @overload

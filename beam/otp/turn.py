@@ -189,7 +189,7 @@ def _serve(control: Control, receiver: Receiver, call: Call) -> None:
         if value is noreply:
             control.keep_call(call)
         elif control.ending is not NOTHING:
-            control.ending.answer = (call, value)  # After terminate, as OTP's {stop, _, Reply, _}.
+            control.ending.answer = (call, value)  # Given when it is dead.
             return
         else:
             call.future.settle(value)
@@ -231,9 +231,6 @@ def _end(control: Control, ending: _Ending) -> None:
         _terminate(control, ending)
     if control.pending_exit is not NOTHING:
         ending.reason, ending.error = control.pending_exit, None
-    if ending.answer is not None:
-        call, value = ending.answer
-        call.future.settle(value)
     if ending.error is not None and not is_graceful(ending.reason):
         control.report = CrashReport(control, ending.error, ending.message)
     supervised = _leave_report_to_supervisor(control)

@@ -20,6 +20,7 @@ import traceback
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from beam.otp import exit
 from beam.testing import node_on
 
 if TYPE_CHECKING:
@@ -115,6 +116,8 @@ class _Performance:
                 with node_on(scheduler) as node:
                     for step in play(_without_trace(scenario), node):
                         self._trace.append(step)
+                    for process in node.processes():  # Some would never end by themselves.
+                        exit(process, "kill")
                 self._error = ""
             except BaseException:  # noqa: BLE001 - whatever it is, it is this scenario's failure
                 self._error = traceback.format_exc()

@@ -60,8 +60,6 @@ def play(scenario: Json, node: Node) -> Iterator[dict[str, Any]]:
         step = {"r": world.terms.term(result), "ev": world.news()}
         before, state = state, world.state()
         yield step if state == before else {**step, "st": state}
-    for process in node.processes():
-        exit(process, "kill")
 
 
 class Alien:
@@ -316,7 +314,7 @@ class Worker(Server):
 
     def terminate(self, reason: Any) -> None:
         self.world.leave(self.path, self.n, reason)
-        self.sleep(_seconds(self.knobs.get("term_ms", 0)))
+        self.node.sleep(_seconds(self.knobs.get("term_ms", 0)))
         if "term_exit" in self.knobs:
             exit(self.world.terms.value(self.knobs["term_exit"]))
 
@@ -348,7 +346,7 @@ def _become(process: Server | Supervisor, world: World, outcome: Any) -> Any:
         case {"exit": reason}:
             exit(world.terms.value(reason))
         case {"slow": ms, "then": then}:
-            process.sleep(_seconds(ms))
+            process.node.sleep(_seconds(ms))
             return _become(process, world, then)
     return None
 

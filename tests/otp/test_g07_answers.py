@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from beam.errors import BeamError, CallExit, NotFound, Refused, StartError
-from beam.otp import Crash, Server, noreply
+from beam.otp import Crash, Future, Server, noreply, spawn
+from beam.otp import exit as exit_process
 from tests.otp.actors import KINDS, SOON, Echo, death_of
+from tests.volume import scaled
 
 pytestmark = pytest.mark.usefixtures("node")
 
@@ -205,3 +207,43 @@ def test_g7_a_server_without_handle_info_drops_what_it_is_told() -> None:
     process.tell("hello")
     assert process.stop() is True
     assert process.exit_reason == "normal"
+
+
+@kinds
+@pytest.mark.usefixtures("fine_switching")
+def test_g7_who_stops_with_an_answer_gives_it(kind: type[Echo]) -> None:
+    for _ in range(20):
+        process = kind.start()
+        assert process.ask(("stop", "boom")) == "stopping"
+        assert death_of(process) == "boom"
+
+
+@kinds
+@pytest.mark.usefixtures("fine_switching")
+def test_g7_a_caller_that_ends_with_whom_it_asked_does_not_see_the_answer(kind: type[Echo]) -> None:
+    # As recorded from OTP: the signal of the link is there when the reply is looked for.
+    seen = []
+
+    def ask() -> None:
+        seen.append(kind.start_link().ask(("stop", "boom")))
+
+    for _ in range(scaled(2_000)):
+        assert death_of(spawn(ask)) == "boom"
+    assert seen == []
+
+
+@kinds
+def test_g7_who_is_killed_before_it_has_cleaned_up_gives_no_answer(kind: type[Echo]) -> None:
+    class Slow(kind):  # type: ignore[misc, valid-type]
+        def terminate(self, _reason: Any) -> None:
+            cleaning.set(None)
+            self.node.sleep(SOON)
+
+    cleaning: Future[None] = Future()
+    process = Slow.start()
+    asker = spawn(lambda: process.ask(("stop", "boom")))
+    cleaning.get(timeout=SOON)
+    exit_process(process, "kill")
+    reason = death_of(asker)
+    assert isinstance(reason.exception, CallExit)
+    assert reason.exception.reason == "killed"

@@ -10,8 +10,20 @@ import pykka
 import pytest
 from pykka._envelope import Envelope
 
-from beam.errors import CallCycle, CallExit
-from beam.otp import Future, Mailbox, Node, Ref, Server
+from beam.errors import CallCycle, CallExit, InvalidInput
+from beam.otp import (
+    Exit,
+    Future,
+    Mailbox,
+    Node,
+    Ref,
+    Server,
+    current_process,
+    exit,
+    link,
+    receive,
+    spawn,
+)
 from tests.otp.actors import KINDS, SOON, Echo, at_once, death_of, eventually, hold_up
 
 pytestmark = pytest.mark.usefixtures("node")
@@ -188,3 +200,31 @@ def test_the_init_process_of_a_node_offers_nothing(node: Node) -> None:
     assert dir(init.proxy()) == ["actor_ref"]
     with Mailbox():
         assert init.is_alive()
+
+
+def test_a_process_says_whether_it_traps_exits_and_to_whom_it_is_linked() -> None:
+    process, other, third = Echo.start(), Echo.start(trap_exit=True), Echo.start()
+    assert (process.trap_exit, other.trap_exit) == (False, True)
+    process.ask(("do", lambda: (link(third), link(other))))
+    assert (process.links(), other.links(), third.links()) == ([third, other], [process], [process])
+    exit(process, "boom")
+    assert death_of(third) == "boom"
+    assert (process.links(), other.links(), third.links()) == ([], [], [])
+    assert process.trap_exit is False
+
+
+def test_a_function_sets_whether_it_traps_exits_and_nobody_else_does() -> None:
+    def trap(to: Ref[Any]) -> None:
+        me = current_process()
+        assert me is not None
+        me.trap_exit = True
+        to.tell("ready")
+        to.tell(receive())
+
+    with Mailbox() as me:
+        process = spawn(trap, me.ref)
+        assert me.receive(timeout=SOON) == "ready"
+        with pytest.raises(InvalidInput):
+            process.trap_exit = False
+        exit(process, "boom")
+        assert me.receive(timeout=SOON) == Exit(me.ref, "boom")
