@@ -75,6 +75,17 @@ def test_children_have_no_ids(diary: Diary) -> None:
     assert tree.which_children() == [(None, ref, "worker", (Kid,))]
 
 
+def test_children_that_are_supervisors_are_counted_as_such() -> None:
+    with Supervisor.start(
+        [child(Supervisor)], strategy="simple_one_for_one", max_restarts=10
+    ) as tree:
+        first, second = tree.start_child(), tree.start_child()
+        assert tree.count_children() == (1, 2, 2, 0)
+        kill(first)
+        tree.terminate_child(second)
+        assert tree.count_children() == (1, 1, 1, 0)
+
+
 def test_a_child_that_has_nothing_to_do_or_does_not_start_is_not_there(diary: Diary) -> None:
     tree = nursery(diary)
     assert tree.start_child("a", ["ignore"]) is None

@@ -267,11 +267,16 @@ def test_a_supervisor_does_nothing_but_supervise(name: str) -> None:
     ("restart", "reason", "again"),
     [
         ("permanent", "normal", True),
+        ("permanent", "shutdown", True),
+        ("permanent", ("shutdown", "tired"), True),
         ("permanent", "boom", True),
         ("transient", "normal", False),
         ("transient", "shutdown", False),
         ("transient", ("shutdown", "tired"), False),
         ("transient", "boom", True),
+        ("temporary", "normal", False),
+        ("temporary", "shutdown", False),
+        ("temporary", ("shutdown", "tired"), False),
         ("temporary", "boom", False),
     ],
 )

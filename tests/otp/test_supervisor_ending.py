@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from beam.errors import CallExit, StartError
-from beam.otp import Server, Supervisor, exit, supervisor, whereis
+from beam.otp import Server, Supervisor, exit, supervisor, unlink, whereis
 from beam.otp.supervisor_ref import Request
-from tests.otp.kids import Deaf, Diary, Kid, Stubborn, family, kid, kill, wait_in_vain
+from beam.testing import settle
+from tests.otp.kids import Deaf, Diary, Kid, Stubborn, crash, family, kid, kill, wait_in_vain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,6 +117,42 @@ class Leaver(Kid):
     def take_along(self, other: Any) -> None:
         kill(other)
         self.stop("normal")
+
+
+class Naughty(Kid):
+    """Unlinks the supervisor that it was given, when it is told to."""
+
+    def handle_cast(self, message: Any) -> None:
+        if isinstance(message, Exception):
+            raise message
+        unlink(message)
+
+
+def naughty(diary: Diary) -> tuple[Any, Any]:
+    """Return a supervisor, and its child that has unlinked it."""
+    tree = Supervisor.start([kid(diary, "a", kind=Naughty)])
+    process = tree.which_children()[0].process
+    process.cast(tree)
+    settle()
+    return tree, process
+
+
+def test_a_child_that_has_unlinked_its_supervisor_is_ended_all_the_same(diary: Diary) -> None:
+    tree, process = naughty(diary)
+    tree.terminate_child("a")
+    assert process.exit_reason == "shutdown"
+    assert tree.which_children()[0].process is None
+
+
+def test_a_child_that_has_unlinked_its_supervisor_ends_without_being_noticed(diary: Diary) -> None:
+    tree, process = naughty(diary)
+    crash(process)
+    settle()
+    assert not process.is_alive()
+    assert tree.which_children()[0].process is process  # As OTP's says.
+    tree.terminate_child("a")
+    tree.restart_child("a")
+    assert tree.count_children().active == 1
 
 
 def test_a_child_whose_handler_does_not_end_is_given_up(
