@@ -1,4 +1,5 @@
-"""docs/otp-parity.md has a row for each public function of the modules it speaks of.
+"""docs/otp-parity.md has a row for each public function of the modules it speaks of, and
+docs/otp-cases.md one for each case of their own tests.
 
 The names are those that OTP 25's and Elixir 1.14's modules export, without callbacks and what their
 documentation does not show. A row is proved by whoever wrote it, on both sides; here only that it
@@ -12,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-PAGE = (Path(__file__).parent.parent / "docs" / "otp-parity.md").read_text("utf-8")
+DOCS = Path(__file__).parent.parent / "docs"
+PAGE = (DOCS / "otp-parity.md").read_text("utf-8")
+CASES = (DOCS / "otp-cases.md").read_text("utf-8")
 VERDICTS = {"same", "differs", "absent"}
 
 _CELLS = re.compile(r"(?<!\\)\|")
@@ -107,9 +110,18 @@ UNFINISHED = {
 """Sections that are being written; this set is to be empty."""
 
 
-def rows(section: str) -> list[list[str]]:
+SUITES = {
+    "OTP: `supervisor_SUITE`": 93,
+    "Elixir: `DynamicSupervisorTest`": 41,
+    "Elixir: `PartitionSupervisorTest`": 22,
+    "Elixir: `RegistryTest`": 75,
+}
+"""How many cases each suite has."""
+
+
+def rows(section: str, page: str = PAGE) -> list[list[str]]:
     """Return the cells of each row of a section's table."""
-    _, _, after = PAGE.partition(f"\n## {section}\n")
+    _, _, after = page.partition(f"\n## {section}\n")
     text = after.partition("\n## ")[0]
     lines = [line for line in text.splitlines() if line.startswith("| ")]
     return [[cell.strip() for cell in _CELLS.split(line.strip()[1:-1])] for line in lines[1:]]
@@ -137,3 +149,10 @@ def test_a_row_says_whether_it_is_the_same_and_if_not_why(section: str) -> None:
         assert theirs or ours, row
         assert verdict in VERDICTS, row
         assert why or verdict == "same", row
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_each_case_of_a_suite_has_a_test_of_ours_or_a_reason(suite: str) -> None:
+    table = rows(suite, CASES)
+    assert len({case for case, _ in table}) == len(table) == SUITES[suite]
+    assert [case for case, held in table if not held] == []
