@@ -1,7 +1,7 @@
-"""docs/otp-parity.md has a row for each public function of the modules it speaks of, and
-docs/otp-cases.md one for each case of their own tests.
+"""The pages that hold us against OTP and Elixir are complete.
 
-The names are those that OTP 25's and Elixir 1.14's modules export, without callbacks and what their
+docs/otp-parity.md has a row for each public function of the modules it speaks of, docs/otp-cases.md
+one for each case of their own tests. The names are those that OTP 25's and Elixir 1.14's modules export, without callbacks and what their
 documentation does not show. A row is proved by whoever wrote it, on both sides; here only that it
 is there, and complete.
 """
