@@ -10,6 +10,7 @@
 """
 
 from beam.errors import Exited, Refused
+from beam.otp import sys
 from beam.otp.atom import Atom
 from beam.otp.bif import (
     current_process,
@@ -128,6 +129,7 @@ __all__ = [
     "stay",
     "stop",
     "supervisor",
+    "sys",
     "timeout",
     "unhandled",
     "unlink",

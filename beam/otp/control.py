@@ -22,6 +22,8 @@ from beam.otp.mail import Call, Cast, Info, Init, Stop, System
 from beam.otp.reasons import Exit, is_flushed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from beam.otp.future import Future
     from beam.otp.node import Node
     from beam.otp.ref import Ref
@@ -69,6 +71,11 @@ class Driver(Protocol):
 
 class Receiver(Protocol):
     """Who takes a process's mail, one message after another, in the process."""
+
+    @property
+    def aside(self) -> Sequence[Any]:
+        """What it has put aside, to take it later; an actor itself has nothing of the kind."""
+        ...
 
     def _receive_call(self, call: Call) -> Any: ...
     def _receive_cast(self, message: Any) -> None: ...
@@ -223,8 +230,12 @@ class Control:
             report.emit()
 
     def count(self) -> int:
-        """Return how many messages wait in the mailbox."""
-        return len(self.mailbox)
+        """Return how many messages wait: in the mailbox, or put aside while it is suspended."""
+        waiting = len(self.mailbox)
+        # Only what stands before the actor has something aside; the actor's attributes are its own.
+        if self.receiver is not self.actor and self.receiver is not None:
+            waiting += len(self.receiver.aside)
+        return waiting
 
     def messages(self) -> list[Any]:
         """Return the plain messages and casts that wait, oldest first."""

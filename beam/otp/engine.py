@@ -112,15 +112,16 @@ class Engine:
         timeouts: its time-outs, none of them running.
 
     Attributes:
+        machine: whom it drives; may be replaced between two messages.
         state: the state that it is in; while an event is handled, the one before it.
         postponed: the events that wait for another state, oldest first. They have no bound, as
             mailboxes have none: a state that postpones for ever is a mistake of its author's.
     """
 
-    __slots__ = ("_machine", "_queue", "postponed", "state", "timeouts")
+    __slots__ = ("_queue", "machine", "postponed", "state", "timeouts")
 
     def __init__(self, machine: Machine, state: Any, timeouts: Timeouts) -> None:
-        self._machine = machine
+        self.machine = machine
         self._queue: deque[Any] = deque()
         self.state = state
         self.postponed: list[Any] = []
@@ -140,7 +141,7 @@ class Engine:
         self._run(event)
 
     def _run(self, first: Any) -> None:
-        queue, machine = self._queue, self._machine
+        queue, machine = self._queue, self.machine
         while not machine.is_over():
             if not queue:
                 due = self.timeouts.take_due()
@@ -155,7 +156,7 @@ class Engine:
                 event.context.copy().run(self._take, event)
 
     def _take(self, event: Any) -> None:
-        self._follow(self._machine.handle(self.state, event), event)
+        self._follow(self.machine.handle(self.state, event), event)
 
     def _follow(self, transition: Any, event: Any) -> None:
         """Give `transition` its effect."""
@@ -166,9 +167,9 @@ class Engine:
         step = _Step(old)
         try:
             self._note(step, transition, entering=False)
-            while step.entered and not (step.stopped or self._machine.is_over()):
+            while step.entered and not (step.stopped or self.machine.is_over()):
                 step.entered = False
-                transition = self._machine.enter(step.state, old)
+                transition = self.machine.enter(step.state, old)
                 if transition is not None:
                     self._note(step, transition, entering=True)
         except BadTransition:
@@ -188,12 +189,12 @@ class Engine:
             for action in transition.actions:
                 _reply(action, "bad_reply_action_from_state_function")
             step.stopped = True
-            self._machine.stop(transition.reason)
+            self.machine.stop(transition.reason)
             return
         if kind == "goto" and not _same(transition.state, step.state):
             if entering:
                 raise BadTransition("bad_state_enter_return_from_state_function", transition)
-            if not self._machine.is_state(transition.state):
+            if not self.machine.is_state(transition.state):
                 raise BadTransition("bad_return_from_state_function", transition)
             step.state = transition.state
             step.entered = True

@@ -22,6 +22,7 @@ from beam.otp.context import current_node, here
 from beam.otp.control import NOTHING, Control, Life
 from beam.otp.interrupt import hold
 from beam.otp.mail import Call, Continue, Info, Stop, System
+from beam.otp.observed import note_received
 from beam.otp.process import Process
 from beam.otp.reasons import Crash, is_flushed
 from beam.otp.ref import Ref
@@ -91,7 +92,11 @@ def _opened(control: Control, mail: Any) -> Any:
     if type(mail) is Continue:
         return NOTHING
     assert isinstance(mail, Info)
-    return NOTHING if is_flushed(mail.message) else mail.message
+    if is_flushed(mail.message):
+        return NOTHING
+    if control.receiver is not control.actor:
+        note_received(control, mail)
+    return mail.message
 
 
 def _wait_for_mail(control: Control, until: float | None) -> None:

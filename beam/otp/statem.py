@@ -61,13 +61,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
 from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr
 
-from beam.errors import DeadlineExpired, Exited, Refused
+from beam.errors import DeadlineExpired, Exited, InvalidInput, Refused
 from beam.otp.control import NOTHING
 from beam.otp.engine import Engine
 from beam.otp.mail import Call, Cast, Continue, Info
 from beam.otp.process import Process
 from beam.otp.reports import report, shown
-from beam.otp.timeouts import Timeouts
+from beam.otp.timeouts import Expired, Timeouts
 from beam.otp.transitions import (
     BadTransition,
     Enter,
@@ -131,16 +131,6 @@ def state(function: F | None = None, *, enter: bool = False) -> F | Callable[[F]
     return mark if function is None else mark(function)
 
 
-class _Expired:
-    """The mail of a clock's timer."""
-
-    __slots__ = ("key", "token")
-
-    def __init__(self, key: Any, token: object) -> None:
-        self.key = key
-        self.token = token
-
-
 class StateMachine(Process, framework=True):
     """A process that is always in one state, which decides what an event means."""
 
@@ -179,6 +169,23 @@ class StateMachine(Process, framework=True):
             TypeError: always.
         """
         raise TypeError(f"a state machine returns next_event(Internal({message!r})) instead")
+
+    # What `beam.otp.sys` looks at
+
+    def _state_name(self, state: Any) -> Any:
+        """Return the name of a state that is a method, another state as it is."""
+        return state.__name__ if self._methods else state
+
+    def _put_state(self, state: Any) -> None:
+        """Be in another state, by name if it is a method, and do nothing for it.
+
+        Raises:
+            InvalidInput: if it is none.
+        """
+        found = getattr(self, state, None) if self._methods and isinstance(state, str) else state
+        if not _Host(self).is_state(found):
+            raise InvalidInput("state", state, f"a state of {type(self).__name__}")
+        self._engine.state = found
 
     # Start and end
 
@@ -226,7 +233,7 @@ class StateMachine(Process, framework=True):
             self._engine.run(Cast(message))
 
     def _receive_info(self, message: Any) -> None:
-        if type(message) is not _Expired:
+        if type(message) is not Expired:
             self._engine.run(Info(message))
             return
         counts, content = self._engine.timeouts.expire(message.key, message.token)
@@ -235,7 +242,7 @@ class StateMachine(Process, framework=True):
 
     def _start_timer(self, seconds: float, key: Any, token: object) -> Callable[[], None]:
         control = self._control
-        mail = Info(_Expired(key, token))
+        mail = Info(Expired(key, token))
         when = control.node.clock.now() + seconds
         return control.node.scheduler.call_at(when, lambda: control.post(mail))
 

@@ -16,7 +16,17 @@ if TYPE_CHECKING:
 
     from beam.otp.transitions import SetTimeout
 
-__all__ = ["Timeouts"]
+__all__ = ["Expired", "Timeouts"]
+
+
+class Expired:
+    """The mail of a clock's timer."""
+
+    __slots__ = ("key", "token")
+
+    def __init__(self, key: Any, token: object) -> None:
+        self.key = key
+        self.token = token
 
 
 class _Running:

@@ -31,6 +31,7 @@ from beam.otp import (
     state_timeout,
     stay,
     supervisor,
+    sys,
     unhandled,
 )
 
@@ -151,6 +152,30 @@ def use_supervisors() -> None:
     )
     print(accounts.whereis("ada").ask("how much"), accounts.partitions() + accounts.resize(2))
     PartitionSupervisor.partition("accounts", "ada").cast(1)
+
+
+# --- looking into processes ----------------------------------------------------------------------
+
+
+def look_into_a_process() -> None:
+    account = Account.start("ada", 100, name="ada")
+    print(sys.get_state(account), sys.get_state("ada", timeout=1.0))
+    sys.replace_state(account, lambda state: {**state, "balance": 90})
+    status = sys.get_status(account)
+    print(status.suspended, status.mailbox, status.parent, status.state)
+    sys.suspend(account)
+    sys.resume(account)
+    sys.statistics(account, True)
+    statistics = sys.statistics(account)
+    if statistics is not None:
+        print(statistics.messages_in + statistics.mailbox_high_water)
+    events: list[sys.TraceEvent] = []
+    with sys.trace(account, to=events.append), sys.trace(account, "bob", limit=10) as between:
+        print([(event.kind, event.peer, event.value) for event in between.events()])
+
+
+async def look_into_a_process_from_a_coroutine() -> None:
+    print(await sys.aio.get_state("ada"))
 
 
 # --- tables --------------------------------------------------------------------------------------
