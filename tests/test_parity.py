@@ -1,9 +1,9 @@
 """The pages that hold us against OTP and Elixir are complete.
 
 docs/otp-parity.md has a row for each public function of the modules it speaks of, docs/otp-cases.md
-one for each case of their own tests. The names are those that OTP 25's and Elixir 1.14's modules export, without callbacks and what their
-documentation does not show. A row is proved by whoever wrote it, on both sides; here only that it
-is there, and complete.
+one for each case of their own tests. The names are those that OTP 25's and Elixir 1.14's modules
+export, without callbacks and what their documentation does not show. A row is proved by whoever
+wrote it, on both sides; here only that it is there, and says something.
 """
 
 from __future__ import annotations
