@@ -19,7 +19,7 @@ from typing import Protocol
 
 from beam.errors import InvalidInput
 
-__all__ = ["Clock", "SystemClock", "cores_of", "deadline_after", "generator"]
+__all__ = ["Clock", "SystemClock", "cores_of", "deadline_after", "generator", "seconds_until"]
 
 # What a node on a clock that is not the machine's has for cores: the same history everywhere (G18).
 VIRTUAL_CORES = 4
@@ -83,3 +83,13 @@ def deadline_after(clock: Clock, timeout: float | None) -> float | None:
     if deadline != deadline:  # noqa: PLR0124 - NaN
         raise InvalidInput("timeout", timeout, "a number of seconds, or None")
     return deadline
+
+
+def seconds_until(clock: Clock, deadline: float | None) -> float | None:
+    """Return the seconds that are left until `deadline` on `clock`, 0.0 or more.
+
+    `None` for one that never comes: `None`, or infinity.
+    """
+    if deadline is None or deadline == math.inf:
+        return None
+    return max(0.0, deadline - clock.now())

@@ -16,6 +16,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
 from beam.errors import CallCycle, CallExit, StartError
+from beam.otp.clock import seconds_until
 from beam.otp.context import current_node
 from beam.otp.interrupt import hold
 from beam.otp.mail import Call, Cast, Info, Init, Stop, System
@@ -113,6 +114,7 @@ class Control:
         "serial",
         "serving",
         "turn",
+        "until",
         "waiting",
         "watchers",
     )
@@ -155,6 +157,8 @@ class Control:
         self.holdings: dict[Holding, object] | None = None
         self.deferred: dict[Call, None] | None = None
         self.serving: Call | None = None
+        # When it is ended unless it has done what it is at: its init, its function, its end.
+        self.until: float | None = None
         self.waiting: Future[Any] | None = None
         self.parker: Parker | None = None
         # Whether it waits for mail in the middle of its own code, with its turn given back.
@@ -291,13 +295,19 @@ class Control:
         Asked anew each time: a caller may move its deadline while it waits, and one that has been
         answered waits no more.
         """
-        call, nearest = self.serving, None
-        while call is not None and not call.future.done:
-            deadline = call.future.deadline
-            if deadline is not None and (nearest is None or deadline < nearest):
-                nearest = deadline
-            call = call.outer
-        return nearest
+        call = self.serving
+        return call.deadline() if call is not None else None
+
+    def time_left(self) -> float | None:
+        """Return the seconds until somebody stops waiting for what this process does, or ends it.
+
+        0.0 when they are over, `None` if there is no such time.
+        """
+        ending: Any = self.ending
+        stop = ending.stop.future.deadline if ending is not NOTHING and ending.stop else None
+        times = [self.inherited_deadline(), self.until, stop]
+        nearest = min((time for time in times if time is not None), default=None)
+        return seconds_until(self.node.clock, nearest)
 
     def begin_wait(self, future: Future[Any]) -> None:
         """Note that this process waits for `future`.

@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextvars
 from typing import TYPE_CHECKING, Any
 
+from beam.otp.clock import seconds_until
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -132,6 +134,33 @@ class Call:
         """Return whether nobody waits for the answer any more, at `now` on the node's clock."""
         deadline = self.future.deadline
         return self.future.done or (deadline is not None and deadline <= now)
+
+    def deadline(self) -> float | None:
+        """Return when the first of its callers stops waiting: its own, or the caller of that, ...
+
+        On the node's clock; `None` if none does, or it has been answered.
+        """
+        call: Call | None = self
+        nearest: float | None = None
+        while call is not None and not call.future.done:
+            deadline = call.future.deadline
+            if deadline is not None and (nearest is None or deadline < nearest):
+                nearest = deadline
+            call = call.outer
+        return nearest
+
+    def time_left(self) -> float | None:
+        """Return the seconds until nobody waits for the answer any more (G6).
+
+        That is when its caller stops waiting, or the caller of that, and so on.
+
+        Returns:
+            Seconds of the node's time; 0.0 when they are over, or it has been answered; `None` if
+            its callers wait for ever.
+        """
+        if self.future.done:
+            return 0.0
+        return seconds_until(self.callee.node.clock, self.deadline())
 
     def reply(self, value: Any = None) -> bool:
         """Answer the call.

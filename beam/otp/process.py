@@ -242,6 +242,29 @@ class Process(pykka.Actor):
         """
         self._control.node.sleep(seconds)
 
+    def time_left(self) -> float | None:
+        """Return the seconds that are left for what this process is doing; see `Ref.time_left`.
+
+        >>> from beam.otp import Refused, Server
+        >>> class Kitchen(Server):
+        ...     def cook(self, seconds):
+        ...         left = self.time_left()
+        ...         if left is not None and left < seconds:
+        ...             raise Refused("too_late")
+        ...         return "dinner"
+        >>> kitchen = Kitchen.start()
+        >>> kitchen.proxy().cook(1.0).get(timeout=5.0)
+        'dinner'
+        >>> try:
+        ...     kitchen.proxy().cook(60.0).get(timeout=5.0)
+        ... except Refused as refused:
+        ...     refused.reason
+        'too_late'
+        >>> kitchen.stop()
+        True
+        """
+        return self._control.time_left()
+
     # Callbacks
 
     def init(self, *args: Any, **kwargs: Any) -> Any:

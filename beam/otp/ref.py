@@ -157,6 +157,21 @@ class Ref(pykka.ActorRef[A], Generic[A]):
         with self.control.node.lock:
             return [peer.ref for peer in self.control.links or ()]
 
+    def time_left(self) -> float | None:
+        """Return the seconds that are left for what the process is doing.
+
+        Until the nearest of these: its caller stops waiting, or the caller's caller, and so on;
+        whoever asked it to stop stops waiting; its parent kills it, as it has been told to end; its
+        `init`, or its function as a task, has taken as long as it may. Asked anew each time, as
+        callers may change their minds. `current_process().time_left()` is for code that has no
+        process at hand, in a function that was spawned or anywhere below a handler.
+
+        Returns:
+            Seconds of the node's time; 0.0 when they are over; `None` if nobody waits, or for
+            ever.
+        """
+        return self.control.time_left()
+
     # Sending
 
     def tell(self, message: Any) -> None:

@@ -51,6 +51,8 @@ def end(sender: Control, target: Control, shutdown: Shutdown) -> Any:
 def begin_end(sender: Control, target: Control, shutdown: Shutdown) -> Future[Any]:
     """Send the signal of `end`; return the future of the exit reason."""
     death = death_of(target)
+    if isinstance(shutdown, (int, float)):
+        target.until = target.node.clock.now() + shutdown  # For its cleanup to know.
     send_exit(sender, target, "kill" if shutdown == "brutal" else "shutdown")
     return death
 

@@ -138,6 +138,7 @@ def _open(control: Control) -> None:
 def _begin_init(control: Control, arguments: Arguments, timeout: float | None) -> Future[Any]:
     """Have `init` run on the process's own thread, or the pool's; return its outcome's future."""
     future: Future[Any] = Future(control, deadline_after(control.node.clock, timeout), timeout)
+    control.until = future.deadline
     control.mailbox.appendleft(Init(arguments, future))
     try:
         control.driver.submit(control)

@@ -300,6 +300,7 @@ def run_init(
             outlive(control)
         control.release_report()
     if future is not None:
+        control.until = None
         future.settle(failure)
     return failure
 

@@ -48,8 +48,9 @@ class Account(Server):
         self.balance -= amount
         return self.balance
 
-    def handle_call(self, message: Any, caller: Any) -> Any:
-        caller.reply(message)
+    def handle_call(self, message: Any, caller: Call) -> Any:
+        left: float | None = self.time_left()
+        caller.reply((message, left, caller.time_left()))
 
     def handle_cast(self, message: Any) -> None:
         self.balance += message
