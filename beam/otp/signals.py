@@ -254,7 +254,9 @@ def _bury_all(doomed: list[Control]) -> None:
         control = queue.popleft()
         reason, more = control.pending_exit, list[Control]()
         with control.node.lock:
-            _die(control, reason, more)
+            if not _die(control, reason, more):
+                # Given up between the signal and this: but nothing of it runs.
+                control.node.given_up.pop(control.serial, None)
         _settle(control, reason)
         queue.extend(more)
         if control.driver is not control.node.scheduler:
