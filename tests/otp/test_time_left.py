@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,7 +23,7 @@ from beam.otp import (
     state,
 )
 from beam.testing import SCHEDULERS, node_on
-from tests.otp.actors import SOON, Echo, Gate, eventually, hold_up
+from tests.otp.actors import SOON, Echo, death_of, eventually
 
 
 @pytest.fixture(params=SCHEDULERS, autouse=True)
@@ -51,6 +50,9 @@ class Clerk(Server):
     def keep(self) -> Any:
         self.kept = self.caller
         return noreply
+
+    def have_kept(self, other: Any) -> None:
+        other.proxy().keep().get()
 
     def kept_left(self) -> Any:
         return self.kept.time_left()
@@ -102,26 +104,23 @@ def test_a_caller_may_change_its_mind() -> None:
     kept = clerk.proxy().keep()
     asked = clerk.proxy().kept_left
     assert between(0.0, asked().get(), 5.0)
-    waiting = threading.Thread(target=lambda: kept.get(timeout=100.0))
-    waiting.start()
+    waiting = spawn(lambda: kept.get(timeout=100.0))
     eventually(lambda: between(6.0, asked().get(), 100.0))
     clerk.proxy().kept.get().reply("done")
-    waiting.join(SOON)
+    assert death_of(waiting) == "normal"
     assert asked().get() == 0.0  # It has been answered.
 
 
-def test_nothing_is_left_when_the_caller_has_gone() -> None:
-    echo = Echo.start()
-    gate, left = threading.Event(), list[Any]()
+def test_nothing_is_left_when_the_caller_has_gone(node: Node) -> None:
+    echo, left = Echo.start(), list[Any]()
 
     def late() -> None:
-        gate.wait(SOON)
+        node.sleep(0.02)
         left.append(echo.time_left())
 
     with pytest.raises(CallTimeout):
         echo.ask(("do", late), timeout=0.01)
-    gate.set()
-    assert echo.ask("next") == "next"
+    assert echo.ask("next", timeout=SOON) == "next"
     assert left == [0.0]
 
 
@@ -171,12 +170,10 @@ def test_a_function_asks_its_own_process() -> None:
 
 
 def test_one_may_look_at_another() -> None:
-    echo = Echo.start()
-    gate = hold_up(echo)
-    assert echo.time_left() is None
-    gate.open()
-    gate = Gate()
-    echo.ask(("do", gate), block=False, timeout=60.0)
-    gate.reached()
-    assert between(1.0, echo.time_left(), 60.0)
-    gate.open()
+    clerk, other = Clerk.start(), Clerk.start()
+    assert clerk.time_left() is None
+    waiting = clerk.proxy().have_kept(other)
+    eventually(other.proxy().kept.get)
+    assert between(0.001, clerk.time_left(), 5.0)
+    other.proxy().kept.get().reply()
+    waiting.get()
