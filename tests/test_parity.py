@@ -104,7 +104,6 @@ UNFINISHED = {
     "`gen_server`",
     "`gen_statem`",
     "`ets`",
-    "`sys`",
     "Elixir's `Task` and `Task.Supervisor`",
 }
 """Sections that are being written; this set is to be empty."""
@@ -128,8 +127,12 @@ def rows(section: str, page: str = PAGE) -> list[list[str]]:
 
 
 def names(cell: str) -> set[str]:
-    """Return the functions, with their arities, that a cell names; `f/2` to `f/4` are three."""
-    named = set(re.findall(r"`([\w.]+[!?]?/\d)`", cell))
+    """Return the functions that a cell names: `f/2,3` are two, `f/2` to `f/4` are three."""
+    named = {
+        f"{name}/{arity}"
+        for name, arities in re.findall(r"`([\w.]+)/(\d(?:,\d)*)`", cell)
+        for arity in arities.split(",")
+    }
     for name, first, last in re.findall(r"`([\w.]+)/(\d)` to `[\w.]+/(\d)`", cell):
         named |= {f"{name}/{arity}" for arity in range(int(first), int(last) + 1)}
     return named
