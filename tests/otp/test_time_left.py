@@ -173,7 +173,7 @@ def test_one_may_look_at_another() -> None:
     clerk, other = Clerk.start(), Clerk.start()
     assert clerk.time_left() is None
     waiting = clerk.proxy().have_kept(other)
-    eventually(other.proxy().kept.get)
+    eventually(lambda: other.proxy().kept.get() is not None)
     assert between(0.001, clerk.time_left(), 5.0)
     other.proxy().kept.get().reply()
     waiting.get()
