@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from beam.errors import CallExit, StartError
 from beam.otp import (
-    ChildSpec,
     Down,
     Future,
     Refused,
@@ -26,7 +25,8 @@ from beam.otp import (
     spawn,
 )
 from beam.testing import settle
-from tests.conformance.terms import Terms, Uncaught
+from tests.conformance.specs import SpecTerms, described, fields, flags, start_function
+from tests.conformance.terms import Uncaught
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,15 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["play"]
 
 Json = Mapping[str, Any]
-
-# What flags and shutdowns are called here.
-_FLAGS = {
-    "strategy": "strategy",
-    "intensity": "max_restarts",
-    "period": "max_seconds",
-    "auto_shutdown": "auto_shutdown",
-}
-_SHUTDOWNS = {"infinity": None, "brutal_kill": "brutal"}
 
 
 def play(scenario: Json, node: Node) -> Iterator[dict[str, Any]]:
@@ -60,27 +51,6 @@ def play(scenario: Json, node: Node) -> Iterator[dict[str, Any]]:
         step = {"r": world.terms.term(result), "ev": world.news()}
         before, state = state, world.state()
         yield step if state == before else {**step, "st": state}
-
-
-class Alien:
-    """A term that OTP refuses, where its spelling here would be a valid value."""
-
-    def __init__(self, term: Any) -> None:
-        self.term = term
-
-
-class SpecTerms(Terms):
-    """Terms, and specifications: of a child that did not start, and as they were given."""
-
-    def _other(self, value: Any) -> Any:
-        match value:
-            case Alien():
-                return value.term
-            case ChildSpec():
-                return {"child": self.term(value.id)}
-            case Mapping():
-                return {"spec": self.term(value["id"])}
-        return super()._other(value)
 
 
 class World:
@@ -201,23 +171,14 @@ class World:
 
     # Specifications
 
-    def flags(self, tree: Json) -> dict[str, Any]:
-        """Return the flags of a supervisor."""
-        return {_FLAGS[key]: self.terms.value(tree[key]) for key in _FLAGS if key in tree}
-
     def spec(self, above: str, child: Json) -> Any:
         """Return the specification of a child of the supervisor at the path `above`."""
         if "raw" in child:
             return self.terms.value(child["raw"])
-        given = {
-            key: _value(self.terms, key, child[key])
-            for key in ("id", "restart", "shutdown", "significant", "type", "modules")
-            if key in child
-        }
-        given.setdefault("type", "worker")  # OTP's default; ours follows from the class.
+        given = fields(self.terms, child)
         path = above if "template" in child else f"{above}/{given.get('id')}"
         if "start" in child:
-            given["start"] = _start_function(self.terms.value(child["start"]))
+            given["start"] = start_function(self.terms.value(child["start"]))
         elif "sup" in child:
             given |= {"start": Tree, "args": (self, child["sup"], path)}
         elif "w" in child:
@@ -290,7 +251,7 @@ class Tree(Supervisor):
         if _become(self, world, outcome) is ignore:
             return ignore
         children = [world.spec(path, child) for child in tree["children"]]
-        return super().init(children, **world.flags(tree))
+        return super().init(children, **flags(world.terms, tree))
 
 
 class Worker(Server):
@@ -370,29 +331,6 @@ def _returned(term: Any) -> Any:
     return term
 
 
-def _value(terms: Terms, key: str, term: Any) -> Any:
-    """Return the value of a field of a specification."""
-    if isinstance(term, bool):
-        return term
-    if key != "shutdown":
-        return terms.value(term)
-    if isinstance(term, int):
-        return term / 1000
-    return _SHUTDOWNS[term] if isinstance(term, str) and term in _SHUTDOWNS else Alien(term)
-
-
-def _start_function(term: Any) -> Any:
-    """Return a function for one that does not exist; what names no function as it is."""
-    match term:
-        case (str(), str(), list()):
-            return _undefined
-    return term
-
-
-def _undefined() -> None:
-    raise Uncaught("undef")
-
-
 def _answer(world: World, tree: Ref[Any], action: Json) -> Any:
     """Call a function of a supervisor; return what OTP's returns."""
     try:
@@ -419,7 +357,7 @@ def _call(world: World, tree: Any, action: Json) -> Any:
         case "delete_child":
             tree.delete_child(terms.value(action["id"]))
         case "get_childspec":
-            return ("ok", _fields(tree.get_childspec(terms.value(action["id"]))))
+            return ("ok", described(tree.get_childspec(terms.value(action["id"]))))
         case "which_children":
             return [(line.id, line.process, line.type) for line in tree.which_children()]
         case "count_children":
@@ -430,15 +368,3 @@ def _call(world: World, tree: Any, action: Json) -> Any:
 def _started(result: Any) -> Any:
     """Return `{ok, Child}` or `{ok, Child, Info}`."""
     return ("ok", *result) if isinstance(result, tuple) else ("ok", result)
-
-
-def _fields(spec: ChildSpec) -> list[tuple[str, Any]]:
-    words = {None: "infinity", "brutal": "brutal_kill"}
-    shutdown = words[spec.shutdown] if spec.shutdown in words else round(spec.shutdown * 1000)
-    return [
-        ("id", spec.id),
-        ("restart", spec.restart),
-        ("shutdown", shutdown),
-        ("significant", spec.significant),
-        ("type", spec.type),
-    ]
