@@ -68,8 +68,13 @@ fix: $(DEV)  ## rewrite what ruff can put right
 demo: .venv/.installed  ## survey the standard library with a fleet under chaos
 	$(BIN)/python -m examples.demo $(ARGS)
 
-bench: .venv/.installed  ## measure, next to Pykka
+bench: .venv/.installed-bench  ## measure, next to Erlang and the Python peers (benchmarks/README.md)
 	$(BIN)/python -m benchmarks.run $(ARGS)
+
+.venv/.installed-bench: .venv/.installed
+	@.ci/install '$(strip $(PYTHON))' '.[bench]'
+	@benchmarks/setup.sh $(BIN)/python
+	@touch $@
 
 # --- the package ---------------------------------------------------------------------------------
 
