@@ -153,6 +153,8 @@ class Simulated:
 
     def stop(self) -> None:
         """End every fiber but the test's, where it waits."""
+        if self._closed:
+            return
         self._closed = True
         self._ready.clear()
         for fiber in [*self._waiting, *self._idle]:
@@ -161,6 +163,9 @@ class Simulated:
                 fiber.throw(GreenletExit)
         self._waiting.clear()
         self._idle.clear()
+        # A thread's first greenlet must not outlive the thread: greenlet 3.5 frees it with the
+        # thread's state, and the garbage collector falls over who still refers to it.
+        del self._main
 
     # Waiting
 
