@@ -18,7 +18,7 @@ from beam.otp.atom import Atom
 from beam.otp.guards import FAILED, FUNCTIONS, BadArgument
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
 __all__ = [
     "Bindings",
@@ -37,7 +37,6 @@ Expression: TypeAlias = "Callable[[Bindings, Row], Any]"
 
 _VARIABLE: Final = re.compile(r"\$(0|[1-9][0-9]*)")
 _FAILURE: Final = Atom("EXIT")
-_NAMES: Final = ("self", "node")
 
 
 def symbol(term: object) -> str | None:
@@ -55,17 +54,15 @@ def variable(term: object) -> int | None:
 
 
 class Scope:
-    """What an expression may name: the variables that its head binds, `self` and `node`.
+    """What an expression may name: the variables that its head binds.
 
     Args:
         variables: the numbers of the variables, in ascending order; a `Bindings` has their values
             in that order.
-        names: what `("self",)` and `("node",)` are; a name that is not there is refused.
     """
 
-    def __init__(self, variables: Iterable[int], names: Mapping[str, object] | None = None) -> None:
+    def __init__(self, variables: Iterable[int]) -> None:
         self.slots = {number: slot for slot, number in enumerate(variables)}
-        self.names = {name: value for name, value in (names or {}).items() if name in _NAMES}
 
 
 def compile_guard(term: object, scope: Scope) -> Expression:
@@ -132,9 +129,6 @@ def _compile_tuple(term: Row, scope: Scope, in_body: bool) -> Expression:
         raise _invalid(term, "a call (name, argument, ...), or a tuple in a tuple")
     if name == "const" and len(term) == 2:
         value = term[1]
-        return lambda _bound, _row: value
-    if name in scope.names and len(term) == 1:
-        value = scope.names[name]
         return lambda _bound, _row: value
     arguments = [_compile(item, scope, in_body) for item in term[1:]]
     call = _compile_call(term, name, arguments)

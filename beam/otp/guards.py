@@ -10,7 +10,8 @@ in a body the atom `'EXIT'` stands in the result.
 
 `str` stands for Erlang's binaries: it is `is_binary`, its sizes count bytes of UTF-8, and
 `binary_part` cuts those bytes (and refuses to cut a character). The operators `and`, `or`,
-`andalso`, `orelse`, `not`, and `const`, `self` and `node` are the compiler's (`beam.otp.match`).
+`andalso`, `orelse`, `not`, and `const` are the compiler's (`beam.otp.match`). `("self",)` is the
+process that searches, outside any the node's `init`; `("node",)` is the name of its node.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from beam.errors import InvalidInput
 from beam.otp import terms
+from beam.otp.atom import Atom
+from beam.otp.context import current_node, here
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -194,6 +197,20 @@ def _binary_span(value: Any, span: Any) -> Any:
     return _binary_part(value, *span)
 
 
+def _self() -> Any:
+    control = here.control if here.control is not None else current_node().init
+    return control.ref
+
+
+def _node_of(value: Any) -> Atom:
+    if not (terms.is_pid(value) or terms.is_reference(value)):
+        raise BadArgument
+    order = value.__term_order__
+    if not isinstance(order, tuple):
+        raise BadArgument  # Not one of ours.
+    return Atom(order[0])
+
+
 FUNCTIONS: Final[dict[tuple[str, int], Callable[..., Any]]] = {
     ("is_atom", 1): terms.is_atom,
     ("is_float", 1): lambda value: isinstance(value, float),
@@ -211,6 +228,9 @@ FUNCTIONS: Final[dict[tuple[str, int], Callable[..., Any]]] = {
     ("is_map_key", 2): lambda name, mapping: entry(_typed(mapping, dict), name) is not MISSING,
     ("map_get", 2): _map_get,
     ("map_size", 1): lambda mapping: len(_typed(mapping, dict)),
+    ("self", 0): _self,
+    ("node", 0): lambda: Atom(current_node().name),
+    ("node", 1): _node_of,
     ("abs", 1): lambda value: abs(_number(value)),
     ("element", 2): _element,
     ("hd", 1): _head,

@@ -39,7 +39,7 @@ from beam.otp.guards import FAILED, MISSING, entry
 from beam.otp.terms import exact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from beam.otp.expressions import Bindings, Expression, Row
 
@@ -182,15 +182,14 @@ def compile_pattern(pattern: object, wanted: Wanted) -> MatchSpec:
     Raises:
         InvalidInput: a dict in the pattern has a variable or `"_"` as a key.
     """
-    return MatchSpec((_compile_clause(pattern, [], [wanted.value], None),))
+    return MatchSpec((_compile_clause(pattern, [], [wanted.value]),))
 
 
-def compile_spec(spec: object, names: Mapping[str, object] | None = None) -> MatchSpec:
+def compile_spec(spec: object) -> MatchSpec:
     """Compile a match specification.
 
     Args:
         spec: a list of clauses `(head, guards, body)`; guards and body are lists of expressions.
-        names: what the expressions `("self",)` and `("node",)` are; without, they are refused.
 
     Raises:
         InvalidInput: `spec` is not of that form, or an expression is wrong; the error's `value` is
@@ -202,16 +201,14 @@ def compile_spec(spec: object, names: Mapping[str, object] | None = None) -> Mat
     for clause in spec:
         match clause:
             case (head, list(guards), list(body)) if isinstance(clause, tuple) and body:
-                clauses.append(_compile_clause(head, guards, body, names))
+                clauses.append(_compile_clause(head, guards, body))
             case _:
                 raise InvalidInput("match_spec", clause, _SPEC_EXPECTED)
     return MatchSpec(tuple(clauses))
 
 
-def _compile_clause(
-    head: object, guards: list[Any], body: list[Any], names: Mapping[str, object] | None
-) -> _Clause:
-    scope = Scope(sorted(set(_variables(head))), names)
+def _compile_clause(head: object, guards: list[Any], body: list[Any]) -> _Clause:
+    scope = Scope(sorted(set(_variables(head))))
     expressions = [compile_body(expression, scope) for expression in body]
     return _Clause(
         head=head,

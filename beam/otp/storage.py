@@ -183,17 +183,16 @@ class Storage(Search):
             changes: `(position, value)`, positions from 1, or a list of these.
 
         Returns:
-            Whether there is such a row; where there is none, positions are not looked at.
+            Whether there is such a row; where there is none, `changes` is not looked at.
 
         Raises:
-            InvalidInput: `key` is no key, or `changes` of another form.
+            InvalidInput: `key` is no key, or there is a row and `changes` is of another form.
             TableRefused: `bad_position` (no such element, or it is the key), `wrong_kind` (a bag).
         """
         self._require_one_row_a_key("update_element")
-        pairs = changes_of(changes)
         form = self._form(key)
         for row in self._rows(form):
-            self._assign(form, [changed(row, pairs, self.keypos)])
+            self._assign(form, [changed(row, changes_of(changes), self.keypos)])
             return True
         return False
 

@@ -128,7 +128,8 @@ class _Program:
         match name, args:
             case "select_chunks", [spec, limit]:
                 return list(_chunks(table, spec, limit))
-            case "setopts", [[option]] | [tuple(option)]:
+            case "setopts", [options]:
+                (option,) = options if isinstance(options, list) else [options]
                 name, args = "set_heir", [*_heir(option)]
             case "safe_fixtable", [is_fixed]:
                 name, args = ("fix" if is_fixed else "release"), []
@@ -148,13 +149,18 @@ def _chunks(table: Table, spec: Any, limit: int) -> Iterator[list[Any]]:
 
 
 def _options(options: list[Any]) -> dict[str, Any]:
-    """Return the arguments of `Table.new` for the options of `ets:new/2`."""
+    """Return the arguments of `Table.new` for the options of `ets:new/2`; of two the last counts.
+
+    But `set` and `protected` are what a table is if nothing is said, and say nothing.
+    """
     chosen: dict[str, Any] = {}
     for option in options:
         match option:
-            case Atom(name="set" | "ordered_set" | "bag" | "duplicate_bag" as kind):
+            case Atom(name="set" | "protected"):
+                pass
+            case Atom(name="ordered_set" | "bag" | "duplicate_bag" as kind):
                 chosen["kind"] = kind
-            case Atom(name="public" | "protected" | "private" as access):
+            case Atom(name="public" | "private" as access):
                 chosen["access"] = access
             case Atom(name="named_table"):
                 chosen["named"] = True

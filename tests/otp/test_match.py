@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beam.errors import InvalidInput
+from beam.otp import Mailbox, Node, Table
 from beam.otp.atom import Atom
 from beam.otp.match import NO_MATCH, Wanted, compile_pattern, compile_spec
 from beam.otp.terms import same
@@ -336,14 +337,18 @@ def test_comparing_values_that_have_no_order_fails() -> None:
     assert body(("==", "$1", float("nan")), (1, 2)) == EXIT
 
 
-def test_self_and_node_are_what_the_compiler_is_told() -> None:
-    me = Reference(1)
-    names = {"self": me, "node": Atom("here"), "other": 1}
-    spec = compile_spec([("_", [("is_reference", ("self",))], [[("self",), ("node",)]])], names)
-    assert spec.run(("a",)) == [me, Atom("here")]
-    for unknown in ("self", "other"):
-        with pytest.raises(InvalidInput):
-            compile_spec([("_", [], [(unknown,)])], {} if unknown == "self" else names)
+def test_self_and_node_are_of_the_process_that_searches() -> None:
+    spec = compile_spec([("_", [("is_pid", ("self",))], [[("self",), ("node",), ("node", "$_")]])])
+    with Node("here"), Mailbox() as me:
+        assert spec.run(("a",)) == [me.ref, Atom("here"), EXIT]
+
+
+def test_node_of_a_process_or_a_table_is_the_name_of_its_node() -> None:
+    with Node("there"):
+        holder, table = Mailbox().ref, Table.new()
+    with Node("here"):
+        assert body(("node", "$1"), (holder, 1)) == Atom("there")
+        assert body(("node", "$1"), (table, 1)) == Atom("there")
 
 
 @pytest.mark.parametrize(

@@ -536,8 +536,9 @@ def test_update_element_replaces_elements(kind: str) -> None:
 
 
 @sets
-def test_update_element_of_no_row_looks_at_no_positions(kind: str) -> None:
-    assert new_storage(kind).update_element("a", (1, "x")) is False
+@pytest.mark.parametrize("changes", [(1, "x"), (9, "x"), ("2", "x"), (2,), 5, [5], None])
+def test_update_element_of_no_row_does_not_look_at_the_changes(kind: str, changes: Any) -> None:
+    assert new_storage(kind).update_element("a", changes) is False
 
 
 @sets
