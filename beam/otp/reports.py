@@ -7,7 +7,9 @@ only if that is enabled; a crash is rendered after the restart that it causes, b
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import threading
 import traceback
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +19,31 @@ from beam.errors.root import shown
 from beam.otp.reasons import Crash
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from beam.otp.control import Control
 
-__all__ = ["CrashReport", "progress", "report", "shown"]
+__all__ = ["CrashReport", "progress", "report", "shown", "unreported"]
 
 _log: Any = structlog.get_logger("beam.otp")
+
+
+# The threads whose reports nobody wants; 0, the number of none, stands for all.
+_silent: set[int] = set()
+_EVERYWHERE = 0
+
+
+@contextlib.contextmanager
+def unreported(*, everywhere: bool = False) -> Iterator[None]:
+    """Drop the reports of what runs on this thread, or everywhere, for the block."""
+    ident = _EVERYWHERE if everywhere else threading.get_ident()
+    outermost = ident not in _silent
+    _silent.add(ident)
+    try:
+        yield
+    finally:
+        if outermost:
+            _silent.discard(ident)
 
 
 def report(level: str, event: str, **fields: Any) -> None:
@@ -30,6 +52,8 @@ def report(level: str, event: str, **fields: Any) -> None:
     Logging runs the user's code, in the middle of the kernel's: what it raises is printed, as the
     standard library's logging does it, and goes no further.
     """
+    if _silent and not _silent.isdisjoint((threading.get_ident(), _EVERYWHERE)):
+        return
     try:
         getattr(_log, level)(event, **fields)
     except Exception:  # noqa: BLE001 - a user's processor; see above

@@ -128,24 +128,24 @@ class Simulated:
 
     def submit(self, control: Control) -> None:
         """Take a process whose turn the caller holds."""
-        self._check_thread()
+        self.check_thread()
         self._ready.append(control)
 
     def parker(self, control: Control | None) -> _Parker:
         """Return a place to wait."""
-        self._check_thread()
+        self.check_thread()
         return _Parker(self, control)
 
     def start_thread(self, name: str, main: Callable[[], None]) -> None:
         """Run `main` on a fiber of its own."""
-        self._check_thread()
+        self.check_thread()
         self._ready.append(main)
 
     def call_at(
         self, when: float, action: Callable[[], None], *, background: bool = False
     ) -> Callable[[], None]:
         """Run `action` when the clock reads `when`."""
-        self._check_thread()
+        self.check_thread()
         return self.clock.call_at(when, action, background=background)
 
     def abandon(self, control: Control) -> None:
@@ -171,13 +171,13 @@ class Simulated:
 
     def wake(self, fiber: greenlet) -> None:
         """Count a fiber that waits among those that can run."""
-        self._check_thread()
+        self.check_thread()
         if self._waiting.pop(fiber, self) is not self:
             self._ready.append(fiber)
 
     def wait(self, fiber: greenlet, parker: _Parker | None) -> None:
         """Leave `fiber`, the one that runs, where it is until it is woken and chosen."""
-        self._check_thread()
+        self.check_thread()
         if self._closed:
             raise GreenletExit
         self._waiting[fiber] = parker
@@ -312,7 +312,7 @@ class Simulated:
     def _let_time_pass(self) -> None:
         clock = self.clock
         if clock.next_due(background=False) is None:
-            raise Deadlock(self._paths())
+            raise Deadlock(self.paths())
         before = clock.now()
         clock.run_next()
         if clock.now() > before:
@@ -321,7 +321,7 @@ class Simulated:
         while clock.next_due() == clock.now() and self._choose(2):
             clock.run_next()
 
-    def _paths(self) -> tuple[tuple[Any, ...], ...]:
+    def paths(self) -> tuple[tuple[Any, ...], ...]:
         """Return who waits for whom, each path from one that waits in the middle of a turn."""
         paths = []
         for parker in self._in_turn():
@@ -336,6 +336,11 @@ class Simulated:
             paths.append(tuple(path))
         return tuple(paths)
 
-    def _check_thread(self) -> None:
+    def check_thread(self) -> None:
+        """Refuse a thread other than the simulation's.
+
+        Raises:
+            NotSimulated: if it is one.
+        """
         if threading.get_ident() != self._thread:
             raise NotSimulated("a thread", "processes of the simulation's node")

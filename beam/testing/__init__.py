@@ -1,4 +1,4 @@
-"""The test kit: schedulers to choose from, quiescence, and what waits for events without sleeping.
+"""The test kit: a simulation, every scheduler, quiescence, and waiting without sleeping.
 
 >>> from beam.otp import Server
 >>> class Counter(Server):
@@ -16,9 +16,33 @@
 100
 100
 100
+
+`Simulation(seed)` is a world in which a seed decides who is next and what goes wrong; `simulate`
+makes a test of a scenario in it, `explore` looks for a seed that fails. `beam.testing.fixtures` has
+pytest fixtures; `python -m beam.testing MODULE:SCENARIO` runs a scenario under many seeds.
 """
 
+from beam.otp.virtual_time import VirtualClock
+from beam.testing.exploring import Totals, explore, simulate
+from beam.testing.faults import Fault
+from beam.testing.history import History
+from beam.testing.plan import Plan
+from beam.testing.probes import Probe
 from beam.testing.schedulers import SCHEDULERS, node_on
 from beam.testing.settling import settle
+from beam.testing.simulation import Simulation
 
-__all__ = ["SCHEDULERS", "node_on", "settle"]
+__all__ = [
+    "SCHEDULERS",
+    "Fault",
+    "History",
+    "Plan",
+    "Probe",
+    "Simulation",
+    "Totals",
+    "VirtualClock",
+    "explore",
+    "node_on",
+    "settle",
+    "simulate",
+]
