@@ -104,11 +104,13 @@ class Observed:
         control: of which process; the caller runs it, or starts it.
     """
 
-    __slots__ = ("_actor", "_control", "_machine", "aside", "lookers", "suspended")
+    __slots__ = ("_actor", "_control", "_machine", "aside", "before", "lookers", "suspended")
 
     def __init__(self, control: Control) -> None:
         self._control = control
         self._actor: Any = control.actor
+        self.before: Any = control.receiver
+        """Who took the mail before, and gets it from here: the actor, mostly."""
         self._machine: Machine | None = None
         self.lookers: tuple[Looker, ...] = ()
         self.suspended = False
@@ -179,28 +181,28 @@ class Observed:
             self.aside.append(call)
             return noreply
         mail = Incoming(self._control, "call", call.message, call)
-        return self._attend(mail, self._actor._receive_call, call)
+        return self._attend(mail, self.before._receive_call, call)
 
     def _receive_cast(self, message: Any) -> None:
         if self.suspended:
             self.aside.append(Cast(message))
         else:
             mail = Incoming(self._control, "cast", message)
-            self._attend(mail, self._actor._receive_cast, message)
+            self._attend(mail, self.before._receive_cast, message)
 
     def _receive_info(self, message: Any) -> None:
         if self.suspended:
             self.aside.append(Info(message))
         else:
             mail = Incoming(self._control, "info", message)
-            self._attend(mail, self._actor._receive_info, message)
+            self._attend(mail, self.before._receive_info, message)
 
     def _receive_continue(self, message: Any) -> None:
         if self.suspended:
             self.aside.append(Continue(message))
         else:
             mail = Incoming(self._control, "continue", message)
-            self._attend(mail, self._actor._receive_continue, message)
+            self._attend(mail, self.before._receive_continue, message)
 
     def _attend(self, mail: Incoming, handler: Callable[[Any], Any], argument: Any) -> Any:
         self.begin(mail)
@@ -287,4 +289,4 @@ def unobserve(control: Control) -> None:
     receiver = control.receiver
     if isinstance(receiver, Observed) and not (receiver.suspended or receiver.lookers):
         receiver.leave()
-        control.receiver = control.actor
+        control.receiver = receiver.before

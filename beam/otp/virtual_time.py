@@ -24,7 +24,6 @@ from beam.errors import InvalidInput
 from beam.otp.clock import generator
 
 if TYPE_CHECKING:
-    import random
     from collections.abc import Callable
 
 __all__ = ["VirtualClock"]
@@ -41,7 +40,7 @@ class VirtualClock:
     """
 
     def __init__(self, seed: int = 0) -> None:
-        self.random: random.Random = generator(seed)
+        self.random = generator(seed)
         self._now = 0.0
         # Each entry: when, in which order it was set, a cell with what to do, empty if it was
         # cancelled, and whether it is done for its own sake only (see `call_at`).

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from beam.errors import InjectedCrash, StartError
 from beam.otp import Mailbox, Node
 from beam.otp.context import here
 from beam.otp.control import Control
 from beam.otp.mail import Call, Cast, Info
+from beam.otp.observed import Observed
 from beam.otp.reasons import Down, Exit, TableTransfer
 from beam.otp.signals import send_exit
 from beam.otp.simulated import Simulated
@@ -222,7 +223,9 @@ def _about(mail: Any) -> Any:
 
 def _crash_in_handler(sender: Control) -> None:
     """Raise the crash that was put into the handler that sends here, if this is its place."""
-    receiver = sender.receiver
+    receiver: Any = sender.receiver
+    if isinstance(receiver, Observed):
+        receiver = receiver.before
     if isinstance(receiver, _Disturbed):
         receiver.send_something()
 
@@ -235,6 +238,8 @@ class _Disturbed:
     """Stands before a process: notes what it handles, and has it crash."""
 
     __slots__ = ("_actor", "_control", "_node", "_until_crash")
+
+    aside: ClassVar[tuple[Any, ...]] = ()
 
     def __init__(self, control: Control, node: SimulatedNode) -> None:
         self._control = control

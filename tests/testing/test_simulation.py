@@ -89,7 +89,7 @@ def test_time_jumps_to_what_is_due_when_nobody_can_run() -> None:
     with Simulation(1) as sim:
         worker = Worker.start()
         begun = time.monotonic()
-        assert worker.ask(("do", lambda: current_node().sleep(86_400.0)), timeout=1e6) is None
+        assert worker.ask(("do", lambda: sim.node.sleep(86_400.0)), timeout=1e6) is None
         assert sim.clock.now() == 86_400.0
         assert time.monotonic() - begun < 3600.0
 
@@ -526,7 +526,7 @@ def test_what_must_never_be_is_seen_when_it_is() -> None:
 def test_what_does_not_come_to_rest_is_named() -> None:
     with Simulation(1) as sim:
         worker, other = Worker.start(), Worker.start()
-        worker.cast(("do", lambda: current_node().sleep(100.0)))
+        worker.cast(("do", lambda: sim.node.sleep(100.0)))
         with pytest.raises(NotSettled) as caught:
             sim.settle(within=10.0)
         assert caught.value.busy == (worker,)
@@ -557,7 +557,7 @@ def test_at_the_end_everything_is_over() -> None:
     with Simulation(1) as sim:
         workers = [Worker.start() for _ in range(10)]
         workers[0].ask(("ask", workers[1], "never"), block=False, timeout=None)
-        workers[2].cast(("do", lambda: current_node().sleep(1e9)))
+        workers[2].cast(("do", lambda: sim.node.sleep(1e9)))
         sim.run(1.0)
     assert not any(worker.is_alive() for worker in workers)
     assert sim.node.processes() == []
