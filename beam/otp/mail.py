@@ -34,10 +34,10 @@ class Info:
     __slots__ = ("context", "message")
     __match_args__ = ("message",)
 
-    def __init__(self, message: Any) -> None:
+    def __init__(self, message: Any, context: contextvars.Context | None = None) -> None:
         self.message: Any = message
         # A copy for each message: a handler's own changes end with it, and reach nobody else.
-        self.context = _copy_context()
+        self.context = _copy_context() if context is None else context
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.message!r})"

@@ -252,7 +252,8 @@ class Node:
 
     def send_after(self, delay: float, to: Ref[Any], message: Any) -> Timer:
         """Send `message` to `to` in `delay` seconds; see `beam.otp.send_after`."""
-        _check_seconds("delay", delay)
+        if type(delay) is not float or not delay >= 0:
+            _check_seconds("delay", delay)
         return Timer(self, delay, to, message)
 
     def sleep(self, seconds: float) -> None:

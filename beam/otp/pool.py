@@ -115,6 +115,7 @@ class Pool:
         self._threads = 0
         self._stopped = False
         self._timers = TimerThread(clock, f"{name}-timers")
+        self.call_at = self._timers.call_at
 
     def __repr__(self) -> str:
         return f"<Pool: {self._size} workers, {len(self._away)} waiting, {len(self._queue)} due>"
@@ -142,12 +143,6 @@ class Pool:
     def start_thread(self, name: str, main: Callable[[], None]) -> None:
         """Run `main` on a thread of its own; a daemon, so that the interpreter can exit."""
         threading.Thread(target=main, name=f"{self._name}-{name}", daemon=True).start()
-
-    def call_at(
-        self, when: float, action: Callable[[], None], *, background: bool = False
-    ) -> Callable[[], None]:
-        """Run `action` on the timer thread when the clock reads `when`."""
-        return self._timers.call_at(when, action)
 
     def abandon(self, control: Control) -> None:
         """Count the worker on which `control` hangs no more; it ends when it comes back."""

@@ -8,14 +8,29 @@ a `Parker`, so that a scheduler may hand its turn on, grow, or find that nobody 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from beam.otp.control import Control
 
-__all__ = ["Parker", "Scheduler"]
+__all__ = ["Cell", "Parker", "Scheduler", "take_back"]
+
+# Holds, as its last item, what will run, until it runs or is cancelled.
+Cell: TypeAlias = "list[Any]"
+
+
+def take_back(cell: Cell, action: object) -> bool:
+    """Take `action` out of the cell, to run or to cancel it; return whether it was there.
+
+    One step to the interpreter, so that one of two that race has it, without a lock.
+    """
+    try:
+        cell.remove(action)
+    except ValueError:
+        return False
+    return True
 
 
 class Parker(Protocol):
@@ -63,9 +78,7 @@ class Scheduler(Protocol):
         """Run `main` in a context of its own, for a process that declares blocking work."""
         ...
 
-    def call_at(
-        self, when: float, action: Callable[[], None], *, background: bool = False
-    ) -> Callable[[], None]:
+    def call_at(self, when: float, action: Callable[[], None], *, background: bool = False) -> Cell:
         """Run `action` when the clock reads `when` (seconds); it must be short and never block.
 
         Args:
@@ -75,7 +88,7 @@ class Scheduler(Protocol):
                 for its sake, and a deadlock is one although it is set.
 
         Returns:
-            A function that cancels it, if it has not run.
+            The cell that holds it: to cancel it, `take_back(cell, action)`.
         """
         ...
 

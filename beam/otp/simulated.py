@@ -38,6 +38,7 @@ from beam.otp.turn import take_turn
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from beam.otp.scheduler import Cell
     from beam.otp.virtual_time import VirtualClock
 
 __all__ = ["Simulated"]
@@ -65,15 +66,15 @@ class _Parker:
             return True
         scheduler = self._scheduler
         fiber = self._fiber = getcurrent()
-        cancel: Callable[[], Any] | None = None
+        cell: Cell | None = None
         if deadline is not None and deadline < math.inf:
-            cancel = scheduler.clock.call_at(deadline, lambda: scheduler.wake(fiber))
+            cell = scheduler.clock.call_at(deadline, lambda: scheduler.wake(fiber))
         try:
             scheduler.wait(fiber, self)
         finally:
             self._fiber = None
-            if cancel is not None:
-                cancel()
+            if cell is not None:
+                cell.clear()
         return self._let_go
 
     def unpark(self) -> None:
@@ -141,9 +142,7 @@ class Simulated:
         self.check_thread()
         self._ready.append(main)
 
-    def call_at(
-        self, when: float, action: Callable[[], None], *, background: bool = False
-    ) -> Callable[[], None]:
+    def call_at(self, when: float, action: Callable[[], None], *, background: bool = False) -> Cell:
         """Run `action` when the clock reads `when`."""
         self.check_thread()
         return self.clock.call_at(when, action, background=background)

@@ -67,6 +67,7 @@ from beam.otp.engine import Engine
 from beam.otp.mail import Call, Cast, Continue, Info
 from beam.otp.process import Process
 from beam.otp.reports import report, shown
+from beam.otp.scheduler import take_back
 from beam.otp.timeouts import Expired, Timeouts
 from beam.otp.transitions import (
     BadTransition,
@@ -240,11 +241,16 @@ class StateMachine(Process, framework=True):
         if counts:
             self._engine.run(timeout_event(message.key, content))
 
-    def _start_timer(self, seconds: float, key: Any, token: object) -> Callable[[], None]:
+    def _start_timer(self, seconds: float, key: Any, token: object) -> Callable[[], object]:
         control = self._control
         mail = Info(Expired(key, token))
         when = control.node.clock.now() + seconds
-        return control.node.scheduler.call_at(when, lambda: control.post(mail))
+
+        def fire() -> None:
+            control.post(mail)
+
+        cell = control.node.scheduler.call_at(when, fire)
+        return lambda: take_back(cell, fire)
 
 
 class _Host:

@@ -19,6 +19,7 @@ from beam.errors import CallExit, CallTimeout, Exited, InvalidInput, Refused
 from beam.otp.aio import Aio
 from beam.otp.context import blocking_form, here
 from beam.otp.future import Future
+from beam.otp.scheduler import take_back
 from beam.otp.shutdown import KILL_GRACE, end, give_up
 from beam.otp.signals import Watch, link, send_exit, unlink, watch
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from beam.otp.control import Control
     from beam.otp.ref import Ref
+    from beam.otp.scheduler import Cell
     from beam.otp.shutdown import Shutdown
 
 __all__ = ["Job", "Task"]
@@ -117,7 +119,7 @@ class Job(Watch):
     Called, in the process, it does it.
     """
 
-    __slots__ = ("_cancel_timer", "_function", "_outcome", "_owner", "_task")
+    __slots__ = ("_function", "_outcome", "_owner", "_task", "_timer")
 
     def __init__(
         self,
@@ -143,7 +145,7 @@ class Job(Watch):
         self._owner = here.control if linked else None
         self._task: Task[Any] = Task(self._owner)
         self._outcome: tuple[Any, bool] | None = None
-        self._cancel_timer: Callable[[], None] | None = None
+        self._timer: Cell | None = None
 
     @property
     def name(self) -> str:
@@ -185,15 +187,15 @@ class Job(Watch):
         if timeout is not None:
             node = control.node
             task.granted = timeout
-            self._cancel_timer = node.scheduler.call_at(node.clock.now() + timeout, self._expire)
+            self._timer = node.scheduler.call_at(node.clock.now() + timeout, self._expire)
         if not watch(control, self):
             self.fire(control.exit_reason)
         return task
 
     def fire(self, reason: Any) -> None:
         """Settle the task, whose process has ended."""
-        if self._cancel_timer is not None:
-            self._cancel_timer()
+        if self._timer is not None:
+            take_back(self._timer, self._expire)
         if self._outcome is None:
             self._outcome = (CallExit(reason, self._task.process), True)
         value, failed = self._outcome

@@ -36,7 +36,7 @@ class _Running:
 
     def __init__(self, content: Any) -> None:
         self.content = content
-        self.cancel: Callable[[], None] | None = None
+        self.cancel: Callable[[], object] | None = None
 
 
 class Timeouts:
@@ -49,7 +49,7 @@ class Timeouts:
 
     __slots__ = ("_due", "_running", "_start")
 
-    def __init__(self, start: Callable[[float, Any, object], Callable[[], None]]) -> None:
+    def __init__(self, start: Callable[[float, Any, object], Callable[[], object]]) -> None:
         self._start = start
         self._running: dict[Any, _Running] = {}
         self._due: list[Any] = []

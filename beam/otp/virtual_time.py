@@ -2,7 +2,7 @@
 
     >>> clock = VirtualClock(seed=7)
     >>> seen = []
-    >>> cancel = clock.call_at(3.0, lambda: seen.append(clock.now()))
+    >>> cell = clock.call_at(3.0, lambda: seen.append(clock.now()))
     >>> clock.advance(2.0)
     >>> seen
     []
@@ -26,6 +26,8 @@ from beam.otp.clock import generator
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from beam.otp.scheduler import Cell
+
 __all__ = ["VirtualClock"]
 
 # What the clock shows as the time of day when it shows 0 seconds: the first second of 2000, UTC.
@@ -44,7 +46,7 @@ class VirtualClock:
         self._now = 0.0
         # Each entry: when, in which order it was set, a cell with what to do, empty if it was
         # cancelled, and whether it is done for its own sake only (see `call_at`).
-        self._heap: list[tuple[float, int, list[Callable[[], None]], bool]] = []
+        self._heap: list[tuple[float, int, Cell, bool]] = []
         self._order = itertools.count()
 
     def __repr__(self) -> str:
@@ -58,9 +60,7 @@ class VirtualClock:
         """Return the seconds since the Unix epoch, as if it had been started in the year 2000."""
         return EPOCH + self._now
 
-    def call_at(
-        self, when: float, action: Callable[[], None], *, background: bool = False
-    ) -> Callable[[], None]:
+    def call_at(self, when: float, action: Callable[[], None], *, background: bool = False) -> Cell:
         """Have `action` run when the clock reads `when` (seconds), or at the next move if it does.
 
         Args:
@@ -69,12 +69,12 @@ class VirtualClock:
             background: whether it only looks on: time does not go on for its sake.
 
         Returns:
-            A function that cancels it, if it has not run.
+            The cell that holds it; see `Scheduler.call_at`.
         """
-        cell = [action]
+        cell: Cell = [action]
         if when < math.inf:
             heapq.heappush(self._heap, (when, next(self._order), cell, background))
-        return cell.clear
+        return cell
 
     def next_due(self, *, background: bool = True) -> float | None:
         """Return when the next thing is due, `None` if nothing is.
