@@ -25,6 +25,7 @@ from beam.otp.supervisor_process import SupervisorProcess
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from beam.otp.scheduler import Cell
     from beam.otp.virtual_time import VirtualClock
     from beam.testing.faults import Faults
     from beam.testing.history import History
@@ -135,9 +136,7 @@ class _Scheduler(Simulated):
         self._node.note(control, "is slow", slow.seconds)
         self.later(slow.seconds, lambda: super(_Scheduler, self).submit(control))
 
-    def call_at(
-        self, when: float, action: Callable[[], None], *, background: bool = False
-    ) -> Callable[[], None]:
+    def call_at(self, when: float, action: Callable[[], None], *, background: bool = False) -> Cell:
         node, control = self._node, here.control
         setter = control if control is not None else node.init
         jitter = node.faults.decide("jitter", node.label(setter), setter.ref)
