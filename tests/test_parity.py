@@ -104,7 +104,6 @@ UNFINISHED = {
     "`gen_server`",
     "`gen_statem`",
     "`ets`",
-    "Elixir's `Task` and `Task.Supervisor`",
 }
 """Sections that are being written; this set is to be empty."""
 

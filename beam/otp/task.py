@@ -12,28 +12,32 @@ process gone, and its place in the supervisor free.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from beam.errors import CallExit, CallTimeout, Exited, InvalidInput, Refused
+from beam.errors import CallExit, CallTimeout, DeadlineExpired, Exited, InvalidInput, Refused
 from beam.otp.aio import Aio
 from beam.otp.context import blocking_form, here
+from beam.otp.control import NOTHING
 from beam.otp.future import Future
 from beam.otp.scheduler import take_back
-from beam.otp.shutdown import KILL_GRACE, end, give_up
+from beam.otp.shutdown import KILL_GRACE, end, end_together, give_up
 from beam.otp.signals import Watch, link, send_exit, unlink, watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from beam.otp.control import Control
+    from beam.otp.node import Node
     from beam.otp.ref import Ref
     from beam.otp.scheduler import Cell
     from beam.otp.shutdown import Shutdown
 
-__all__ = ["Job", "Task"]
+__all__ = ["Duty", "Job", "Task", "check_function", "kill_all", "kill_soon"]
 
 T = TypeVar("T")
+D = TypeVar("D")
 
 
 class Task(Future[T]):
@@ -41,28 +45,41 @@ class Task(Future[T]):
 
     Attributes:
         process: the process that runs it.
+        args: the arguments of the function; in a map, the item.
     """
 
-    __slots__ = ("_owner", "process")
+    __slots__ = ("_owner", "args", "process")
 
     process: Ref[Any]
 
-    def __init__(self, owner: Control | None) -> None:
+    def __init__(self, owner: Control | None, args: tuple[Any, ...]) -> None:
         """Make a task that has not started.
 
         Args:
             owner: the process to which it is linked, `None` for none.
+            args: the arguments of its function.
         """
         super().__init__()
         self._owner = owner
+        self.args = args
 
     @property
     def aio(self) -> Aio:
-        """The coroutine twin of `shutdown`; for the value, await the task itself."""
-        return Aio(self, ("shutdown",))
+        """The coroutine twins of `wait` and `shutdown`; for the value, await the task itself."""
+        return Aio(self, ("shutdown", "wait"))
+
+    @property
+    def failed(self) -> bool:
+        """Whether it has ended without a value: it crashed, refused, was ended or too slow."""
+        return self.done and self._failed
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it was killed as the time was over that it might take."""
+        return self.failed and isinstance(self._value, CallTimeout)
 
     def get(self, *, timeout: float | None = None) -> T:
-        """Return what the function returned; wait for it if need be.
+        """Return what the function returned; wait for it if need be (Elixir's `Task.await`).
 
         Args:
             timeout: seconds to wait; `None` without end. A wait that has ended leaves the task as
@@ -76,21 +93,56 @@ class Task(Future[T]):
             DeadlineExpired: when the deadline passed of the call that this process is serving.
             CallCycle: if the function waits for this process.
         """
+        self._await(timeout)
+        return self.result()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the task has ended, for so long at most; it goes on (Elixir's `Task.yield`).
+
+        Args:
+            timeout: seconds to wait; `None` without end.
+
+        Returns:
+            Whether it has ended: then `get` returns at once, or raises.
+
+        Raises:
+            DeadlineExpired: when the deadline passed of the call that this process is serving.
+            CallCycle: if the function waits for this process.
+        """
+        with blocking_form("Task.wait()", "task.aio.wait(...)"):
+            try:
+                self._await(timeout)
+            except DeadlineExpired:
+                raise
+            except CallTimeout:
+                return self.done
+            return True
+
+    def _await(self, timeout: float | None) -> None:
         if self.done:
-            return self.result()
-        wait: Future[T] = Future(self.callee)  # Each wait has a time of its own.
+            return
+        wait: Future[None] = Future(self.callee)  # Each wait has a time of its own.
 
         def wake() -> None:
-            wait.settle(self._value, failed=self._failed)
+            wait.settle(None)
 
         if not self.add_waiter(wake):
-            return self.result()
+            return
         try:
-            return wait.get(timeout=timeout)
+            wait.get(timeout=timeout)
         finally:
             self.remove_waiter(wake)
 
-    def shutdown(self, timeout: Shutdown = 5.0) -> None:
+    async def ended(self) -> None:
+        """Wait in an event loop until the task has ended, however it does."""
+        with contextlib.suppress(CallExit, CallTimeout, Refused):
+            await self
+
+    @overload
+    def shutdown(self, timeout: Shutdown = ..., *, default: None = ...) -> T | None: ...
+    @overload
+    def shutdown(self, timeout: Shutdown = ..., *, default: D) -> T | D: ...
+    def shutdown(self, timeout: Shutdown = 5.0, *, default: Any = None) -> Any:
         """End the task, if it has not ended, and wait for that; its owner is not concerned.
 
         A function is ended where it waits, in a call, in `sleep` or in `receive`. One that does
@@ -100,11 +152,24 @@ class Task(Future[T]):
         Args:
             timeout: seconds that it has to end after `"shutdown"`, before it is killed; `None`
                 without end; `"brutal"` kills at once.
+            default: what to return if there is no value.
+
+        Returns:
+            Its value, if it had one before it ended (as Elixir's `Task.shutdown/2`), else
+            `default`; then `get` raises what became of it.
         """
         with blocking_form("Task.shutdown()", "task.aio.shutdown(...)"):
             control = self.process.control
             self.leave_owner()
             end(here.control or control.node.init, control, timeout)
+        return default if self.failed else self._value
+
+    def ignore(self) -> None:
+        """Undo the link to the owner: no failure of either reaches the other any more.
+
+        The task goes on, and its value can still be had. (Elixir's `Task.ignore/1`.)
+        """
+        self.leave_owner()
 
     def leave_owner(self) -> None:
         """Undo the link to the owner."""
@@ -119,7 +184,17 @@ class Job(Watch):
     Called, in the process, it does it.
     """
 
-    __slots__ = ("_function", "_outcome", "_owner", "_task", "_timer")
+    __slots__ = (
+        "_deadline",
+        "_discreet",
+        "_expired",
+        "_function",
+        "_outcome",
+        "_owner",
+        "_task",
+        "_timeout",
+        "_timer",
+    )
 
     def __init__(
         self,
@@ -128,6 +203,8 @@ class Job(Watch):
         kwargs: dict[str, Any],
         *,
         linked: bool,
+        timeout: float | None = None,
+        discreet: bool = False,
     ) -> None:
         """Make a job.
 
@@ -136,22 +213,27 @@ class Job(Watch):
             args: its arguments.
             kwargs: those by name.
             linked: whether the process that calls, if any, is linked to that of the job.
+            timeout: seconds that it may take; `None` without end.
+            discreet: whether an owner that traps exits hears nothing of its end.
 
         Raises:
             InvalidInput: if it is no function, or an async one.
         """
-        _check(function)
+        check_function(function)
         self._function = (function, args, kwargs)
-        self._owner = here.control if linked else None
-        self._task: Task[Any] = Task(self._owner)
+        self._owner = (here.control or here.starter) if linked else None
+        self._discreet = discreet
+        self._timeout = timeout
+        self._deadline: float | None = None
+        self._expired = False
+        self._task: Task[Any] = Task(self._owner, args)
         self._outcome: tuple[Any, bool] | None = None
         self._timer: Cell | None = None
 
     @property
     def name(self) -> str:
         """What to call it in reports."""
-        function = self._function[0]
-        return str(getattr(function, "__qualname__", type(function).__qualname__))
+        return _name_of(self._function[0])
 
     def __call__(self) -> None:
         """Do it, in the process of the task."""
@@ -162,32 +244,27 @@ class Job(Watch):
                 link(me, self._owner)
             except CallExit:
                 raise Exited("shutdown") from None  # Nobody wants it any more.
-        function, args, kwargs = self._function
+        me.until = self._deadline
         try:
-            value = function(*args, **kwargs)
-        except Refused as refusal:
-            if refusal.process is not None:
-                raise
-            self._outcome = (refusal, True)
-        else:
-            if inspect.iscoroutine(value):
-                value.close()
-                raise InvalidInput("function", function, _EXPECTED)
-            self._outcome = (value, False)
+            self._outcome = _outcome_of(*self._function)
+        except BaseException:
+            if self._discreet and self._owner is not None and _traps(self._owner):
+                unlink(me, self._owner)
+            raise
+        if self._discreet and self._owner is not None:
+            unlink(me, self._owner)
 
-    def begun(self, process: Ref[Any], timeout: float | None) -> Task[Any]:
-        """Take note that it has been started; return its task.
+    def begins(self, node: Node) -> None:
+        """Take note that it is being started: its time begins."""
+        if self._timeout is not None:
+            self._deadline = node.clock.now() + self._timeout
 
-        Args:
-            process: what does it.
-            timeout: seconds that it may take; `None` without end.
-        """
+    def begun(self, process: Ref[Any]) -> Task[Any]:
+        """Take note that it has been started, as `process`; return its task."""
         task, control = self._task, process.control
         task.process, task.callee, self.target = process, control, control
-        if timeout is not None:
-            node = control.node
-            task.granted = timeout
-            self._timer = node.scheduler.call_at(node.clock.now() + timeout, self._expire)
+        if self._deadline is not None:
+            self._timer = control.node.scheduler.call_at(self._deadline, self._expire)
         if not watch(control, self):
             self.fire(control.exit_reason)
         return task
@@ -196,21 +273,78 @@ class Job(Watch):
         """Settle the task, whose process has ended."""
         if self._timer is not None:
             take_back(self._timer, self._expire)
+        process = self._task.process
         if self._outcome is None:
-            self._outcome = (CallExit(reason, self._task.process), True)
+            late = self._expired and reason == "killed"
+            error = CallTimeout(process, self._timeout) if late else CallExit(reason, process)
+            self._outcome = (error, True)
         value, failed = self._outcome
         self._task.settle(value, failed=failed)
 
     def _expire(self) -> None:
         """End the task, whose time is over; run by the clock's thread, which waits for nobody."""
-        task = self._task
-        control, node = task.process.control, task.process.control.node
-        if not task.settle(CallTimeout(task.process, task.granted), failed=True):
-            return
-        task.leave_owner()
-        send_exit(node.init, control, "kill")
-        if control.alive:
-            node.scheduler.call_at(node.clock.now() + KILL_GRACE, lambda: _bring_to_end(control))
+        if not self._task.done:
+            self._expired = True
+            kill_soon(self._task)
+
+
+class Duty:
+    """What a task's process is to do whenever it is started; its value is dropped."""
+
+    __slots__ = ("_function",)
+
+    def __init__(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        """Make a duty; the arguments and errors are those of a `Job`."""
+        check_function(function)
+        self._function = (function, args, kwargs)
+
+    @property
+    def name(self) -> str:
+        """What to call it in reports."""
+        return _name_of(self._function[0])
+
+    def __call__(self) -> None:
+        """Do it, in the process of the task; a refusal of its own ends it well."""
+        _outcome_of(*self._function)
+
+    def begins(self, node: Node) -> None:
+        """Take note that it is being started."""
+
+
+def _name_of(function: Any) -> str:
+    return str(getattr(function, "__qualname__", type(function).__qualname__))
+
+
+def _outcome_of(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Any, bool]:
+    """Call the function; return its value and False, or its refusal and True."""
+    try:
+        value = function(*args, **kwargs)
+    except Refused as refusal:
+        if refusal.process is not None:
+            raise
+        return refusal, True
+    if inspect.iscoroutine(value):
+        value.close()
+        raise InvalidInput("function", function, _EXPECTED)
+    return value, False
+
+
+def kill_soon(task: Task[Any]) -> None:
+    """Kill a task, and see that it is given up if it does not come out; waits for nobody."""
+    task.leave_owner()
+    control = task.process.control
+    send_exit(control.node.init, control, "kill")
+    _see_to_its_end(control)
+
+
+def _see_to_its_end(control: Control) -> None:
+    node = control.node
+    if control.alive:
+        node.scheduler.call_at(node.clock.now() + KILL_GRACE, lambda: _bring_to_end(control))
 
 
 def _bring_to_end(control: Control) -> None:
@@ -218,10 +352,38 @@ def _bring_to_end(control: Control) -> None:
         give_up(control, "killed")
 
 
+def kill_all(tasks: Sequence[Task[Any]]) -> None:
+    """Kill tasks, all at once, and return when they have ended; the process that calls may die."""
+    if not tasks:
+        return
+    for task in tasks:
+        task.leave_owner()
+    controls = [task.process.control for task in tasks]
+    me = here.control
+    try:
+        if me is not None and me.pending_exit is not NOTHING:
+            raise Exited(me.pending_exit)
+        sender = me if me is not None else controls[0].node.init
+        end_together(sender, [(control, "brutal") for control in controls])
+    except Exited:
+        for task in tasks:
+            kill_soon(task)
+        raise
+
+
+def _traps(owner: Control) -> bool:
+    return owner.actor is not None and bool(owner.actor.trap_exit)
+
+
 _EXPECTED = "a plain function; an async one belongs to an event loop"
 
 
-def _check(function: object) -> None:
+def check_function(function: object) -> None:
+    """Refuse what is no plain function.
+
+    Raises:
+        InvalidInput: naming it.
+    """
     kinds = (function, getattr(function, "__call__", None))  # noqa: B004 - not whether, but which
     if not callable(function) or any(
         inspect.iscoroutinefunction(kind) or inspect.isasyncgenfunction(kind) for kind in kinds

@@ -27,39 +27,60 @@ the operating system (G9). There are three ways to start one:
     ...         refused.reason, refused.number
     ('odd', 7)
 
+What Elixir calls `await` is `task.get`, its `yield` is `task.wait`, which leaves the task at work
+when the time is over, and `await_many`, `yield_many` are `get_many`, `wait_many`:
+
+    >>> import threading
+    >>> door = threading.Event()
+    >>> with Tasks.start() as tasks:
+    ...     slow, quick = tasks.run(door.wait, 5.0), tasks.run(len, "quick")
+    ...     tasks.wait_many([slow, quick], limit=1).done == [quick], slow.wait(0.01)
+    ...     door.set()
+    ...     tasks.get_many([slow, quick])
+    (True, False)
+    [True, 5]
+
+`map` is a bounded parallel map, Elixir's `async_stream`: lazy, with never more than
+`max_concurrency` tasks at work, so that its items may be without end. `map_nolink` hands over the
+tasks that have ended instead of their values, and goes on when one has failed.
+
+    >>> from itertools import count, islice
+    >>> with Tasks.start() as tasks, tasks.map(half, count(0, 2), max_concurrency=4) as halves:
+    ...     list(islice(halves, 5))
+    [0, 1, 2, 3, 4]
+    >>> with Tasks.start() as tasks:
+    ...     ended = list(tasks.map_nolink(half, [4, 5, 6]))
+    ...     [(task.args[0], "failed" if task.failed else task.get()) for task in ended]
+    [(4, 2), (5, 'failed'), (6, 3)]
+
 - At most `max_children` tasks run; one more is refused with `QueueFull` at once, and counted.
   Nobody waits for a place: a task that waits for others to end while it holds a place could wait
   for ever.
 - A `Refused` that the function raises is its answer (G7), as in a call; any other exception is the
   crash of its process, and reported.
+- The value, or the failure, is there when the task's process has ended, and not before.
 - Context variables travel from the caller into the function.
-- Tasks are temporary children: none is restarted. When the supervisor stops they have `shutdown`
-  seconds to end.
+- Tasks are temporary children: none is restarted, unless `start_child` is told so. When the
+  supervisor stops they have `shutdown` seconds to end.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from beam.errors import CallExit, InvalidInput, InvalidSpec, QueueFull, SupervisorRefused
-from beam.otp.child import WORKER_SHUTDOWN, ChildSpec
-from beam.otp.context import blocking_form
+from beam.errors import InvalidSpec, QueueFull, SupervisorRefused
+from beam.otp.child import DEFAULT, WORKER_SHUTDOWN
 from beam.otp.dynamic_supervision import DynamicFlags, DynamicSupervision
-from beam.otp.function import FunctionProcess
 from beam.otp.supervisor_process import Keeper, SupervisorProcess
-from beam.otp.supervisor_ref import SupervisingRef
-from beam.otp.task import Job, Task
+from beam.otp.tasks_ref import TasksRef, spec_of_task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from beam.otp.child import Shutdown
+    from beam.otp.child import Restart, Shutdown
     from beam.otp.control import Control
     from beam.otp.ref import Ref
+    from beam.otp.task import Duty, Job
 
 __all__ = ["Tasks", "TasksRef"]
-
-T = TypeVar("T")
 
 # A thread each: what a machine bears without asking.
 MAX_CHILDREN = 256
@@ -78,99 +99,18 @@ class _Supervision(DynamicSupervision):
         self._shutdown = plan.shutdown
         self.refused = 0
 
-    def start_task(self, job: Job) -> Ref[Any]:
-        """Start a process for a job."""
+    def start_task(self, work: Job | Duty, shutdown: Shutdown, restart: Restart) -> Ref[Any]:
+        """Start a process for a job, or for a duty."""
+        spec = spec_of_task(self._shutdown if shutdown is DEFAULT else shutdown, work, restart)
+        work.begins(self._me.node)
         try:
-            ref: Ref[Any] = self.start_child(_spec(self._shutdown, job))
+            ref: Ref[Any] = self.start_child(spec)
         except SupervisorRefused as refusal:
             if refusal.reason != "max_children":
                 raise
             self.refused += 1
             raise QueueFull(**refusal.facts) from refusal
         return ref
-
-
-def _spec(shutdown: Shutdown, job: Job | None = None) -> ChildSpec:
-    name = job.name if job is not None else "task"
-    args: tuple[Any, ...] = (job, (), {})
-    return ChildSpec(name, FunctionProcess, args, restart="temporary", shutdown=shutdown)
-
-
-def _check_timeout(timeout: object) -> None:
-    is_number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
-    if timeout is not None and not (is_number and timeout > 0):  # type: ignore[operator]  # a number
-        raise InvalidInput("timeout", timeout, "a number of seconds above 0, or None")
-
-
-class TasksRef(SupervisingRef[Any]):
-    """The ref of a supervisor of tasks; also what those of all supervisors offer."""
-
-    __slots__ = ()
-
-    _twins = (*SupervisingRef._twins, "run", "run_nolink")
-
-    @property
-    def refused(self) -> int:
-        """How many tasks were refused because as many as may be were running.
-
-        Raises:
-            CallExit: if the supervisor is dead.
-        """
-        actor: Tasks | None = self.control.actor
-        if actor is None:
-            raise CallExit("noproc", self)
-        return actor._keeper.refused
-
-    def run(
-        self, function: Callable[..., T], /, *args: Any, timeout: float | None = None, **kwargs: Any
-    ) -> Task[T]:
-        """Run a function in a process linked to the one that calls.
-
-        Outside any process there is nobody to link, and this is `run_nolink`.
-
-        Args:
-            function: a plain function; runs on a thread of its own.
-            args: its arguments.
-            kwargs: those by name; one that is called `timeout` is bound with `functools.partial`.
-            timeout: seconds that it may take, `None` without end. Then it is killed, given up if
-                need be (G9), and the task fails with `CallTimeout`; its owner lives.
-
-        Returns:
-            The future of its value.
-
-        Raises:
-            QueueFull: if `max_children` tasks run.
-            InvalidInput: if it is no function, or an async one; if `timeout` is not above 0.
-            CallExit: if the supervisor is dead.
-        """
-        return self._run("run", Job(function, args, kwargs, linked=True), timeout)
-
-    def run_nolink(
-        self, function: Callable[..., T], /, *args: Any, timeout: float | None = None, **kwargs: Any
-    ) -> Task[T]:
-        """Run a function in a process that is linked to the supervisor only; else as `run`."""
-        return self._run("run_nolink", Job(function, args, kwargs, linked=False), timeout)
-
-    def start_child(self, *args: Any, timeout: float | None = None, **kwargs: Any) -> Ref[Any]:
-        """Run a function whose value nobody wants; else as `run_nolink`.
-
-        Args:
-            args: the function, and its arguments.
-            timeout: seconds that it may take, `None` without end.
-            kwargs: more arguments, by name.
-
-        Returns:
-            The ref of its process.
-        """
-        if not args:
-            raise InvalidInput("function", None, "a function, as the first argument")
-        job = Job(args[0], args[1:], kwargs, linked=False)
-        return self._run("start_child", job, timeout).process
-
-    def _run(self, how: str, job: Job, timeout: float | None) -> Task[Any]:
-        _check_timeout(timeout)
-        with blocking_form(f"Tasks.{how}()", f"tasks.aio.{how}(...)"):
-            return job.begun(self._call("start_task", (job,), None), timeout)
 
 
 class Tasks(SupervisorProcess[TasksRef], framework=True):
@@ -181,7 +121,12 @@ class Tasks(SupervisorProcess[TasksRef], framework=True):
     _keeper: _Supervision
 
     def init(
-        self, *, max_children: int | None = MAX_CHILDREN, shutdown: Shutdown = WORKER_SHUTDOWN
+        self,
+        *,
+        max_children: int | None = MAX_CHILDREN,
+        shutdown: Shutdown = WORKER_SHUTDOWN,
+        max_restarts: int = 1,
+        max_seconds: int = 5,
     ) -> Any:
         """Say how to supervise; the arguments are those of `start`.
 
@@ -189,12 +134,14 @@ class Tasks(SupervisorProcess[TasksRef], framework=True):
             max_children: the most tasks that may run; `None` for no limit.
             shutdown: seconds that a task has to end when the supervisor stops, before it is
                 killed; `None` without end; `"brutal"` kills at once.
+            max_restarts: as a `Supervisor`'s, for tasks that are run again (`start_child`).
+            max_seconds: the length of that window, in whole seconds.
 
         Raises:
             InvalidSpec: if one of them is not what it must be.
         """
-        _spec(shutdown)
-        return _Plan(DynamicFlags(max_children), shutdown)
+        spec_of_task(shutdown)
+        return _Plan(DynamicFlags(max_children, max_restarts, max_seconds), shutdown)
 
     @classmethod
     def _checked(

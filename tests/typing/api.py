@@ -23,6 +23,7 @@ from beam.otp import (
     StateTimeout,
     Supervisor,
     Table,
+    Tasks,
     child,
     goto,
     postpone,
@@ -34,6 +35,7 @@ from beam.otp import (
     sys,
     unhandled,
 )
+from beam.otp.tasks import TasksRef
 
 # --- servers -------------------------------------------------------------------------------------
 
@@ -177,6 +179,35 @@ def look_into_a_process() -> None:
 
 async def look_into_a_process_from_a_coroutine() -> None:
     print(await sys.aio.get_state("ada"))
+
+
+# --- tasks ---------------------------------------------------------------------------------------
+
+
+def halve(number: int) -> float:
+    return number / 2
+
+
+def use_tasks() -> None:
+    with Tasks.start(max_children=8, shutdown=1.0) as tasks:
+        task = tasks.run(halve, 3, timeout=5.0)
+        half: float = task.get(timeout=1.0)
+        late: float | None = task.shutdown("brutal")
+        or_text: float | str = task.shutdown(default="none")
+        print(half, late, or_text, task.wait(1.0), task.failed, task.args)
+        halves: list[float] = tasks.get_many([task, tasks.run_nolink(halve, 5)], timeout=1.0)
+        done, not_done = tasks.wait_many([task], limit=1, timeout=1.0, on_timeout="kill_task")
+        print(halves, done[0].get(), len(not_done))
+        with tasks.map(halve, range(10), max_concurrency=4, ordered=False) as mapped:
+            total: float = sum(mapped)
+        for ended in tasks.map_nolink(halve, [1, 2], on_timeout="kill_task", timeout=1.0):
+            print(total, ended.get() if not ended.failed else ended.args)
+        tasks.start_child(halve, 3, restart="transient")
+
+
+async def use_tasks_in_a_coroutine(tasks: TasksRef) -> float:
+    async with tasks.aio.map(halve, range(10)) as mapped:
+        return sum([value async for value in mapped])
 
 
 # --- tables --------------------------------------------------------------------------------------
