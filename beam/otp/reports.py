@@ -20,12 +20,26 @@ from beam.otp.reasons import Crash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import TracebackType
 
     from beam.otp.control import Control
 
 __all__ = ["CrashReport", "progress", "report", "shown", "unreported"]
 
 _log: Any = structlog.get_logger("beam.otp")
+# Structlog has one class for each level. To look at it takes 0.4 µs, to make a logger that drops
+# the event 10: a third of a start, a quarter of a restart, where nobody wants to hear of them.
+_LEAST = {
+    structlog.make_filtering_bound_logger(level): level
+    for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
+}
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
+
+
+def _is_dropped(level: str) -> bool:
+    """Return whether structlog is known to drop events of that level."""
+    least = _LEAST.get(structlog.get_config()["wrapper_class"], 0)
+    return _LEVELS.get(level, logging.ERROR) < least
 
 
 # The threads whose reports nobody wants; 0, the number of none, stands for all.
@@ -54,6 +68,8 @@ def report(level: str, event: str, **fields: Any) -> None:
     """
     if _silent and not _silent.isdisjoint((threading.get_ident(), _EVERYWHERE)):
         return
+    if _is_dropped(level):
+        return
     try:
         getattr(_log, level)(event, **fields)
     except Exception:  # noqa: BLE001 - a user's processor; see above
@@ -62,7 +78,7 @@ def report(level: str, event: str, **fields: Any) -> None:
 
 def debug_enabled() -> bool:
     """Return whether progress would reach anybody."""
-    if not structlog.is_configured():
+    if not structlog.is_configured() or _is_dropped("debug"):
         return False
     try:
         is_enabled = getattr(_log.bind(), "is_enabled_for", None)
@@ -104,7 +120,20 @@ class CrashReport:
         }
 
     def emit(self) -> None:
-        """Render the report: `process_crashed`, at error level, with the traceback."""
+        """Render the report: `process_crashed`, at error level, with the traceback.
+
+        It begins where the user's code does: each of our frames before that tells nobody anything,
+        and takes 20 µs to render.
+        """
+        self._error.with_traceback(_of_users(self._error.__traceback__))
         fields = dict(self._fields, message=shown(self._fields["message"]))
         reason = shown(self._reason)
         report("error", "process_crashed", reason=reason, **fields, exc_info=self._error)
+
+
+def _of_users(trace: TracebackType | None) -> TracebackType | None:
+    """Return the part of a traceback that begins in the user's code; all, if none does."""
+    part = trace
+    while part is not None and part.tb_frame.f_globals.get("__name__", "").startswith("beam.otp."):
+        part = part.tb_next
+    return part if part is not None else trace

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from beam.errors import AlreadyStarted, CallTimeout, Exited, InvalidInput, NotAProcess, StartError
 from beam.otp.answer import received
 from beam.otp.clock import deadline_after
-from beam.otp.context import current_node, here, warn_if_on_loop
+from beam.otp.context import current_node, here, running_loop, warn_if_on_loop
 from beam.otp.control import NOTHING, Control, Life
 from beam.otp.future import Future
 from beam.otp.interrupt import hold
@@ -57,12 +57,7 @@ def launch(
     if me is None and (link or monitor):
         raise NotAProcess("start_link" if link else "start_monitor")
     node = me.node if me is not None else current_node()
-    deadline_after(node.clock, timeout)  # Refuses what is no number.
-    if timeout is not None and timeout <= 0:
-        raise InvalidInput("timeout", timeout, "a number of seconds above 0, or None")
-    if name is not None:
-        check_name(name)
-    warn_if_on_loop(f"{kind.__name__}.start()", f"{kind.__name__}.aio.start(...)")
+    _check(node, kind, name, timeout)
     control = _make(node, kind, me, link=link)
     elsewhere = control.blocking is True or timeout is not None
     # What the user's Ctrl-C may not come between: being known, and being run (G8).
@@ -89,6 +84,18 @@ def launch(
         raise received(failure, control)
     progress(control)
     return Started(control.ref, watch)
+
+
+def _check(node: Node, kind: type[Process], name: Any, timeout: float | None) -> None:
+    """Refuse what is no timeout and no name; warn on the thread of an event loop."""
+    if timeout is not None:
+        deadline_after(node.clock, timeout)  # Refuses what is no number.
+        if timeout <= 0:
+            raise InvalidInput("timeout", timeout, "a number of seconds above 0, or None")
+    if name is not None:
+        check_name(name)
+    if running_loop() is not None:
+        warn_if_on_loop(f"{kind.__name__}.start()", f"{kind.__name__}.aio.start(...)")
 
 
 def _make(node: Node, kind: type[Process], me: Control | None, *, link: bool) -> Control:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar
 
 from beam.otp.aio import Aio
-from beam.otp.context import here, warn_if_on_loop
+from beam.otp.context import here, running_loop, warn_if_on_loop
 from beam.otp.control import Control
 from beam.otp.future import Future
 from beam.otp.mail import Call
@@ -224,7 +224,9 @@ class DynamicSupervisorRef(SupervisingRef[A]):
 
 def _call(control: Control, request: Request, timeout: float | None, in_place: bool = False) -> Any:
     """Call a supervisor and wait; with `in_place`, it runs on this thread if it is idle."""
-    warn_if_on_loop(f"Supervisor.{request.function}()", f"supervisor.aio.{request.function}(...)")
+    if running_loop() is not None:
+        name = request.function
+        warn_if_on_loop(f"Supervisor.{name}()", f"supervisor.aio.{name}(...)")
     deadline = None if timeout is None else control.node.clock.now() + timeout
     future: Future[Any] = Future(control, deadline, timeout)
     me = here.control
