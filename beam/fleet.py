@@ -24,14 +24,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from beam.backends.backend import Backend
-from beam.errors import InvalidInput, NotFound, SessionClosed
+from beam.errors import InvalidInput, NotFound, NotSimulated, SessionClosed
 from beam.log import LOG, Log, MemoryStore, Shelf, SqliteStore
 from beam.model.capabilities import supported
 from beam.model.events import FLEET
-from beam.otp import Backoff, Node, Restarts, Supervisor, child, supervisor
+from beam.otp import Backoff, Node, Restarts, Supervisor, child, current_node, supervisor
 from beam.otp.aio import Aio
 from beam.otp.context import blocking_form
 from beam.otp.flags import check_max_restarts, check_max_seconds
+from beam.otp.simulated import Simulated
 from beam.otp.tree import Branch, branch_of
 from beam.ports.actor import SHUTDOWN as PORTS_SHUTDOWN
 from beam.ports.actor import Ports
@@ -90,9 +91,11 @@ class Fleet:
         session_budget: how often one session's process may crash, before it is quarantined.
         session_backoff: how long a crashed session's process waits before it is restarted.
         node: the node to live in; one of its own unless given.
+        harbour: what its OS processes are started through; one of its own unless given.
 
     Raises:
         InvalidInput: an argument is not what it must be, or a backend cannot work.
+        NotSimulated: in a simulation, if something of it would be real; see `Simulation.fleet`.
         StoreForeign, StoreCorrupt, StoreLocked: the store's file cannot be used.
     """
 
@@ -107,8 +110,10 @@ class Fleet:
         session_budget: Restarts = BUDGET,
         session_backoff: Backoff = BACKOFF,
         node: Node | None = None,
+        harbour: Harbour | None = None,
     ) -> None:
-        self._backends = _checked_backends(backends)
+        simulated = isinstance((node or current_node()).scheduler, Simulated)
+        self._backends = _checked_backends(backends, on_machine=not simulated)
         self._routes = BackendSet.of(
             {name: supported(one.kind) for name, one in self._backends.items()}
         )
@@ -120,13 +125,15 @@ class Fleet:
         self._budget, self._backoff = session_budget, session_backoff
         self._path = _checked_path(store)
         self._durability: Durability = durability
+        if simulated:
+            _check_simulated(node, harbour, self._path)
         self.node = node or Node(f"fleet{next(_numbers)}")
         # In memory one store serves every life of the log: another would be empty.
         shelf = Shelf(self._open_store, self._open_store(), lasting=self._path is None)
         self._commons = Commons(self.node, shelf)
         self._lifecycle = Lifecycle(self._commons, self._backends, self._routes)
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
-        self._harbour: Harbour | None = None
+        self._harbour = harbour
         self._root: Any = None
         self._closed = False
 
@@ -167,7 +174,7 @@ class Fleet:
         return self
 
     def _start_tree(self) -> Any:
-        harbour = self._harbour = Harbour(self._ledger())
+        harbour = self._harbour = self._harbour or Harbour(self._ledger())
         shared = [spec for name, one in self._backends.items() for spec in one.children(name)]
         work = [
             child(Router, self._routes, name=ROUTER),
@@ -348,7 +355,8 @@ class Fleet:
             raise SessionClosed(self._commons.roster.ended or "fleet_not_started")
 
 
-def _checked_backends(backends: Any) -> dict[str, Backend]:
+def _checked_backends(backends: Any, *, on_machine: bool) -> dict[str, Backend]:
+    """Return the backends, if they can work; on this machine, if that is where they would."""
     if backends is None:
         return {}
     if not isinstance(backends, Mapping):
@@ -358,8 +366,17 @@ def _checked_backends(backends: Any) -> dict[str, Backend]:
             raise InvalidInput("backends", name, "names that are non-empty texts")
         if not isinstance(one, Backend):
             raise InvalidInput(f"backends[{name!r}]", one, "function(...) or command(...)")
-        one.check()
+        if on_machine:
+            one.check()
     return dict(backends)
+
+
+def _check_simulated(node: Node | None, harbour: Harbour | None, path: Path | None) -> None:
+    """Refuse what would be real in a simulation: a node, programs, a file."""
+    if node is None or harbour is None:
+        raise NotSimulated("this fleet", "Simulation.fleet(...)")
+    if path is not None:
+        raise NotSimulated("a store in a file", "the log in memory")
 
 
 def _checked_path(store: Any) -> Path | None:

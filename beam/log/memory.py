@@ -32,6 +32,7 @@ from beam.log.record import (
     checked,
 )
 from beam.log.store import Stats
+from beam.otp.context import outside
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -180,11 +181,13 @@ class MemoryStore:
             return numbered
 
     def _tell(self) -> None:
-        while self._untold:
-            numbered, done = self._untold.popleft()
-            self._listeners.publish(numbered.fresh)
-            self._requests += 1
-            self._listeners.guard(done, numbered.answers[0])
+        # As in a store with a thread of its own: what they do is nothing that the appender does.
+        with outside():
+            while self._untold:
+                numbered, done = self._untold.popleft()
+                self._listeners.publish(numbered.fresh)
+                self._requests += 1
+                self._listeners.guard(done, numbered.answers[0])
 
     def _last(self, stream: str) -> int:
         return len(self._streams.get(stream, ()))

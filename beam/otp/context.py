@@ -28,6 +28,7 @@ __all__ = [
     "default_node",
     "here",
     "innermost_node",
+    "outside",
     "running_loop",
     "warn_if_on_loop",
 ]
@@ -97,6 +98,16 @@ def current_node() -> Node:
     if control is not None:
         return control.node
     return innermost_node.get() or default_node.get()
+
+
+@contextlib.contextmanager
+def outside() -> Iterator[None]:
+    """Run the block as code outside of any process, as on a thread that is nobody's."""
+    control, here.control = here.control, None
+    try:
+        yield
+    finally:
+        here.control = control
 
 
 class BlockingCallWarning(RuntimeWarning):

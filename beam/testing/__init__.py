@@ -28,21 +28,28 @@ from beam.testing.faults import Fault
 from beam.testing.history import History
 from beam.testing.plan import Plan
 from beam.testing.probes import Probe
+from beam.testing.programs import Program, SimulatedHarbour
 from beam.testing.schedulers import SCHEDULERS, node_on
+from beam.testing.scripted import AgentError, Turn, scripted
 from beam.testing.settling import settle
 from beam.testing.simulation import Simulation
 
 __all__ = [
     "SCHEDULERS",
+    "AgentError",
     "Fault",
     "History",
     "Plan",
     "Probe",
+    "Program",
+    "SimulatedHarbour",
     "Simulation",
     "Totals",
+    "Turn",
     "VirtualClock",
     "explore",
     "node_on",
+    "scripted",
     "settle",
     "simulate",
 ]

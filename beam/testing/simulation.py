@@ -36,6 +36,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any, Self
 
 from beam.errors import Deadlock, InvalidInput, NotSettled, Violation
+from beam.fleet import Fleet
 from beam.otp import Ref
 from beam.otp.reports import unreported
 from beam.otp.simulated import STEPS
@@ -44,13 +45,16 @@ from beam.testing.chance import Chance
 from beam.testing.faults import Fault, Faults, Rule, Where
 from beam.testing.history import History
 from beam.testing.plan import Plan
+from beam.testing.programs import SimulatedHarbour
 from beam.testing.reality import unreal
 from beam.testing.seams import SimulatedNode, is_users
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
+
+    from beam.testing.programs import Program
 
 __all__ = ["Simulation"]
 
@@ -122,6 +126,22 @@ class Simulation:
         if error is not None:
             error.add_note(f"in Simulation({str(self.plan)!r})")
         self._stack.close()
+
+    def fleet(
+        self,
+        *,
+        programs: Mapping[str, Callable[[Program], int | None]] | None = None,
+        **options: Any,
+    ) -> Fleet:
+        """Return a fleet that lives in this simulation, with its log in memory, not started yet.
+
+        Args:
+            programs: what stands for the programs of its command backends; see
+                `beam.testing.programs`.
+            options: of `Fleet`; backends are `beam.testing.scripted(...)`, or `command(...)` with
+                a program of that name.
+        """
+        return Fleet(node=self.node, harbour=SimulatedHarbour(self.node, programs), **options)
 
     # Chance
 
