@@ -500,6 +500,7 @@ def test_after_calm_nothing_goes_wrong() -> None:
         (lambda _: Plan.parse("one"), "plan"),
         (lambda _: Plan.parse("1 faults=a more=b"), "plan"),
     ],
+    ids=["crash", "where", "most", "slow", "run", "seed", "plan", "more"],
 )
 def test_bad_input_is_refused_by_name(fault: Any, field: str) -> None:
     with Simulation(1) as sim, pytest.raises(InvalidInput) as caught:
