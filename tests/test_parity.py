@@ -113,6 +113,7 @@ SUITES = {
     "Elixir: `DynamicSupervisorTest`": 41,
     "Elixir: `PartitionSupervisorTest`": 22,
     "Elixir: `RegistryTest`": 75,
+    "Elixir: `TaskTest` and `Task.SupervisorTest`": 160,
 }
 """How many cases each suite has."""
 
