@@ -18,6 +18,7 @@ from beam.errors import PoolExhausted
 from beam.otp.context import here
 from beam.otp.timer import TimerThread
 from beam.otp.turn import take_turn
+from beam.otp.virtual_time import VirtualClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,8 +50,25 @@ class ThreadParker:
         """Wait for `unpark` or until `deadline`; return whether it was `unpark`."""
         if deadline is None:
             return self._lock.acquire()
+        if type(self._clock) is VirtualClock:
+            return self._park_on(self._clock, deadline)
         left = min(deadline - self._clock.now(), threading.TIMEOUT_MAX)
         return self._lock.acquire(timeout=left) if left > 0 else self._lock.acquire(blocking=False)
+
+    def _park_on(self, clock: VirtualClock, deadline: float) -> bool:
+        """Wait until somebody moves the clock so far."""
+        if deadline <= clock.now():
+            return self._lock.acquire(blocking=False)
+        late: list[bool] = []
+
+        def pass_deadline() -> None:
+            late.append(True)
+            self.unpark()
+
+        cell = clock.call_at(deadline, pass_deadline)
+        self._lock.acquire()
+        cell.clear()
+        return not late
 
     def unpark(self) -> None:
         """Let the waiting thread go on."""
@@ -114,7 +132,10 @@ class Pool:
         """The processes whose turn a thread takes now, those that wait in calls too."""
         self._threads = 0
         self._stopped = False
-        self._timers = TimerThread(clock, f"{name}-timers")
+        # A virtual clock does what is due when it is moved, on the thread of who moves it.
+        self._timers = (
+            clock if isinstance(clock, VirtualClock) else TimerThread(clock, f"{name}-timers")
+        )
         self.call_at = self._timers.call_at
 
     def __repr__(self) -> str:
@@ -162,7 +183,8 @@ class Pool:
     def stop(self) -> None:
         """End the idle workers and the timer thread; busy ones end when they come back."""
         self._stopped = True
-        self._timers.stop()
+        if isinstance(self._timers, TimerThread):
+            self._timers.stop()
         while self._idle:
             try:
                 self._idle.pop().lock.release()

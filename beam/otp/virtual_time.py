@@ -10,6 +10,16 @@
     >>> seen, clock.now()
     ([3.0], 4.0)
 
+A node of real threads lives by it, too: what is due happens, on the thread of who moves the clock,
+when it is moved.
+
+    >>> from beam.otp import Mailbox, Node, send_after
+    >>> with Node(clock=clock), Mailbox() as me:
+    ...     timer = send_after(3600.0, me.ref, "an hour later")
+    ...     clock.advance(3600.0)
+    ...     me.receive()
+    'an hour later'
+
 Its generator is seeded, so that a node which lives by it does the same each time.
 """
 
