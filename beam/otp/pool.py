@@ -194,15 +194,17 @@ class Pool:
     # Workers
 
     def _wake_one(self) -> None:
-        try:
-            worker = self._idle.pop()
-        except IndexError:
+        if not self._idle:  # Mostly so when there is much to do; an IndexError takes 0.3 µs.
             # Looked at without the lock: who leaves, or goes away, looks at the queue after it.
             if self._size - len(self._away) < BASE:
                 self._grow()
-        else:
-            self._waking = True
-            worker.lock.release()
+            return
+        try:
+            worker = self._idle.pop()
+        except IndexError:
+            return  # One that has just woken looks at the queue.
+        self._waking = True
+        worker.lock.release()
 
     def _grow(self) -> None:
         """Start a worker if fewer than BASE are at work and the cap allows."""
@@ -248,8 +250,9 @@ class Pool:
             self.running.pop(control, None)
 
     def _next(self) -> Control | None:
-        control, here.next = here.next, None
+        control = here.next
         if control is not None:
+            here.next = None
             return control
         try:
             control = self._queue.popleft()

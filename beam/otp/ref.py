@@ -190,7 +190,13 @@ class Ref(pykka.ActorRef[A], Generic[A]):
 
         As OTP's `gen_server:cast/2`: to a dead process it goes nowhere.
         """
-        self.control.post(Cast(message))
+        control = self.control
+        control.mailbox.append(Cast(message))
+        # As Control.post, whose call would be a tenth of a cast.
+        if not control.turn.locked():
+            control.wake()
+        elif control.life is Life.DEAD:
+            control.drain("noproc")
 
     @overload
     def ask(

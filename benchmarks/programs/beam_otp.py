@@ -86,6 +86,10 @@ class Beam(Peer):
         for _ in range(count):
             ask(message)
 
+    async def ask_all(self, actors: Any, message: Any) -> Any:
+        futures = [actor.ask(message, block=False) for actor in actors]
+        return [future.get(timeout=60) for future in futures]
+
     async def tell(self, actor: Any, message: Any) -> None:
         actor.cast(message)
 

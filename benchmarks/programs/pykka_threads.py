@@ -59,6 +59,10 @@ class Threads(Peer):
         for _ in range(count):
             ask(message)
 
+    async def ask_all(self, actors, message):
+        futures = [actor.ask(message, block=False) for actor in actors]
+        return [future.get(timeout=60) for future in futures]
+
     async def tell(self, actor, message):
         actor.tell(message)
 
