@@ -345,7 +345,7 @@ class Fleet:
         return self.node.whereis(name)
 
     def tree(self) -> Branch:
-        """Return the supervision tree, as data that prints as text."""
+        """Return the supervision tree, as data that prints as text; see `beam.otp.tree.Branch`."""
         self._running()
         with blocking_form("Fleet.tree()", "fleet.aio.tree()"):
             return branch_of("fleet", self._root)

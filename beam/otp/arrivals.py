@@ -33,6 +33,8 @@ class _Bell(Future[None]):
 
     __slots__ = ("_node",)
 
+    purpose = "task"
+
     def __init__(self, node: Node, callee: Control | None) -> None:
         super().__init__(callee)
         self._node = node

@@ -50,6 +50,10 @@ class Restarts:
         counting = (*(then for then in spent if then >= now - self.per), now)
         return counting[-(self.most + 1) :]
 
+    def counted(self, spent: tuple[float, ...], now: float) -> int:
+        """Return how many of `spent`, what `spend` returned last, count at `now`."""
+        return sum(1 for then in spent if then >= now - self.per)
+
     def exceeded(self, spent: tuple[float, ...]) -> bool:
         """Return whether `spent`, what `spend` returned last, is more than the budget."""
         return len(spent) > self.most

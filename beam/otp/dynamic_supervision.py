@@ -17,7 +17,15 @@ from beam.otp.intensity import Intensity
 from beam.otp.mail import Info
 from beam.otp.reasons import Quarantined
 from beam.otp.ref import Ref
-from beam.otp.supervision import ChildInfo, Counts, ended_well, wants_restart
+from beam.otp.supervision import (
+    ChildInfo,
+    Counts,
+    Sighting,
+    Survey,
+    Window,
+    ended_well,
+    wants_restart,
+)
 from beam.otp.supervisor_process import TryAgain, give_up_supervising, try_again
 
 if TYPE_CHECKING:
@@ -83,9 +91,10 @@ class DynamicChild:
         spent: the times of its restarts that count against its budget.
         attempts: how many restarts it has had since it last lived long.
         timer: what it waits for.
+        due: when that is, on the node's clock.
     """
 
-    __slots__ = ("attempts", "process", "spec", "spent", "started", "state", "timer")
+    __slots__ = ("attempts", "due", "process", "spec", "spent", "started", "state", "timer")
 
     def __init__(self, spec: ChildSpec, process: Ref[Any], started: float) -> None:
         self.spec = spec
@@ -95,6 +104,7 @@ class DynamicChild:
         self.spent: tuple[float, ...] = ()
         self.attempts = 0
         self.timer: Timer | None = None
+        self.due = started
 
 
 class DynamicSupervision:
@@ -203,6 +213,7 @@ class DynamicSupervision:
         node = self._me.node
         child.attempts += 1
         delay = backoff.delay(child.attempts, node.clock.random.random())
+        child.due = self._now() + delay
         child.state = State.WAITING
         child.timer = node.send_after(delay, self._me.ref, TryAgain(child))
         return partial(reports.restart_delayed, self._me, child.spec, delay, child.attempts)
@@ -295,6 +306,24 @@ class DynamicSupervision:
             ChildInfo(child.spec.id, _shown(child), child.spec.type, child.spec.modules)
             for child in self._children.values()
         ]
+
+    def survey(self, now: float) -> Survey:
+        """Return what is known of the children; any thread asks."""
+        flags, children = self._flags, list(self._children.values())
+        window = Window(self._window.counted(now), flags.max_restarts, flags.max_seconds)
+        seen = [self._sighting(child, now) for child in children]
+        return Survey("dynamic", window if flags.budget is None else None, seen)
+
+    def _sighting(self, child: DynamicChild, now: float) -> Sighting:
+        budget = self._flags.budget
+        used = (
+            Window(budget.counted(child.spent, now), budget.most, budget.per)
+            if budget is not None
+            else None
+        )
+        state = child.state
+        left = max(0.0, child.due - now) if state is State.WAITING else None
+        return Sighting(child.spec, child.spec.id, child.process, state.value, left, used)
 
     def count_children(self) -> Counts:
         """Count the children."""

@@ -52,6 +52,11 @@ class Intensity:
             kept = (*kept, (second, 1))
         return Intensity(self.max_restarts, self.max_seconds, kept, self.total - gone + 1)
 
+    def counted(self, now: float) -> int:
+        """Return how many restarts lie in the window at `now`."""
+        oldest = math.floor(now) - self.max_seconds
+        return sum(count for then, count in self.seconds if then >= oldest)
+
     @property
     def exceeded(self) -> bool:
         """Whether there were more restarts than are allowed, so that the supervisor gives up."""

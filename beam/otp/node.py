@@ -28,6 +28,7 @@ from beam.errors import AlreadyExists, Exited, InvalidInput, NotFound, StartErro
 from beam.otp.clock import Clock, SystemClock, cores_of
 from beam.otp.context import current_node, default_node, here, innermost_node
 from beam.otp.control import NOTHING, Control, Life
+from beam.otp.future import Future
 from beam.otp.pool import CAP, Pool
 from beam.otp.ref import Ref
 from beam.otp.reports import report
@@ -81,6 +82,14 @@ class init:  # noqa: N801 - shows in refs as Erlang shows it
     def public_names(cls) -> dict[str, Any]:
         """Return nothing: `init` offers nothing."""
         return {}
+
+
+class _Nap(Future[None]):
+    """What a process that sleeps waits for, for those who look."""
+
+    __slots__ = ()
+
+    purpose = "sleep"
 
 
 class _Nowhere:
@@ -261,14 +270,17 @@ class Node:
         _check_seconds("seconds", seconds)
         me = here.control
         until = self.clock.now() + seconds
+        nap = _Nap(None, until, seconds)
         while self.clock.now() < until:
             parker = self.scheduler.parker(me)
             if me is not None:
                 me.watch_exit(parker)
+                me.waiting = nap
             try:
                 parker.park(until)
             finally:
                 if me is not None:
+                    me.waiting = None
                     me.watch_exit(None)
             if me is not None and me.pending_exit is not NOTHING:
                 raise Exited(me.pending_exit)

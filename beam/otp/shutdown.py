@@ -29,9 +29,17 @@ Shutdown: TypeAlias = float | Literal["brutal"] | None
 KILL_GRACE = 0.1
 
 
+class _Death(Future[Any]):
+    """The future of an exit reason."""
+
+    __slots__ = ()
+
+    purpose = "end"
+
+
 def death_of(target: Control) -> Future[Any]:
     """Return a future of the exit reason of `target`."""
-    future: Future[Any] = Future(target)
+    future = _Death(target)
     if not watch(target, DeathWatch(future, target)):
         future.settle(target.exit_reason)
     return future

@@ -17,7 +17,16 @@ from beam.otp import supervisor_reports as reports
 from beam.otp.child_process import end_process, end_processes, process_of, start_process
 from beam.otp.intensity import Intensity
 from beam.otp.ref import Ref
-from beam.otp.supervision import ChildInfo, Counts, ended_well, is_over, wants_restart
+from beam.otp.supervision import (
+    ChildInfo,
+    Counts,
+    Sighting,
+    Survey,
+    Window,
+    ended_well,
+    is_over,
+    wants_restart,
+)
 from beam.otp.supervisor_process import give_up_supervising, try_again
 
 if TYPE_CHECKING:
@@ -187,6 +196,16 @@ class SimpleOneForOne:
         processes += [*self._running, *(["restarting"] * len(self._restarting))]
         template = self._template
         return [ChildInfo(None, one, template.type, template.modules) for one in processes]
+
+    def survey(self, now: float) -> Survey:
+        """Return what is known of the children; any thread asks."""
+        flags, template = self._flags, self._template
+        seen = [Sighting(template, None, process, "running") for process in list(self._running)]
+        seen += [Sighting(template, None, one, "restarting") for one in list(self._restarting)]
+        if self._ignored:
+            seen.append(Sighting(template, None, None, "ended"))
+        window = Window(self._window.counted(now), flags.max_restarts, flags.max_seconds)
+        return Survey(flags.strategy, window, seen)
 
     def count_children(self) -> Counts:
         """Count the children."""

@@ -42,6 +42,14 @@ class Started(NamedTuple):
     monitor: Monitor | None
 
 
+class _Start(Future[Any]):
+    """The future of an `init` that its starter does not run itself."""
+
+    __slots__ = ()
+
+    purpose = "start"
+
+
 def launch(
     kind: type[Process],
     args: tuple[Any, ...],
@@ -144,7 +152,7 @@ def _open(control: Control) -> None:
 
 def _begin_init(control: Control, arguments: Arguments, timeout: float | None) -> Future[Any]:
     """Have `init` run on the process's own thread, or the pool's; return its outcome's future."""
-    future: Future[Any] = Future(control, deadline_after(control.node.clock, timeout), timeout)
+    future = _Start(control, deadline_after(control.node.clock, timeout), timeout)
     control.until = future.deadline
     control.mailbox.appendleft(Init(arguments, future))
     try:

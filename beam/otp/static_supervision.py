@@ -10,11 +10,19 @@ from beam.otp import supervisor_reports as reports
 from beam.otp.child import checked
 from beam.otp.child_process import end_process, process_of, start_process
 from beam.otp.intensity import Intensity
-from beam.otp.supervision import Child, Children, ended_well, is_over, wants_restart
+from beam.otp.supervision import (
+    Child,
+    Children,
+    Survey,
+    Window,
+    ended_well,
+    is_over,
+    wants_restart,
+)
 from beam.otp.supervisor_process import give_up_supervising, try_again
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from beam.otp.child import ChildSpec
     from beam.otp.control import Control
@@ -39,6 +47,8 @@ class StaticSupervision:
         self._flags = flags
         self._window = Intensity(flags.max_restarts, flags.max_seconds)
         self._children = Children()
+        # Those that a restart concerns which goes on now; for whoever looks.
+        self._returning: Sequence[Child] = ()
         for spec in specs:
             self._children.add(Child(spec))
 
@@ -140,9 +150,11 @@ class StaticSupervision:
         else:
             concerned = self._children.newest_first()
         self._children.note_process(child, None)
+        self._returning = concerned
         self._end_all(one for one in concerned if one is not child)
         concerned = [one for one in reversed(concerned) if one.spec.restart != "temporary"]
         failed = self._start_all(concerned)
+        self._returning = ()
         if failed is not None:
             return self._retry(*failed)
         siblings = len(concerned) - 1
@@ -205,6 +217,12 @@ class StaticSupervision:
     def count_children(self) -> Counts:
         """Count the children."""
         return self._children.counts()
+
+    def survey(self, now: float) -> Survey:
+        """Return what is known of the children; any thread asks."""
+        flags = self._flags
+        window = Window(self._window.counted(now), flags.max_restarts, flags.max_seconds)
+        return Survey(flags.strategy, window, self._children.sightings(self._returning))
 
     def _find(self, child_id: Any) -> Child:
         child = self._children.find(child_id)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from beam.otp.reasons import is_graceful, is_shutdown
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator
+    from collections.abc import Hashable, Iterable, Iterator
 
     from beam.otp.child import ChildSpec, Restart
     from beam.otp.ref import Ref
@@ -21,6 +21,9 @@ __all__ = [
     "ChildInfo",
     "Children",
     "Counts",
+    "Sighting",
+    "Survey",
+    "Window",
     "ended_well",
     "is_over",
     "wants_restart",
@@ -43,6 +46,55 @@ class ChildInfo(NamedTuple):
     process: Any
     type: str
     modules: Any
+
+
+class Window(NamedTuple):
+    """A restart window as it is now.
+
+    Attributes:
+        used: how many restarts count now.
+        allowed: how many there may be.
+        seconds: for how long one counts.
+    """
+
+    used: int
+    allowed: int
+    seconds: float
+
+
+class Sighting(NamedTuple):
+    """A child as its supervisor sees it.
+
+    Attributes:
+        spec: its specification.
+        id: its id; `None` under `simple_one_for_one`.
+        process: its process, or the one that it had last; `None` if there is none.
+        state: `"running"`, `"restarting"` (tried again after the mail that is there), `"waiting"`
+            (for its time to be restarted), `"quarantined"`, `"ended"`.
+        left: the seconds until it is restarted, if it waits for that.
+        budget: what it has used of a budget of its own, if it has one.
+    """
+
+    spec: ChildSpec
+    id: Hashable | None
+    process: Ref[Any] | None
+    state: str
+    left: float | None = None
+    budget: Window | None = None
+
+
+class Survey(NamedTuple):
+    """What a supervisor knows of its children, read by any thread.
+
+    Attributes:
+        strategy: as its flag; `"dynamic"` for children that come and go.
+        window: its restart window; `None` if each child has a budget instead.
+        children: in the order of their start.
+    """
+
+    strategy: str
+    window: Window | None
+    children: list[Sighting]
 
 
 class Counts(NamedTuple):
@@ -96,6 +148,12 @@ class Child:
         self.spec = spec
         self.process = process
         self.restarting = False
+
+    def state(self, returning: bool) -> str:
+        """Return what to say of it: `"running"`, `"restarting"` or `"ended"`."""
+        if self.process is not None:
+            return "running"
+        return "restarting" if self.restarting or returning else "ended"
 
     def __repr__(self) -> str:
         return f"<child {self.spec.id!r}: {'restarting' if self.restarting else self.process}>"
@@ -193,6 +251,18 @@ class Children:
                 child.spec.modules,
             )
             for child in self.newest_first()
+        ]
+
+    def sightings(self, returning: Iterable[Child]) -> list[Sighting]:
+        """Return how each child is seen, first started first; any thread asks.
+
+        Args:
+            returning: those that a restart concerns which goes on now.
+        """
+        back = {id(child) for child in returning}
+        return [
+            Sighting(child.spec, child.spec.id, child.process, child.state(id(child) in back))
+            for child in list(self._by_id.values())
         ]
 
     def counts(self) -> Counts:

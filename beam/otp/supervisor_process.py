@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from beam.otp.mail import Call
     from beam.otp.ref import Ref
     from beam.otp.signals import Monitor
-    from beam.otp.supervision import ChildInfo
+    from beam.otp.supervision import ChildInfo, Survey
 
 __all__ = ["Keeper", "SupervisorProcess", "TryAgain", "give_up_supervising", "try_again"]
 
@@ -60,6 +60,10 @@ class Keeper(Protocol):
 
     def end_children(self) -> None:
         """End all children, as the supervisor ends."""
+        ...
+
+    def survey(self, now: float) -> Survey:
+        """Return what is known of the children at `now`; any thread asks, at any time."""
         ...
 
     def which_children(self) -> list[ChildInfo]:

@@ -15,6 +15,7 @@ from beam.otp.control import Control
 from beam.otp.future import Future
 from beam.otp.mail import Call
 from beam.otp.ref import CALL_TIMEOUT, Ref, run_here
+from beam.otp.tree import Branch, branch_of
 from beam.otp.turn import runs_on_top
 
 if TYPE_CHECKING:
@@ -158,6 +159,15 @@ class SupervisingRef(Ref[A]):
         """
         counts: Counts = self._call("count_children", (), timeout)
         return counts
+
+    def tree(self) -> Branch:
+        """Return the supervision tree from here down, as data that prints as text.
+
+        Reads, from any thread, and asks nobody: it is there at once, also if supervisors are busy
+        or hang.
+        """
+        name = self.control.name
+        return branch_of(self.actor_class.__name__ if name is None else name, self)
 
     def _call(self, function: str, args: tuple[Any, ...], timeout: float | None) -> Any:
         return _call(self.control, Request(function, args, {}), timeout)

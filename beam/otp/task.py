@@ -40,6 +40,14 @@ T = TypeVar("T")
 D = TypeVar("D")
 
 
+class _Wait(Future[None]):
+    """One wait for a task, with a time of its own."""
+
+    __slots__ = ()
+
+    purpose = "task"
+
+
 class Task(Future[T]):
     """A function at work, and the future of its value; what `Tasks.run` returns.
 
@@ -121,7 +129,7 @@ class Task(Future[T]):
     def _await(self, timeout: float | None) -> None:
         if self.done:
             return
-        wait: Future[None] = Future(self.callee)  # Each wait has a time of its own.
+        wait = _Wait(self.callee)
 
         def wake() -> None:
             wait.settle(None)

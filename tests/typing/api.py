@@ -136,7 +136,10 @@ def use_supervisors() -> None:
         name="app",
     )
     with tree:
-        print(tree.which_children())
+        print(tree.which_children(), tree.tree())
+        for branch in tree.tree().walk():
+            left = branch.waits.left if branch.waits is not None else branch.left
+            print(branch.id, branch.state, branch.mailbox, branch.restarts, left or 0.0)
         tree.restart_child("Door")
 
     template = Supervisor.start([child(Account)], strategy="simple_one_for_one")
