@@ -55,9 +55,12 @@ class Future(pykka.Future[T], Generic[T]):
     """A value that is there now or comes later.
 
     Made by calls; `Future()` makes one of your own, to be `set` once.
+
+    Attributes:
+        done: whether the value, or an exception, is there.
     """
 
-    __slots__ = ("_failed", "_value", "_waiters", "callee", "deadline", "granted")
+    __slots__ = ("_failed", "_value", "_waiters", "callee", "deadline", "done", "granted")
 
     # Pykka's class declares `_get_hook` and sets it in __init__; ours is set when used.
     _get_hook: Any = None
@@ -76,6 +79,7 @@ class Future(pykka.Future[T], Generic[T]):
             deadline: when the caller stops waiting, on the node's clock; `None` never.
             granted: the seconds that the caller granted, for the message of a `CallTimeout`.
         """
+        self.done = False
         self._value: Any = _PENDING
         self._failed = False
         self._waiters: list[Callable[[], None]] | None = None
@@ -87,11 +91,6 @@ class Future(pykka.Future[T], Generic[T]):
         if self._value is _PENDING:
             return "<Future: pending>"
         return f"<Future: {'failed: ' if self._failed else ''}{self._value!r}>"
-
-    @property
-    def done(self) -> bool:
-        """Whether the value, or an exception, is there."""
-        return self._value is not _PENDING
 
     # Setting
 
@@ -129,6 +128,7 @@ class Future(pykka.Future[T], Generic[T]):
                 return False
             self._failed = failed
             self._value = value
+            self.done = True
             waiters, self._waiters = self._waiters, None
         if waiters is not None:
             for wake in waiters:

@@ -230,7 +230,8 @@ class Ref(pykka.ActorRef[A], Generic[A]):
             InvalidInput: if `timeout` is no number; nothing has been sent.
         """
         control, me = self.control, here.control
-        future: Future[Any] = Future(control, deadline_after(control.node.clock, timeout), timeout)
+        deadline = deadline_after(control.node.clock, timeout)
+        future: Future[Any] = Future(control, deadline, timeout)
         if not block:
             _send_call(control, message, future, me)
             return future
@@ -342,8 +343,9 @@ def run_here(control: Control, call: Call, me: Control | None) -> None:
             take_turn(control, future)
         else:
             take_turn(control, future, call)
-        if future.deadline is not None:
-            _look_if_late(control, future)
+        deadline = future.deadline
+        if deadline is not None and (now := control.node.clock.now()) > deadline:
+            _look_if_late(control, future, now - deadline)
     finally:
         if me is not None:
             me.waiting = outer
@@ -355,15 +357,10 @@ def run_here(control: Control, call: Call, me: Control | None) -> None:
 NEVER_BLOCKS = 0.1
 
 
-def _look_if_late(control: Control, future: Future[Any]) -> None:
+def _look_if_late(control: Control, future: Future[Any], late: float) -> None:
     """Report a process that said it never blocks, and has held its caller past the deadline."""
-    deadline, granted = future.deadline, future.granted
-    now = control.node.clock.now()
-    if deadline is None or granted is None or now <= deadline:
-        return
-    took = now - deadline + granted
-    if took > NEVER_BLOCKS:
-        control.node.note_overrun(control, took)
+    if future.granted is not None and late + future.granted > NEVER_BLOCKS:
+        control.node.note_overrun(control, late + future.granted)
 
 
 class Inbox:
