@@ -11,6 +11,7 @@
     │   ├── CallTimeout (also pykka.Timeout) the call's deadline passed
     │   │   └── DeadlineExpired              the deadline inherited from the caller passed
     │   ├── CallCycle                        a ring of calls; `path` names it
+    │   ├── MailboxFull                      the process has a bound for its mail, and it is reached
     │   └── PoolExhausted                    every worker waits in a call; `graph` says for whom
     ├── Refused                              an answer: the callee declined and lives on
     │   ├── NotFound, AlreadyExists, NotSupported, QueueFull
@@ -66,6 +67,7 @@ from beam.errors.processes import (
     CallFailed,
     CallTimeout,
     DeadlineExpired,
+    MailboxFull,
     PoolExhausted,
     StartError,
 )
@@ -132,6 +134,7 @@ __all__ = [
     "InvalidSpec",
     "Livelock",
     "LoopStopped",
+    "MailboxFull",
     "NotAProcess",
     "NotFound",
     "NotSettled",

@@ -15,6 +15,7 @@ __all__ = [
     "CallFailed",
     "CallTimeout",
     "DeadlineExpired",
+    "MailboxFull",
     "PoolExhausted",
     "StartError",
 ]
@@ -101,6 +102,24 @@ class CallCycle(CallFailed):
     def __init__(self, path: tuple[Any, ...]) -> None:
         super().__init__("ring of calls: " + " -> ".join(str(ref) for ref in path))
         self.path = path
+
+
+class MailboxFull(CallFailed):
+    """The mailbox has a bound and was full: the message, or call, was refused or dropped.
+
+    Attributes:
+        process: the ref whose mailbox it is.
+        limit: how many messages may wait there.
+        overflow: the mailbox's policy.
+    """
+
+    reason: Any = "mailbox_full"
+
+    def __init__(self, process: Any, limit: int, overflow: str) -> None:
+        super().__init__(f"the mailbox of {process} is full: {limit} wait ({overflow})")
+        self.process = process
+        self.limit = limit
+        self.overflow = overflow
 
 
 class PoolExhausted(CallFailed):

@@ -241,6 +241,16 @@ class Control:
             waiting += len(self.receiver.aside)
         return waiting
 
+    def lost(self) -> tuple[int, int]:
+        """Return how many messages its mailbox has refused, and dropped, for it was full."""
+        mailbox: Any = self.mailbox
+        return getattr(mailbox, "refused", 0), getattr(mailbox, "dropped", 0)
+
+    def is_of_parent(self, message: Exit) -> bool:
+        """Return whether a signal comes from the parent, which ends it, as OTP's behaviours do."""
+        parent = self.parent
+        return self.follows and parent is not None and message.process is parent.ref
+
     def messages(self) -> list[Any]:
         """Return the plain messages and casts that wait, oldest first."""
         kinds = (Info, Cast)

@@ -27,6 +27,8 @@ class Statistics:
         handled: how often code of its own has run for a message, for `handle_continue`, or, in a
             state machine, for an event; the nearest that we have to Erlang's reductions.
         mailbox_high_water: the most messages that waited at one time.
+        refused: the messages that it has refused since its start, as its mailbox was full.
+        dropped: those that it has dropped for that.
         restarts: the restarts that count against a supervisor now; `None` for other processes,
             which begin anew when they are restarted.
     """
@@ -37,6 +39,8 @@ class Statistics:
     messages_out: int
     handled: int
     mailbox_high_water: int
+    refused: int
+    dropped: int
     restarts: int | None
 
 
@@ -75,6 +79,7 @@ class Counting(Looker):
     def read(self, restarts: int | None) -> Statistics:
         """Return the figures, with the restarts of a supervisor."""
         control = self._control
+        refused, dropped = control.lost()
         return Statistics(
             start_time=self._since,
             current_time=control.node.clock.time(),
@@ -82,5 +87,7 @@ class Counting(Looker):
             messages_out=self._out,
             handled=self._handled,
             mailbox_high_water=max(self._high, control.count()),
+            refused=refused,
+            dropped=dropped,
             restarts=restarts,
         )

@@ -114,8 +114,9 @@ class Engine:
     Attributes:
         machine: whom it drives; may be replaced between two messages.
         state: the state that it is in; while an event is handled, the one before it.
-        postponed: the events that wait for another state, oldest first. They have no bound, as
-            mailboxes have none: a state that postpones for ever is a mistake of its author's.
+        postponed: the events that wait for another state, oldest first. They have a bound where
+            the mailbox has one, and count there; elsewhere a state that postpones for ever is a
+            mistake of its author's.
     """
 
     __slots__ = ("_queue", "machine", "postponed", "state", "timeouts")

@@ -14,13 +14,14 @@ woken as any other, and an exit signal ends it where it waits.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from beam.errors import BeamError, Exited, InvalidInput, NotAProcess, Refused
 from beam.otp.clock import deadline_after
 from beam.otp.context import current_node, here
 from beam.otp.control import NOTHING, Control, Life
 from beam.otp.interrupt import hold
+from beam.otp.limits import Limits
 from beam.otp.mail import Call, Continue, Info, Stop, System
 from beam.otp.observed import note_received
 from beam.otp.process import Process
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
+    from beam.otp.limits import Overflow
     from beam.otp.scheduler import Parker
 
 __all__ = ["FunctionProcess", "Mailbox", "receive_here"]
@@ -41,6 +43,7 @@ class FunctionProcess(Process, framework=True):
     """A process that runs one function, on a thread of its own, and ends with it."""
 
     blocking = True
+    has_handlers = False
 
     def init(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
         """Begin with the function, before any message."""
@@ -145,19 +148,32 @@ class Mailbox:
         name: what to register it under.
         trap_exit: whether exit signals come as `Exit` messages. If not, a signal raises `Exited`
             where the thread next waits.
+        limit: the most messages that may wait; `None` for no bound.
+        overflow: what happens to one more: `"refuse"`, `"drop_oldest"` or `"drop_newest"`; see
+            `beam.otp.bounded`.
     """
 
-    def __init__(self, name: Any = None, *, trap_exit: bool = False) -> None:
+    _declared_limits: ClassVar[None] = None
+
+    def __init__(
+        self,
+        name: Any = None,
+        *,
+        trap_exit: bool = False,
+        limit: int | None = None,
+        overflow: Overflow = "refuse",
+    ) -> None:
         self.trap_exit = trap_exit
         self._name = name
         self._outer: Control | None = None
-        node = current_node()
-        self._control = Control(
-            node, self, _Waker(node.scheduler.parker(None)), node.init, node.new_mailbox(type(self))
-        )
+        node, limits = current_node(), Limits(limit, overflow)
+        mailbox = node.new_mailbox(type(self), limits if limit is not None else None)
+        waker = _Waker(node.scheduler.parker(None))
+        self._control = Control(node, self, waker, node.init, mailbox)
         self.ref: Ref[Any] = Ref(self._control, type(self))
         """The ref of this process."""
         self._control.ref = self.ref
+        node.fit_out(self._control, has_handlers=False)
 
     @classmethod
     def public_names(cls) -> dict[str, Any]:

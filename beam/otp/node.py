@@ -19,16 +19,20 @@ Leaving `with Node()` stops everything in it.
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from beam.errors import AlreadyExists, Exited, InvalidInput, NotFound, StartError
+from beam.otp.alarms import AlarmBook
 from beam.otp.clock import Clock, SystemClock, cores_of
 from beam.otp.context import current_node, default_node, here, innermost_node
 from beam.otp.control import NOTHING, Control, Life
+from beam.otp.fitting import Mailboxes, fit_out, mailbox_for
 from beam.otp.future import Future
+from beam.otp.limits import Limits
 from beam.otp.pool import CAP, Pool
 from beam.otp.ref import Ref
 from beam.otp.reports import report
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
     from contextvars import Token
     from types import TracebackType
 
+    from beam.otp.alarms import LongMailbox, SlowHandler
     from beam.otp.scheduler import Scheduler
     from beam.otp.table import Table
 
@@ -114,6 +119,9 @@ class Node:
         clock: where time and chance come from; the machine's unless given.
         scheduler: who runs the processes; a `Pool` unless given.
         pool_size: the most workers of that pool.
+        long_mailbox: how many messages may wait for a process before that is an alarm; `None` for
+            no alarm. A class may say its own.
+        slow_handler: the seconds that a handler may run before that is one; likewise.
         cores: how many things are taken to run at once: the default of `PartitionSupervisor` and of
             the maps of `Tasks`. The machine's unless given; 4 on another clock than the machine's,
             as what happens there must not depend on the machine (G18).
@@ -123,6 +131,8 @@ class Node:
     """Guards links, monitors, names and deaths, of all nodes: they may concern two. Held for a few
     instructions."""
 
+    mailboxes: ClassVar[Mailboxes] = Mailboxes()
+
     def __init__(
         self,
         name: str | None = None,
@@ -131,11 +141,15 @@ class Node:
         scheduler: Scheduler | None = None,
         pool_size: int = CAP,
         cores: int | None = None,
+        long_mailbox: int | None = None,
+        slow_handler: float | None = None,
     ) -> None:
         if pool_size < 1:
             raise InvalidInput("pool_size", pool_size, "at least 1")
         if cores is not None and cores < 1:
             raise InvalidInput("cores", cores, "at least 1, or None")
+        limits = Limits(long_mailbox=long_mailbox, slow_handler=slow_handler)
+        self.limits = limits if limits != Limits() else None
         self.name = name or f"node{next(_node_numbers)}"
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.scheduler: Scheduler = (
@@ -186,9 +200,40 @@ class Node:
 
     # Processes
 
-    def new_mailbox(self, kind: type[Any]) -> deque[Any]:
-        """Return an empty mailbox for a process of class `kind`; asked once, at its start."""
-        return deque()
+    def new_mailbox(self, kind: type[Any], limits: Limits | None = None) -> deque[Any]:
+        """Return an empty mailbox for a process of class `kind`; asked once, at its start.
+
+        Args:
+            kind: the class.
+            limits: those of this process; its class's unless given.
+        """
+        limits = limits or kind._declared_limits
+        if limits is None and self.limits is None:
+            return self.mailboxes.plain()
+        return mailbox_for(self._with_alarms(limits), self.alarm_book, self.mailboxes)
+
+    def fit_out(self, control: Control, *, has_handlers: bool) -> None:
+        """Fit a process out that has limits; before anybody has its ref."""
+        limits = self._with_alarms(control.ref.actor_class._declared_limits)
+        fit_out(control, limits, self.alarm_book, has_handlers=has_handlers)
+
+    def _with_alarms(self, limits: Limits | None) -> Limits:
+        limits = limits or Limits()
+        return limits.over(self.limits) if self.limits is not None else limits
+
+    @functools.cached_property
+    def alarm_book(self) -> AlarmBook:
+        """The book in which this node's alarms stand."""
+        return AlarmBook(self)
+
+    def alarms(self) -> list[SlowHandler | LongMailbox]:
+        """Return the alarms that are set now; see `beam.otp.alarms`."""
+        return self.alarm_book.active()
+
+    @property
+    def alarm_counts(self) -> dict[str, int]:
+        """How many alarms there have been, by kind: `"long_mailbox"` and `"slow_handler"`."""
+        return dict(self.alarm_book.counts)
 
     def processes(self) -> list[Ref[Any]]:
         """Return the refs of the live processes, oldest first."""

@@ -6,7 +6,8 @@ nothing. While it is suspended, counted, traced or timed that is an `Observed`, 
 
 A suspended process goes on taking its mail, and puts aside what is for its callbacks; so it
 finds what is not: system messages, a stop, its parent's exit signal. Those it handles, as OTP's
-`sys` does. When it is resumed, what was put aside is the oldest mail again, in its order.
+`sys` does. When it is resumed, what was put aside is the oldest mail again, in its order. (A
+mailbox with a bound keeps it all, and gives out only those.)
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import contextvars
 from typing import TYPE_CHECKING, Any
 
 from beam.errors import CallExit
+from beam.otp.bounded import BoundedMailbox
 from beam.otp.control import Life
 from beam.otp.future import Future
 from beam.otp.mail import Call, Cast, Continue, Info
@@ -149,6 +151,7 @@ class Observed:
         """Put aside what comes from now on; nothing, if it does that already."""
         self.suspended = True
         control = self._control
+        self._hold_back(control, True)
         with control.node.lock:
             if control.life is not Life.DEAD:
                 control.holdings = control.holdings if control.holdings is not None else {}
@@ -158,6 +161,7 @@ class Observed:
         """Make what was put aside the oldest mail."""
         self.suspended = False
         control = self._control
+        self._hold_back(control, False)
         with control.node.lock:
             if control.holdings is not None:
                 control.holdings.pop(self, None)
@@ -168,7 +172,15 @@ class Observed:
 
     def holder_died(self, holder: Control) -> None:
         """Give the mail back, for its senders to hear; see `Holding`."""
+        self._hold_back(holder, False)
         self._give_back(holder)
+
+    @staticmethod
+    def _hold_back(control: Control, held: bool) -> None:
+        """Have a bounded mailbox keep the mail that waits, as it alone can drop of it."""
+        mailbox: Any = control.mailbox
+        if isinstance(mailbox, BoundedMailbox):
+            mailbox.held_back = held
 
     def _give_back(self, control: Control) -> None:
         aside, self.aside = self.aside, []

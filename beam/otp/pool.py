@@ -10,6 +10,7 @@ CPython runs one thread at a time, so more workers than a few are of use only wh
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,8 @@ from beam.otp.turn import take_turn
 from beam.otp.virtual_time import VirtualClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+    from types import FrameType
 
     from beam.otp.clock import Clock
     from beam.otp.control import Control
@@ -179,6 +181,10 @@ class Pool:
         """Return whether no process is due and none has a turn, but for those given up (G9)."""
         running = [one for one in list(self.running) if one.serial not in one.node.given_up]
         return not self._queue and not running
+
+    def frames(self) -> Iterable[FrameType]:
+        """Return the innermost frame of each thread."""
+        return list(sys._current_frames().values())
 
     def stop(self) -> None:
         """End the idle workers and the timer thread; busy ones end when they come back."""

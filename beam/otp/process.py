@@ -29,7 +29,9 @@ from pykka import messages
 from beam.errors import InvalidInput, Refused
 from beam.otp.aio import AioStarts
 from beam.otp.control import Control
+from beam.otp.declarations import CALLBACKS, DECLARATIONS, INSTEAD
 from beam.otp.future import Future
+from beam.otp.limits import declared_limits
 from beam.otp.mail import Continue
 from beam.otp.ref import Inbox, Ref, _Stopped
 from beam.otp.spawn import RESERVED_KEYWORDS, launch
@@ -38,33 +40,12 @@ from beam.otp.turn import ask_to_end, ignore
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from beam.otp.limits import Limits, Overflow
     from beam.otp.mail import Call
     from beam.otp.node import Node
     from beam.otp.signals import Monitor
 
 __all__ = ["Process"]
-
-# What a user's class is meant to define, and a proxy does not offer.
-CALLBACKS = frozenset(
-    {
-        "handle_call",
-        "handle_cast",
-        "handle_continue",
-        "handle_event",
-        "handle_info",
-        "init",
-        "terminate",
-    }
-)
-# What a user of Pykka may look for, and what takes its place.
-_INSTEAD = {
-    "on_failure": "terminate",
-    "on_receive": "handle_call",
-    "on_start": "init",
-    "on_stop": "terminate",
-}
-# What a user's class may set, to declare how its processes live.
-DECLARATIONS = frozenset({"blocking", "settable", "trap_exit"})
 
 
 class Process(pykka.Actor):
@@ -87,6 +68,20 @@ class Process(pykka.Actor):
     settable: ClassVar[Collection[str]] = ()
     """The names of the attributes that a proxy may set."""
 
+    mailbox_limit: ClassVar[int | None] = None
+    """The most messages of users that may wait; `None` for no bound. See `beam.otp.bounded`."""
+
+    mailbox_overflow: ClassVar[Overflow] = "refuse"
+    """What happens to one more: `"refuse"` raises `MailboxFull` at its sender, `"drop_oldest"` and
+    `"drop_newest"` lose one."""
+
+    long_mailbox: ClassVar[int | None] = None
+    """How many messages may wait before that is an alarm; `None` for what the node says."""
+
+    slow_handler: ClassVar[float | None] = None
+    """The seconds that a handler may run before that is one; `None` for what the node says."""
+
+    has_handlers: ClassVar[bool] = True
     renders_reports: ClassVar[bool] = False
     ref_class: ClassVar[type[Ref[Any]]] = Ref
 
@@ -96,6 +91,7 @@ class Process(pykka.Actor):
     # Whether the class is one of ours: its names are reserved, and no proxy offers them.
     _framework: ClassVar[bool] = True
     _public: ClassVar[Mapping[str, Any] | None] = None
+    _declared_limits: ClassVar[Limits | None] = None
     _control: Control
 
     def __init_subclass__(cls, *, framework: bool = False, **kwargs: Any) -> None:
@@ -104,6 +100,7 @@ class Process(pykka.Actor):
             _check_class(cls)
         cls._framework = framework
         cls._public = None
+        cls._declared_limits = declared_limits(cls)
 
     def __init__(self, *_args: Any, **_kwargs: Any) -> None:
         """Do nothing: a process is made by `start`, and set up in `init`."""
@@ -382,7 +379,7 @@ def _check_name(cls: type[Process], name: str, value: Any) -> None:
         if inspect.iscoroutinefunction(value) or inspect.isasyncgenfunction(value):
             raise TypeError(f"{cls.__name__}.{name} is async; callbacks are plain functions")
     elif name not in DECLARATIONS and not name.startswith("__") and _is_reserved(cls, name):
-        instead = f"; use {_INSTEAD[name]!r}" if name in _INSTEAD else ""
+        instead = f"; use {INSTEAD[name]!r}" if name in INSTEAD else ""
         raise TypeError(f"{cls.__name__} redefines {name!r}, a name of the framework's{instead}")
 
 

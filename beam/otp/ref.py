@@ -180,15 +180,20 @@ class Ref(pykka.ActorRef[A], Generic[A]):
         Raises:
             CallExit: if the process is dead (Pykka's `ActorDeadError`). A message to one that
                 dies later is dropped, as every message to a dead process is in Erlang.
+            MailboxFull: if its mailbox has a bound, is full, and refuses.
         """
         if self.control.life is Life.DEAD:
             raise CallExit("noproc", self)
         self.control.post(Info(message))
 
     def cast(self, message: Any) -> None:
-        """Send a request that wants no answer, for `handle_cast`; never blocks, never fails.
+        """Send a request that wants no answer, for `handle_cast`; never blocks.
 
-        As OTP's `gen_server:cast/2`: to a dead process it goes nowhere.
+        As OTP's `gen_server:cast/2` it fails never, to a dead process it goes nowhere; with one
+        exception, which OTP does not know:
+
+        Raises:
+            MailboxFull: if the process's mailbox has a bound, is full, and refuses.
         """
         control = self.control
         control.mailbox.append(Cast(message))
@@ -226,6 +231,7 @@ class Ref(pykka.ActorRef[A], Generic[A]):
             CallTimeout: when the time is over.
             DeadlineExpired: when the deadline passed of the call that this process is serving.
             CallCycle: if the process waits, directly or not, for the one that calls.
+            MailboxFull: if the process's mailbox has a bound, and the call is what was lost for it.
             PoolExhausted: if every worker of the pool waits in a call.
             InvalidInput: if `timeout` is no number; nothing has been sent.
         """

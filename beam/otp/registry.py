@@ -32,9 +32,18 @@ Keys are hashable values, equal as in a dict: 1, 1.0 and True are one key. What 
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
 
-from beam.errors import AlreadyExists, CallExit, InvalidInput, NotAProcess, NotFound, NotSupported
+from beam.errors import (
+    AlreadyExists,
+    CallExit,
+    InvalidInput,
+    MailboxFull,
+    NotAProcess,
+    NotFound,
+    NotSupported,
+)
 from beam.otp.context import here
 from beam.otp.control import Control, Life
 from beam.otp.entries import Entries
@@ -218,14 +227,16 @@ class RegistryRef(Ref[Any]):
         """Send `message` to every process that holds `key`, once for each entry.
 
         It comes as a plain message (`handle_info`). A process that dies meanwhile does not get it,
-        as no message to the dead is got; nobody else misses it for that.
+        as no message to the dead is got, nor does one whose mailbox is full; nobody else misses it
+        for that.
 
         Returns:
             How many entries there were.
         """
         found = self._entries(key).of_key(key)
         for entry in found:
-            entry.holder.post(Info(message))
+            with contextlib.suppress(MailboxFull):
+                entry.holder.post(Info(message))
         return len(found)
 
     def _entries(self, key: Any = None) -> Entries:

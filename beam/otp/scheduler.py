@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+    from types import FrameType
 
     from beam.otp.control import Control
 
@@ -90,6 +91,10 @@ class Scheduler(Protocol):
         Returns:
             The cell that holds it: to cancel it, `take_back(cell, action)`.
         """
+        ...
+
+    def frames(self) -> Iterable[FrameType]:
+        """Return where each context stands, by its innermost frame; for those who look on."""
         ...
 
     def abandon(self, control: Control) -> None:

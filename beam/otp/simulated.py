@@ -37,6 +37,7 @@ from beam.otp.turn import take_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
     from beam.otp.scheduler import Cell
     from beam.otp.virtual_time import VirtualClock
@@ -149,6 +150,10 @@ class Simulated:
 
     def abandon(self, control: Control) -> None:
         """Leave the fiber where it is; it is ended with the simulation."""
+
+    def frames(self) -> list[FrameType]:
+        """Return the innermost frame of each fiber that waits."""
+        return [fiber.gr_frame for fiber in self._waiting if fiber.gr_frame is not None]
 
     def stop(self) -> None:
         """End every fiber but the test's, where it waits."""

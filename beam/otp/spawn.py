@@ -132,6 +132,9 @@ def _introduce(
         if holder is not None:
             raise AlreadyStarted(name, holder.ref)
         node.remember(control)
+        kind = control.ref.actor_class
+        if kind._declared_limits is not None or node.limits is not None:
+            node.fit_out(control, has_handlers=kind.has_handlers)
         if name is not None:
             node.names[name] = control
             control.name = name

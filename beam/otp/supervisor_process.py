@@ -29,7 +29,14 @@ __all__ = ["Keeper", "SupervisorProcess", "TryAgain", "give_up_supervising", "tr
 R = TypeVar("R", bound=SupervisingRef[Any])
 
 # What a supervisor's class may not define: all it does is supervise.
-_NOT_FOR_USERS = ("handle_call", "handle_cast", "handle_continue", "handle_info", "terminate")
+_NOT_FOR_USERS = (
+    "handle_call",
+    "handle_cast",
+    "handle_continue",
+    "handle_info",
+    "mailbox_limit",
+    "terminate",
+)
 
 
 class Keeper(Protocol):

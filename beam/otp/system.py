@@ -71,6 +71,9 @@ class Status:
         suspended: whether it is suspended.
         trap_exit: whether exit signals come as messages.
         mailbox: how many messages wait, those that were put aside while it is suspended too.
+        mailbox_limit: the most of users' that may; `None` for no bound.
+        refused: how many it has refused, as its mailbox was full.
+        dropped: how many it has dropped for that.
         links: who is linked to it.
         monitors: how many monitors it has set.
         watchers: how many watch it.
@@ -86,6 +89,9 @@ class Status:
     suspended: bool
     trap_exit: bool
     mailbox: int
+    mailbox_limit: int | None
+    refused: int
+    dropped: int
     links: tuple[Ref[Any], ...]
     monitors: int
     watchers: int
@@ -204,6 +210,7 @@ def status_of(control: Control) -> Status:
         state = None
     observed = control.receiver if isinstance(control.receiver, Observed) else None
     lookers = observed.lookers if observed is not None else ()
+    refused, dropped = control.lost()
     with control.node.lock:
         links = tuple(one.ref for one in control.links or ())
         watchers, monitors = len(control.watchers or ()), len(control.monitors or ())
@@ -215,6 +222,9 @@ def status_of(control: Control) -> Status:
         suspended=observed is not None and observed.suspended,
         trap_exit=actor.trap_exit,
         mailbox=control.count(),
+        mailbox_limit=getattr(control.mailbox, "limit", None),
+        refused=refused,
+        dropped=dropped,
         links=links,
         monitors=monitors,
         watchers=watchers,

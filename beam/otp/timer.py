@@ -19,6 +19,7 @@ import itertools
 import threading
 from typing import TYPE_CHECKING, Any
 
+from beam.errors import MailboxFull
 from beam.otp.mail import Info
 from beam.otp.reports import report, shown
 from beam.otp.scheduler import take_back
@@ -58,7 +59,10 @@ class Timer:
 
     def __call__(self) -> None:
         """Send the message; for whoever keeps the time."""
-        self._to.control.post(Info(self._message, self._context))
+        try:
+            self._to.control.post(Info(self._message, self._context))
+        except MailboxFull:
+            return  # Nobody is there to hear it; the mailbox has counted it.
 
     @property
     def __term_order__(self) -> tuple[str, int]:

@@ -137,7 +137,7 @@ def _handle(control: Control, mail: Any) -> None:
             message = mail.message
             if is_flushed(message):
                 return
-            if type(message) is Exit and _is_of_parent(control, message):
+            if type(message) is Exit and control.is_of_parent(message):
                 control.ending = _Ending(message.reason)
             else:
                 mail.context.run(receiver._receive_info, message)
@@ -194,12 +194,6 @@ def _serve(control: Control, receiver: Receiver, call: Call) -> None:
         else:
             call.future.settle(value)
     control.serving = None
-
-
-def _is_of_parent(control: Control, message: Exit) -> bool:
-    """Return whether the signal comes from the parent, which ends it, as OTP's behaviours do."""
-    parent = control.parent
-    return control.follows and parent is not None and message.process is parent.ref
 
 
 def outlive(control: Control) -> None:

@@ -7,14 +7,18 @@ the processes, which are the user's, unchanged.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from beam.errors import InjectedCrash, StartError
+from beam.errors import InjectedCrash, MailboxFull, StartError
 from beam.otp import Mailbox, Node
+from beam.otp.alarms import AlarmedMailbox
+from beam.otp.bounded import BoundedMailbox
 from beam.otp.context import here
 from beam.otp.control import Control
+from beam.otp.fitting import Mailboxes
 from beam.otp.mail import Call, Cast, Info
 from beam.otp.observed import Observed
 from beam.otp.reasons import Down, Exit, TableTransfer
@@ -68,10 +72,6 @@ class SimulatedNode(Node):
         scheduler = _Scheduler(self, clock, choose, steps, after_turn)
         super().__init__("simulation", clock=clock, scheduler=scheduler)
 
-    def new_mailbox(self, kind: type[Any]) -> deque[Any]:
-        """Return a mailbox that lets mail be late."""
-        return _Mailbox()
-
     def label(self, control: Control) -> str:
         """Return the name of a process in this run: its own, or its class and a number."""
         if control.name is not None:
@@ -89,8 +89,9 @@ class SimulatedNode(Node):
         kind = control.ref.actor_class
         self._born[kind.__name__] += 1
         self.labels[control.serial] = f"{kind.__name__}-{self._born[kind.__name__]}"
-        if isinstance(control.mailbox, _Mailbox):
-            control.mailbox.control = control
+        mailbox: Any = control.mailbox
+        if isinstance(mailbox, _Late):
+            mailbox.control = control
         if not issubclass(kind, Mailbox):
             control.receiver = _Disturbed(control, self)
             if self.faults.decide("start", self.label(control), control.ref) is not None:
@@ -159,15 +160,18 @@ class _Scheduler(Simulated):
         self._after_turn()
 
 
-class _Mailbox(deque[Any]):
-    """A mailbox into which mail may come late; that of one sender in its order (G3)."""
+class _Late:
+    """What makes a mailbox of any kind one into which mail may come late.
 
-    __slots__ = ("_late", "control")
+    That of one sender comes in its order (G3).
+    """
 
-    control: Control | None
+    _take: Any
+    """How a mailbox of its kind takes mail in."""
+    control: Any
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
         self.control = None
         # By sender: when the last of the mail on its way comes. Bounded by what is on its way.
         self._late: dict[Control | None, list[float]] = {}
@@ -176,7 +180,7 @@ class _Mailbox(deque[Any]):
         """Take mail in, now or later; a sender may crash in the middle of its handler here."""
         control = self.control
         if control is None:
-            super().append(mail)
+            self._take(mail)
             return
         node: Any = control.node
         if here.control is not None and _may_fail(mail):
@@ -186,7 +190,7 @@ class _Mailbox(deque[Any]):
         fault = node.faults.decide("delay", node.label(control), control.ref)
         late = self._late.get(sender)
         if fault is None and late is None:
-            super().append(mail)
+            self._take(mail)
             return
         due = node.clock.now() + (fault.seconds if fault is not None else 0.0)
         if late is None:
@@ -202,8 +206,25 @@ class _Mailbox(deque[Any]):
         late.pop(0)
         if not late:
             del self._late[sender]
-        super().append(mail)
+        # One that is refused now has a sender who has gone on; the mailbox has counted it.
+        with contextlib.suppress(MailboxFull):
+            self._take(mail)
         control.wake()
+
+
+class _Mailbox(_Late, deque[Any]):
+    _take = deque.append
+
+
+class _AlarmedMailbox(_Late, AlarmedMailbox):
+    _take = AlarmedMailbox.append
+
+
+class _BoundedMailbox(_Late, BoundedMailbox):
+    _take = BoundedMailbox.append
+
+
+SimulatedNode.mailboxes = Mailboxes(_Mailbox, _AlarmedMailbox, _BoundedMailbox)
 
 
 def _sender_of(mail: Any) -> Control | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import beam
 from beam.backends import function
+from beam.errors import MailboxFull
 from beam.otp import (
     Backoff,
     Call,
@@ -178,6 +179,24 @@ def look_into_a_process() -> None:
     events: list[sys.TraceEvent] = []
     with sys.trace(account, to=events.append), sys.trace(account, "bob", limit=10) as between:
         print([(event.kind, event.peer, event.value) for event in between.events()])
+
+
+class Bounded(Server):
+    mailbox_limit = 100
+    mailbox_overflow = "drop_oldest"
+    long_mailbox = 50
+    slow_handler = 1.5
+
+
+def use_bounds_and_alarms() -> None:
+    with Node(slow_handler=5.0, long_mailbox=1000) as node, Mailbox(limit=10) as me:
+        try:
+            me.ref.tell("hello")
+        except MailboxFull as full:
+            print(full.process, full.limit, full.overflow)
+        for alarm in node.alarms():
+            print(alarm.process, alarm.since, alarm.limit)
+        print(node.alarm_counts["slow_handler"])
 
 
 async def look_into_a_process_from_a_coroutine() -> None:
