@@ -129,7 +129,20 @@ class Operations(ABC):
 
     # All else
 
-    insert = _write(Storage.insert)
+    def insert(self, *rows: Row) -> bool:
+        """Store rows, all or none; see `Storage.insert`."""
+        # As `_write` has it, without the arguments by name: a fifth of the most used of all.
+        held = hold()
+        try:
+            with self._lock:
+                storage = self._writable()
+                if self._fixers:
+                    self._release_for_the_dead(storage)
+                return storage.insert(*rows)
+        finally:
+            if held is not None:
+                held.release()
+
     insert_new = _write(Storage.insert_new)
     take = _write(Storage.take)
     delete = _write(Storage.delete)
