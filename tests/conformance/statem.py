@@ -2,7 +2,8 @@
 
 States are their names; event contents, replies and reasons are values, as `terms` has them. An
 Erlang machine returns its data, ours changes it: `settled` is what it was before the event, which
-is what `terminate` sees if a state raises while it is entered.
+`terminate` sees if a state raises while it is entered, and `given` what it was before the callback,
+which `terminate` sees if what that returned is refused.
 """
 
 from __future__ import annotations
@@ -48,10 +49,10 @@ if TYPE_CHECKING:
 __all__ = ["play"]
 
 # Steps take no time, and every time-out is at least 30 ms from everything else. A player that comes
-# this much too late, in seconds, as others have the processor, has played another scenario: it
-# plays again, so often.
-LATE = 0.025
-ATTEMPTS = 10
+# this much too late, in seconds, as others have the processor, has played another scenario. Then it
+# plays again, with all times so many times as long.
+LATE = 0.02
+STRETCHES = (1, 2, 4, 8, 16)
 
 TERMS = Terms()
 EVENTS = {
@@ -66,8 +67,8 @@ NAMES = {kind: name for name, kind in EVENTS.items()}
 
 def play(scenario: Json, node: Node) -> Iterator[dict[str, Any]]:
     """Yield what was observed at the start, and after each step."""
-    for _ in range(ATTEMPTS):
-        client = _Client(scenario, node)
+    for stretch in STRETCHES:
+        client = _Client(scenario, node, stretch / 1000)
         trace = [client.observed("ok"), *map(client.take, scenario["steps"])]
         client.machine.stop()
         if not client.late:
@@ -75,15 +76,24 @@ def play(scenario: Json, node: Node) -> Iterator[dict[str, Any]]:
     yield from trace
 
 
+class _Notes:
+    """What a machine notes: its events, and by which rule it returned what when it was entered."""
+
+    def __init__(self) -> None:
+        self.events: list[Any] = []
+        self.entered: list[tuple[Any, Json]] = []
+
+
 class _Machine(StateMachine):
     """A machine that obeys a rule table, and notes what it is called for."""
 
-    def init(self, scenario: Json, events: list[Any]) -> Any:
+    def init(self, scenario: Json, notes: _Notes, millisecond: float) -> Any:
         self.rules = scenario["rules"]
-        self.events = events
+        self.millisecond = millisecond
+        self.notes = notes
         self.calls: dict[str, Call] = {}
         self.current: Call | None = None
-        self.data = self.settled = 0
+        self.data = self.settled = self.given = 0
         first = scenario["init"]
         return goto(first["state"], *self.actions(first.get("actions", [])))
 
@@ -101,11 +111,15 @@ class _Machine(StateMachine):
         else:
             kind, content = _read(event)
             shown = kind
-        self.events.append(["h", state, shown, content, self.data])
+        self.given = self.data
+        self.notes.events.append(["h", state, shown, content, self.data])
         for rule in self.rules:
             fits = rule["s"] in (state, "*") and rule["c"] in (content, "*")
             if fits and rule["t"] == kind:
-                return self.obey(rule["r"])
+                returned = self.obey(rule["r"])
+                if kind == "enter":
+                    self.notes.entered.append((returned, rule["r"]))
+                return returned
         return None
 
     def obey(self, rule: Json) -> Any:
@@ -140,12 +154,15 @@ class _Machine(StateMachine):
                 if call is not None:
                     yield reply(call, TERMS.value(value))
             case {"timer": timer}:
-                yield _set(timer, action)
+                yield _set(timer, action, self.millisecond)
             case {"raw": term}:
                 yield TERMS.value(term)
 
     def terminate(self, reason: Any) -> None:
-        self.events.append(["terminate", self.state, _cause(reason), self.data])
+        error: Any = reason.exception if isinstance(reason, Crash) else None
+        refused = getattr(error, "reason", None) == "bad_state_enter_return_from_state_function"
+        data = self.given if refused else self.data
+        self.notes.events.append(["terminate", self.state, _cause(reason, self.notes), data])
 
 
 class _Entering(_Machine):
@@ -159,20 +176,21 @@ class _Entering(_Machine):
 class _Client:
     """Who starts the machine, sends it events, and collects what comes of it."""
 
-    def __init__(self, scenario: Json, node: Node) -> None:
+    def __init__(self, scenario: Json, node: Node, millisecond: float) -> None:
         self.node = node
-        self._events: list[Any] = []
+        self._millisecond = millisecond
+        self._notes = _Notes()
         self._calls: dict[str, Future[Any]] = {}
         self._answered: list[str] = []
         self.late = False
         kind = _Entering if scenario["enter"] else _Machine
         self._now = node.clock.now()
-        self.machine = kind.start(scenario, self._events)
+        self.machine = kind.start(scenario, self._notes, millisecond)
         self._ended = False
 
     def take(self, step: Json) -> dict[str, Any]:
         if step["op"] == "sleep":
-            self._sleep(step["ms"] / 1000)
+            self._sleep(step["ms"] * self._millisecond)
         elif self._ended:
             return self.observed("noproc")
         elif step["op"] == "stop":
@@ -207,18 +225,19 @@ class _Client:
     def observed(self, result: str) -> dict[str, Any]:
         """Wait until nothing goes on any more; return what has been seen since the last time."""
         settle()
-        self.late = self.late or self.node.clock.now() > self._now + LATE
-        seen: dict[str, Any] = {"r": result, "ev": list(self._events), "rep": [], "lost": {}}
-        self._events.clear()
+        late = self.node.clock.now() - self._now
+        self.late = self.late or late > LATE * 1000 * self._millisecond
+        seen: dict[str, Any] = {"r": result, "ev": self._notes.events.copy(), "rep": [], "lost": {}}
+        self._notes.events.clear()
         if not self._ended and not self.machine.is_alive():
             self._ended = True
-            seen["ev"].append(["exit", _reason(self.machine.exit_reason)])
+            seen["ev"].append(["exit", _reason(self.machine.exit_reason, self._notes)])
         for name in self._answered:
             try:
                 seen["rep"].append([name, TERMS.term(self._calls[name].get())])
             except ActorDeadError as error:
                 lost: Any = error  # a `CallExit`
-                seen["lost"][name] = _reason(lost.reason)
+                seen["lost"][name] = _reason(lost.reason, self._notes)
         self._answered.clear()
         return seen
 
@@ -239,7 +258,7 @@ def _event(kind: Any, content: Any) -> Any:
     return EVENTS[kind](content) if isinstance(kind, str) else Timeout(kind["timeout"], content)
 
 
-def _set(timer: Any, action: Json) -> Any:
+def _set(timer: Any, action: Json, millisecond: float) -> Any:
     """Return the action that sets, cancels or updates a time-out."""
     names = () if isinstance(timer, str) else (timer["g"],)
     kind: Any = timeout if names else {"state": state_timeout, "event": event_timeout}[timer]
@@ -247,36 +266,64 @@ def _set(timer: Any, action: Json) -> Any:
         return kind.cancel(*names)
     if "update" in action:
         return kind.update(*names, TERMS.value(action["update"]))
-    seconds = None if action["set"] == "infinity" else action["set"] / 1000
+    seconds = None if action["set"] == "infinity" else action["set"] * millisecond
     return kind(*names, seconds, TERMS.value(action["c"]))
 
 
-def _reason(reason: Any) -> Any:
+def _reason(reason: Any, notes: _Notes) -> Any:
     """Return the term of an exit reason."""
-    cause = _cause(reason)
+    cause = _cause(reason, notes)
     return {"t": [cause, STACK]} if isinstance(reason, Crash) else cause
 
 
-def _cause(reason: Any) -> Any:
+def _cause(reason: Any, notes: _Notes) -> Any:
     """Return the term of the reason that `terminate` is told."""
     if not isinstance(reason, Crash):
         return TERMS.term(reason)
     error: Any = reason.exception
     if isinstance(error, Uncaught):
         return TERMS.term(error.term)
+    for returned, rule in notes.entered:
+        if error.value is returned:
+            return {"t": [error.reason, _written(rule)]}
     return {"t": [error.reason, _wrong(error.value)]}
 
 
-def _wrong(value: Any) -> Any:
-    """Return the term of what a state must not return."""
-    match getattr(value, "kind", None):
-        case "goto":
-            actions = [_wrong(action) for action in value.actions]
-            return {"t": ["next_state", value.state, "$data", *([actions] if actions else [])]}
-        case None if value is postpone:
-            return "postpone"
-        case None if hasattr(value, "event"):
-            kind, content = _read(value.event)
-            shown = {"t": ["timeout", kind["timeout"]]} if isinstance(kind, dict) else kind
-            return {"t": ["next_event", shown, content]}
-    return TERMS.term(value)
+def _wrong(action: Any) -> Any:
+    """Return the term of what a state must not return, or of an action that it must not."""
+    if action is postpone:
+        return "postpone"
+    if hasattr(action, "event"):
+        kind, content = _read(action.event)
+        return {"t": ["next_event", _type(kind), content]}
+    return TERMS.term(action)
+
+
+def _written(rule: Json) -> Any:
+    """Return the term of a `next_state` rule, as an Erlang machine returns it."""
+    actions = [_action(action) for action in rule.get("a", [])]
+    return {"t": ["next_state", rule["s"], "$data", *([actions] if actions else [])]}
+
+
+def _action(action: Any) -> Any:
+    match action:
+        case {"next_event": [kind, content]}:
+            return {"t": ["next_event", _type(kind), content]}
+        case {"reply": name, "v": value}:
+            return {"t": ["reply", name, value]}
+        case {"timer": timer, **what}:
+            kind = {"state": "state_timeout", "event": "timeout"}.get(str(timer))
+            kind = kind or {"t": ["timeout", timer["g"]]}
+            if "cancel" in what:
+                return {"t": [kind, "cancel"]}
+            if "update" in what:
+                return {"t": [kind, "update", what["update"]]}
+            return {"t": [kind, what["set"], what["c"]]}
+        case {"raw": term}:
+            return term
+    return action
+
+
+def _type(kind: Any) -> Any:
+    """Return the type of an event as a term."""
+    return {"t": ["timeout", kind["timeout"]]} if isinstance(kind, dict) else kind
