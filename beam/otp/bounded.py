@@ -129,6 +129,9 @@ class BoundedMailbox:
         return (mail for _, mail in heapq.merge(*queues, key=itemgetter(0)))
 
     def __getitem__(self, at: int) -> Any:
+        if at == 0 and not self.held_back:
+            with self._lock:
+                return self._foremost()[0][1]
         return next(itertools.islice(self, at, None))
 
     def append(self, mail: Any) -> None:
@@ -155,12 +158,7 @@ class BoundedMailbox:
             IndexError: if there is none.
         """
         with self._lock:
-            first = self._requests
-            if not self.held_back:
-                for queue in (self._users, self._rest):
-                    if queue and (not first or queue[0][0] < first[0][0]):
-                        first = queue
-            mail = first.popleft()[1]
+            mail = self._foremost().popleft()[1]
         if self.alarm is not None:
             self.alarm.shrunk()
         return mail
@@ -184,6 +182,15 @@ class BoundedMailbox:
             return
         with self._lock:
             self._rest.insert(at, (self._rest[at - 1][0], mail))
+
+    def _foremost(self) -> Queue:
+        """Return the queue whose oldest letter is the next to come; under the lock."""
+        first = self._requests
+        if not self.held_back:
+            for queue in (self._users, self._rest):
+                if queue and (not first or queue[0][0] < first[0][0]):
+                    first = queue
+        return first
 
     def _queue_of(self, mail: Any) -> Queue:
         if is_users(mail):

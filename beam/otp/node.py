@@ -150,6 +150,9 @@ class Node:
             raise InvalidInput("cores", cores, "at least 1, or None")
         limits = Limits(long_mailbox=long_mailbox, slow_handler=slow_handler)
         self.limits = limits if limits != Limits() else None
+        self.plain = self.limits is None and self.mailboxes.plain is deque
+        """Whether a process of a class without limits has a plain deque for a mailbox: then who
+        makes it need not ask."""
         self.name = name or f"node{next(_node_numbers)}"
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.scheduler: Scheduler = (

@@ -25,6 +25,7 @@ from beam.otp.ref import Ref
 from beam.otp.registry import Registry
 from beam.otp.statem import StateMachine
 from beam.otp.supervisor_process import SupervisorProcess
+from beam.otp.tree import survey_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -270,4 +271,8 @@ def count(control: Control, on: bool) -> None:
 def statistics_of(control: Control) -> Statistics | None:
     """Return the statistics; `None` while they are off."""
     counting = _counting(control)
-    return counting.read(None) if counting is not None else None
+    if counting is None:
+        return None
+    survey = survey_of(control)
+    window = survey.window if survey is not None else None
+    return counting.read(window.used if window is not None else None)

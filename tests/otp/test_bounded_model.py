@@ -165,7 +165,7 @@ def test_a_bounded_mailbox_is_a_list_with_a_policy() -> None:
     run_state_machine_as_test(
         MailboxAgainstTheModel,
         settings=settings(
-            max_examples=scaled(1000), stateful_step_count=40, deadline=None, database=None
+            max_examples=scaled(400), stateful_step_count=40, deadline=None, database=None
         ),
     )
 

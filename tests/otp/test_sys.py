@@ -504,6 +504,19 @@ def test_a_machine_counts_the_events_that_it_handles() -> None:
     assert (read.messages_in, read.messages_out, read.handled) == (2, 1, 3)
 
 
+def test_statistics_of_a_supervisor_know_the_restarts_that_count() -> None:
+    with Supervisor.start([child(Echo, id="echo")], max_restarts=5) as tree:
+        sys.statistics(tree, True)
+        for _ in range(2):
+            (info,) = tree.which_children()
+            info.process.cast(("do", lambda: 1 / 0))
+            death_of(info.process)
+            tree.count_children()
+        read = sys.statistics(tree)
+        assert read is not None
+        assert read.restarts == 2
+
+
 def test_what_is_no_switch_is_refused() -> None:
     with pytest.raises(InvalidInput, match="on"):
         sys.statistics(Echo.start(), "get")  # type: ignore[call-overload]
