@@ -77,11 +77,11 @@ def play(scenario: Json, node: Node) -> Iterator[dict[str, Any]]:
 
 
 class _Notes:
-    """What a machine notes: its events, and by which rule it returned what when it was entered."""
+    """What a machine notes: its events, and how what it returned to `Enter` is written."""
 
     def __init__(self) -> None:
         self.events: list[Any] = []
-        self.entered: list[tuple[Any, Json]] = []
+        self.entered: list[tuple[Any, Any]] = []
 
 
 class _Machine(StateMachine):
@@ -117,8 +117,8 @@ class _Machine(StateMachine):
             fits = rule["s"] in (state, "*") and rule["c"] in (content, "*")
             if fits and rule["t"] == kind:
                 returned = self.obey(rule["r"])
-                if kind == "enter":
-                    self.notes.entered.append((returned, rule["r"]))
+                if kind == "enter" and rule["r"]["k"] == "next_state":
+                    self.notes.entered.append((returned, self.written(rule["r"])))
                 return returned
         return None
 
@@ -139,6 +139,12 @@ class _Machine(StateMachine):
                 return stop(TERMS.value(rule["reason"]), *actions)
         return (stay if kind.startswith("keep") else repeat)(*actions)
 
+    def written(self, rule: Json) -> Any:
+        """Return the term of what an Erlang machine returns for the rule `next_state`."""
+        done = [each for each in rule.get("a", []) if each == "hibernate" or [*self.action(each)]]
+        actions = [[_action(each) for each in done]] if "a" in rule else []
+        return {"t": ["next_state", rule["s"], "$data", *actions]}
+
     def actions(self, written: list[Any]) -> list[Any]:
         """Return actions; a reply to a call that has not come is left out."""
         return [action for each in written for action in self.action(each)]
@@ -157,6 +163,8 @@ class _Machine(StateMachine):
                 yield _set(timer, action, self.millisecond)
             case {"raw": term}:
                 yield TERMS.value(term)
+            case "hibernate":
+                pass  # We have nothing like it.
 
     def terminate(self, reason: Any) -> None:
         error: Any = reason.exception if isinstance(reason, Crash) else None
@@ -283,9 +291,9 @@ def _cause(reason: Any, notes: _Notes) -> Any:
     error: Any = reason.exception
     if isinstance(error, Uncaught):
         return TERMS.term(error.term)
-    for returned, rule in notes.entered:
+    for returned, written in notes.entered:
         if error.value is returned:
-            return {"t": [error.reason, _written(rule)]}
+            return {"t": [error.reason, written]}
     return {"t": [error.reason, _wrong(error.value)]}
 
 
@@ -297,12 +305,6 @@ def _wrong(action: Any) -> Any:
         kind, content = _read(action.event)
         return {"t": ["next_event", _type(kind), content]}
     return TERMS.term(action)
-
-
-def _written(rule: Json) -> Any:
-    """Return the term of a `next_state` rule, as an Erlang machine returns it."""
-    actions = [_action(action) for action in rule.get("a", [])]
-    return {"t": ["next_state", rule["s"], "$data", *([actions] if actions else [])]}
 
 
 def _action(action: Any) -> Any:
