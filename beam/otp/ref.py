@@ -339,16 +339,20 @@ def run_here(control: Control, call: Call, me: Control | None) -> None:
     if me is not None:
         outer, me.waiting = me.waiting, future
     mailbox = control.mailbox
+    plain = type(mailbox) is deque
     try:
-        if not control.turn.acquire(False):
-            control.post(call)
-            return
-        # One that is not a plain mailbox sees all mail.
-        if mailbox or type(mailbox) is not deque:
+        if not plain:
+            # It sees all mail, and may raise, with which no turn must be lost.
             mailbox.append(call)
-            take_turn(control, future)
-        else:
+        if not control.turn.acquire(False):
+            control.post(call) if plain else control.wake()
+            return
+        if plain and not mailbox:
             take_turn(control, future, call)
+        else:
+            if plain:
+                mailbox.append(call)
+            take_turn(control, future)
         deadline = future.deadline
         if deadline is not None and (now := control.node.clock.now()) > deadline:
             _look_if_late(control, future, now - deadline)

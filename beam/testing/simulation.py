@@ -81,6 +81,8 @@ class Simulation:
         self.history = History()
         """What happened."""
         self._chance = Chance(self.plan.seed)
+        self.ended_at: int | None = None
+        """How many lines the history had when the block ended; what follows is its end."""
         self.random: random.Random = self._chance.generator("workload")
         """Chance for the test; that of the processes is their node's."""
         self._choices = self._chance.generator("who is next").randrange
@@ -123,6 +125,7 @@ class Simulation:
     ) -> None:
         self.calm()
         self._checks.clear()
+        self.ended_at = len(self.history.lines)
         if error is not None:
             error.add_note(f"in Simulation({str(self.plan)!r})")
         self._stack.close()

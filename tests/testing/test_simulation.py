@@ -45,7 +45,7 @@ from beam.otp import (
     send_after,
     spawn,
 )
-from beam.testing import Plan, Simulation, settle
+from beam.testing import Plan, Simulation, explore, settle
 from tests.volume import scaled
 
 if TYPE_CHECKING:
@@ -403,6 +403,31 @@ def test_a_crash_comes_before_the_answer_is_out() -> None:
         sim.crash("worker", probability=1.0, where="after")
         with pytest.raises(CallExit):
             worker.ask("hello")
+
+
+def test_a_crash_in_a_call_to_one_that_never_blocks_takes_no_turn_from_it() -> None:
+    class Inline(Worker):
+        blocking = False
+
+    with Simulation(1) as sim:
+        worker, inline = Worker.start(), Inline.start()
+        sim.crash(worker, probability=1.0, where="in")
+        worker.cast(("do", lambda: [inline.ask(number) for number in range(3)]))
+        sim.run(1.0)
+        assert not worker.is_alive()
+        assert inline.ask("hello") == "hello"
+
+
+def test_what_is_said_of_a_failure_ends_where_it_failed() -> None:
+    def scenario(sim: Simulation) -> None:
+        worker = Worker.start(name="worker")
+        worker.cast("the last that happened")
+        sim.settle()
+        raise ValueError("mine")
+
+    with pytest.raises(ValueError, match="mine") as caught:
+        explore(scenario, [1])
+    assert caught.value.__notes__[-1].endswith("worker cast 'the last that happened'")
 
 
 def test_starts_fail_as_often_as_is_said() -> None:
