@@ -8,8 +8,9 @@ from beam.errors import AlreadyStarted, Exited, Refused, StartError
 from beam.otp.control import NOTHING
 from beam.otp.reasons import Crash
 from beam.otp.ref import Ref
-from beam.otp.shutdown import end, end_together
+from beam.otp.shutdown import end
 from beam.otp.spawn import launch
+from beam.otp.stopping import end_at_once
 from beam.otp.supervision import was_told_to_end
 from beam.otp.supervisor_reports import child_given_up, shutdown_failed
 from beam.otp.turn import ignore
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from beam.otp.child import ChildSpec
     from beam.otp.control import Control
+    from beam.otp.stopping import Turns
 
 __all__ = ["end_process", "end_processes", "process_of", "start_process"]
 
@@ -105,15 +107,27 @@ def process_of(started: Any) -> Any:
     return started[0] if type(started) is tuple else started
 
 
-def end_process(me: Control, spec: ChildSpec, process: Ref[Any]) -> None:
-    """End a child in the way its specification says, and report if it ended in another."""
-    reason = end(me, process.control, spec.shutdown)
+def end_process(
+    me: Control, spec: ChildSpec, process: Ref[Any], turns: Turns | None = None
+) -> None:
+    """End a child in the way its specification says, and report if it ended in another.
+
+    Args:
+        me: its supervisor, which runs here.
+        spec: its specification.
+        process: what runs of it.
+        turns: how the time is parted among the children, if they are to end within a time.
+    """
+    if turns is None:
+        reason = end(me, process.control, spec.shutdown)
+    else:
+        reason = turns.end(process.control, spec.shutdown)
     _report_end(me, spec, process, reason)
 
 
 def end_processes(me: Control, children: Sequence[tuple[ChildSpec, Ref[Any]]]) -> None:
     """End children all at once; as `end_process` for each."""
-    reasons = end_together(me, [(process.control, spec.shutdown) for spec, process in children])
+    reasons = end_at_once(me, [(process.control, spec.shutdown) for spec, process in children])
     for (spec, process), reason in zip(children, reasons, strict=True):
         _report_end(me, spec, process, reason)
 

@@ -36,7 +36,7 @@ from beam.otp.limits import Limits
 from beam.otp.pool import CAP, Pool
 from beam.otp.ref import Ref
 from beam.otp.reports import report
-from beam.otp.shutdown import end_all
+from beam.otp.stopping import kill_the_rest, stop_node
 from beam.otp.timer import Timer
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
     from beam.otp.alarms import LongMailbox, SlowHandler
     from beam.otp.scheduler import Scheduler
+    from beam.otp.stopping import Budget, StopReport
     from beam.otp.table import Table
 
 __all__ = ["Node", "check_name", "current_node"]
@@ -164,6 +165,8 @@ class Node:
         """The named tables."""
         self.given_up: dict[int, Ref[Any]] = {}
         """Processes that were given up while their handler ran, and runs still, by number (G9)."""
+        self.budgets: dict[Control, Budget] = {}
+        """What supervisors have for their end, which are being stopped within a time."""
         self.overruns: dict[type, int] = {}
         """How often processes with `blocking = False` held a caller past its deadline, by class."""
         self._processes: dict[int, Control] = {}
@@ -335,17 +338,31 @@ class Node:
 
     # The end
 
-    def stop(self, timeout: float = 5.0) -> None:
+    def stop(self, timeout: float = 5.0, *, within: float | None = None) -> StopReport:
         """Stop every process, those started from outside first, then the scheduler.
 
-        Each gets a `"shutdown"` signal, youngest first, and `timeout` seconds; what is left after
-        that is killed, and given up if its handler will not end (G9). Nothing starts here after.
+        Each of those gets a `"shutdown"` signal, youngest first, and `timeout` seconds; what is
+        left after that is killed, and given up if its handler will not end (G9). Nothing starts
+        here after.
+
+        Args:
+            timeout: seconds that each may take.
+            within: seconds that all may take together, whoever hangs, and 0.3 s more for what is
+                killed: they are parted as in `SupervisingRef.stop_within`. `None`: no limit.
+
+        Returns:
+            How many ended, and who had to be killed or was given up.
+
+        Raises:
+            InvalidInput: if one is no number of seconds; nothing has been stopped.
         """
-        end_all(self, timeout)
+        stopping = stop_node(self, timeout, within)
         with self.lock:
             self._stopped = True
-        end_all(self, 0.0)  # What cleanups have started meanwhile.
+        kill_the_rest(self, stopping)  # What cleanups have started meanwhile.
+        report = stopping.report()
         self.scheduler.stop()
+        return report
 
     def roots(self) -> list[Control]:
         """Return the live processes that were started from outside, oldest first."""

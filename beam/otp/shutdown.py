@@ -16,17 +16,25 @@ from beam.otp.future import Future
 from beam.otp.signals import DeathWatch, bury, bury_idle, send_exit, watch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
-    from beam.otp.node import Node
-
-__all__ = ["KILL_GRACE", "Shutdown", "death_of", "end", "end_all", "end_together"]
+__all__ = ["KILL_GRACE", "Notes", "Shutdown", "await_death", "death_of", "end", "end_together"]
 
 Shutdown: TypeAlias = float | Literal["brutal"] | None
 
 # Seconds that a killed process has to come out of its handler before it is given up. A handler
 # that waits in a call comes out at once; this is for one that is busy.
 KILL_GRACE = 0.1
+
+
+class Notes:
+    """Who had to be killed, or was given up, each with the seconds that it had before that."""
+
+    __slots__ = ("given_up", "killed")
+
+    def __init__(self) -> None:
+        self.killed: dict[Control, float] = {}
+        self.given_up: dict[Control, float] = {}
 
 
 class _Death(Future[Any]):
@@ -45,15 +53,49 @@ def death_of(target: Control) -> Future[Any]:
     return future
 
 
-def end(sender: Control, target: Control, shutdown: Shutdown) -> Any:
+def end(
+    sender: Control,
+    target: Control,
+    shutdown: Shutdown,
+    *,
+    notes: Notes | None = None,
+    grace: float | None = None,
+) -> Any:
     """End `target` as its parent would, and return the reason with which it ended.
 
     Args:
         sender: who ends it.
         target: whom.
         shutdown: how; see the module.
+        notes: where to note it if it does not end in time.
+        grace: seconds that it has to come out of its handler when it is killed; `KILL_GRACE`
+            unless given.
     """
-    return wait_for_end(sender, target, shutdown, begin_end(sender, target, shutdown))
+    grace = KILL_GRACE if grace is None else grace
+    death = begin_end(sender, target, shutdown)
+    if shutdown != "brutal":
+        try:
+            return await_death(death, shutdown)
+        except CallTimeout:
+            _note(notes, target, shutdown)
+            send_exit(sender, target, "kill")
+    try:
+        return await_death(death, grace)
+    except CallTimeout:
+        give_up(target, "killed")
+        _note_given_up(notes, target, shutdown)
+        return await_death(death, KILL_GRACE)
+
+
+def _note(notes: Notes | None, target: Control, shutdown: Shutdown) -> None:
+    if notes is not None:
+        notes.killed[target] = _seconds(shutdown)
+
+
+def _note_given_up(notes: Notes | None, target: Control, shutdown: Shutdown) -> None:
+    """Note one that was given up, unless it was idle after all."""
+    if notes is not None and target.serial in target.node.given_up:
+        notes.given_up[target] = notes.killed.get(target, _seconds(shutdown))
 
 
 def begin_end(sender: Control, target: Control, shutdown: Shutdown) -> Future[Any]:
@@ -65,22 +107,22 @@ def begin_end(sender: Control, target: Control, shutdown: Shutdown) -> Future[An
     return death
 
 
-def wait_for_end(sender: Control, target: Control, shutdown: Shutdown, death: Future[Any]) -> Any:
-    """Wait for an end that has begun; kill when the time is over, and give up after that."""
-    if shutdown != "brutal":
-        try:
-            return _wait(death, shutdown)
-        except CallTimeout:
-            send_exit(sender, target, "kill")
-    try:
-        return _wait(death, KILL_GRACE)
-    except CallTimeout:
-        give_up(target, "killed")
-        return _wait(death, KILL_GRACE)
-
-
-def end_together(sender: Control, targets: Sequence[tuple[Control, Shutdown]]) -> list[Any]:
+def end_together(
+    sender: Control,
+    targets: Sequence[tuple[Control, Shutdown]],
+    *,
+    notes: Notes | None = None,
+    grace: float | None = None,
+    ended: Callable[[Control, float], None] | None = None,
+) -> list[Any]:
     """End processes all at once, each in the way that is its own; as `end` for each.
+
+    Args:
+        sender: who ends them.
+        targets: whom, and how.
+        notes: where to note those that do not end in time.
+        grace: as for `end`; one for all.
+        ended: told of each that ended in time, and was waited for: the seconds that it took.
 
     Returns:
         Their exit reasons, in the order of `targets`.
@@ -95,18 +137,26 @@ def end_together(sender: Control, targets: Sequence[tuple[Control, Shutdown]]) -
     )
     killed = []
     for at in timed:
+        target, shutdown = targets[at]
         try:
-            _wait(deaths[at], max(0.0, begun + seconds[at] - now()))
+            await_death(deaths[at], max(0.0, begun + seconds[at] - now()))
         except CallTimeout:
-            send_exit(sender, targets[at][0], "kill")
+            if shutdown != "brutal":
+                _note(notes, target, shutdown)
+            send_exit(sender, target, "kill")
             killed.append(at)
-    grace = now() + KILL_GRACE
+        else:
+            if ended is not None:
+                ended(target, now() - begun)
+    until = now() + (KILL_GRACE if grace is None else grace)
     for at in killed:
+        target, shutdown = targets[at]
         try:
-            _wait(deaths[at], max(0.0, grace - now()))
+            await_death(deaths[at], max(0.0, until - now()))
         except CallTimeout:
-            give_up(targets[at][0], "killed")
-    return [_wait(death, None) for death in deaths]
+            give_up(target, "killed")
+            _note_given_up(notes, target, shutdown)
+    return [await_death(death, None) for death in deaths]
 
 
 def _seconds(shutdown: Shutdown) -> float:
@@ -115,7 +165,7 @@ def _seconds(shutdown: Shutdown) -> float:
     return 0.0 if shutdown == "brutal" else shutdown
 
 
-def _wait(death: Future[Any], seconds: float | None) -> Any:
+def await_death(death: Future[Any], seconds: float | None) -> Any:
     """Wait for a death; the deadline of a call that is being served does not count here."""
     clock = death.callee.node.clock if death.callee is not None else None
     if death.done or clock is None:
@@ -167,17 +217,3 @@ def give_up(control: Control, reason: Any) -> None:
         node.scheduler.abandon(control)
     else:
         node.given_up.pop(control.serial, None)
-
-
-def end_all(node: Node, seconds: float) -> None:
-    """End every process of a node; see `Node.stop`."""
-    for target in reversed(node.roots()):
-        end(node.init, target, seconds)
-    _kill(node, node.survivors())
-
-
-def _kill(node: Node, targets: Iterable[Control]) -> None:
-    """Kill what is left: children of processes that were killed themselves, and the unlinked."""
-    deaths = [(target, begin_end(node.init, target, "brutal")) for target in targets]
-    for target, death in deaths:
-        wait_for_end(node.init, target, "brutal", death)

@@ -10,6 +10,7 @@ from beam.otp import supervisor_reports as reports
 from beam.otp.child import checked
 from beam.otp.child_process import end_process, process_of, start_process
 from beam.otp.intensity import Intensity
+from beam.otp.stopping import turns_of
 from beam.otp.supervision import (
     Child,
     Children,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from beam.otp.control import Control
     from beam.otp.flags import Flags
     from beam.otp.ref import Ref
+    from beam.otp.shutdown import Shutdown
     from beam.otp.supervision import ChildInfo, Counts
 
 __all__ = ["StaticSupervision"]
@@ -88,9 +90,13 @@ class StaticSupervision:
 
     def _end_all(self, children: Iterable[Child]) -> None:
         """End children in the order given; temporary ones are forgotten."""
+        turns = None
+        if self._me.node.budgets:
+            children = list(children)
+            turns = turns_of(self._me, _ends(children))
         for child in children:
             if child.process is not None:
-                end_process(self._me, child.spec, child.process)
+                end_process(self._me, child.spec, child.process, turns)
             self._children.forget(child)
 
     def _start(self, spec: ChildSpec) -> Any:
@@ -238,6 +244,15 @@ class StaticSupervision:
         if child.process is not None:
             raise SupervisorRefused("running", child=child_id)
         return child
+
+
+def _ends(children: Iterable[Child]) -> list[tuple[Control, Shutdown]]:
+    """Return those of them that run, and how each is to end."""
+    return [
+        (child.process.control, child.spec.shutdown)
+        for child in children
+        if child.process is not None
+    ]
 
 
 def _nothing() -> None:

@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar
 
 from beam.otp.aio import Aio
-from beam.otp.context import here, running_loop, warn_if_on_loop
+from beam.otp.context import blocking_form, here, running_loop, warn_if_on_loop
 from beam.otp.control import Control
 from beam.otp.future import Future
 from beam.otp.mail import Call
 from beam.otp.ref import CALL_TIMEOUT, Ref, run_here
+from beam.otp.stopping import StopReport, stop_tree
 from beam.otp.tree import Branch, branch_of
 from beam.otp.turn import runs_on_top
 
@@ -51,6 +52,7 @@ class SupervisingRef(Ref[A]):
         "get_childspec",
         "start_child",
         "stop",
+        "stop_within",
         "terminate_child",
         "which_children",
     )
@@ -168,6 +170,28 @@ class SupervisingRef(Ref[A]):
         """
         name = self.control.name
         return branch_of(self.actor_class.__name__ if name is None else name, self)
+
+    def stop_within(self, seconds: float) -> StopReport:
+        """Stop the supervisor and all below it with `"shutdown"`, and return within `seconds`.
+
+        In OTP's order, as `stop`; but the children's own shutdown times give way to what there is,
+        parted among them in proportion. What has not ended when the time is over is killed, all at
+        once, and given up if its handler does not end (G9); that takes 0.3 s more at most, however
+        many hang.
+
+        Args:
+            seconds: what it may take, of the node's time.
+
+        Returns:
+            How many ended, and who had to be killed or was given up, after how long, and where its
+            handler stands.
+
+        Raises:
+            CallCycle: if the process that calls is in the tree.
+            InvalidInput: if `seconds` is no number of seconds; nothing has been stopped.
+        """
+        with blocking_form("Supervisor.stop_within()", "supervisor.aio.stop_within(...)"):
+            return stop_tree(self.control, seconds)
 
     def _call(self, function: str, args: tuple[Any, ...], timeout: float | None) -> Any:
         return _call(self.control, Request(function, args, {}), timeout)

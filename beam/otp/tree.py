@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from beam.otp.supervision import Sighting, Survey, Window
 
-__all__ = ["Branch", "branch_of", "survey_of"]
+__all__ = ["Branch", "branch_of", "supervises", "survey_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +129,13 @@ def branch_of(name: Any, process: Ref[Any]) -> Branch:
     """Return the tree below a process, its root under this name; reads, and asks nobody."""
     control = process.control
     given_up = tuple(control.node.given_up.copy().values())
-    kind = "supervisor" if process.actor_class.renders_reports else "worker"
+    kind = "supervisor" if supervises(control) else "worker"
     return _branch(control, id=name, kind=kind, given_up=given_up)
+
+
+def supervises(control: Control) -> bool:
+    """Return whether a process is a supervisor, of whichever kind."""
+    return bool(getattr(control.ref.actor_class, "renders_reports", False))
 
 
 def survey_of(control: Control) -> Survey | None:

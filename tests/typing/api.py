@@ -143,6 +143,12 @@ def use_supervisors() -> None:
             print(branch.id, branch.state, branch.mailbox, branch.restarts, left or 0.0)
         tree.restart_child("Door")
 
+    report = tree.stop_within(5.0)
+    if not report.clean:
+        print(report, report.ended, [(one.process, one.granted) for one in report.killed])
+        print([line for one in report.given_up for line in one.stack])
+    print(Node().stop(within=1.0).took)
+
     template = Supervisor.start([child(Account)], strategy="simple_one_for_one")
     template.start_child("ada")
 
