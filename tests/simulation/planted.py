@@ -17,13 +17,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from beam.otp import ref as refs
-from beam.otp import signals, spawn, supervisor_ref
+from beam.otp import signals, supervisor_ref
 from beam.otp.control import NOTHING, Control, Life
 from beam.otp.dynamic_supervision import DynamicSupervision, State
 from beam.otp.engine import Engine, _same
@@ -188,6 +189,8 @@ def unlinked_on_one_side(patch: pytest.MonkeyPatch) -> None:
     "Who gives a start up because it took too long is still linked to what it started.",
 )
 def starter_ends_with_its_start(patch: pytest.MonkeyPatch) -> None:
+    # `beam.otp.spawn` is the function of that name.
+    spawn = importlib.import_module("beam.otp.spawn")
     patch.setattr(spawn, "_let_go", lambda _control: None)
 
 
