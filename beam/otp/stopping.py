@@ -16,7 +16,6 @@ So it takes no longer than it may, and what killed processes have to come out of
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from beam.errors import CallCycle, CallTimeout, InvalidInput
@@ -27,6 +26,7 @@ from beam.otp.mail import Stop
 from beam.otp.shutdown import KILL_GRACE, Notes, await_death, death_of, end, end_together
 from beam.otp.signals import send_exit
 from beam.otp.stacks import stacks_of
+from beam.otp.stop_report import StopReport, Straggler
 from beam.otp.tree import supervises, survey_of
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from beam.otp.control import Control
     from beam.otp.node import Node
-    from beam.otp.ref import Ref
     from beam.otp.shutdown import Shutdown
 
 __all__ = [
@@ -71,57 +70,6 @@ def part(left: float, want: float, others: float) -> float:
     """
     fair = left if want + others <= left else left * want / (want + others)
     return min(want, max(fair, left * LEAST))
-
-
-class Straggler(NamedTuple):
-    """One that did not end when it was told to.
-
-    Attributes:
-        process: its ref.
-        granted: how many seconds it had, after it was told; 0.0 if the time was over before.
-        stack: where its handler stands, innermost line last; empty if that cannot be had.
-    """
-
-    process: Ref[Any]
-    granted: float
-    stack: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class StopReport:
-    """How a tree, or a node, has stopped.
-
-    Attributes:
-        within: the seconds that it had; `None` if it had no limit as a whole.
-        took: the seconds that it took.
-        ended: how many processes ended when they were told to.
-        slowest: those of them that took longest, with the seconds, longest first; ten at most.
-        killed: those that had to be killed.
-        given_up: those that did not come out of their handlers then either: they are dead for
-            everyone, and their threads are lost until they do (G9).
-    """
-
-    within: float | None
-    took: float
-    ended: int
-    slowest: tuple[tuple[Ref[Any], float], ...] = ()
-    killed: tuple[Straggler, ...] = ()
-    given_up: tuple[Straggler, ...] = ()
-
-    @property
-    def clean(self) -> bool:
-        """Whether all ended when they were told to."""
-        return not (self.killed or self.given_up)
-
-    def __str__(self) -> str:
-        counts = f"{self.ended} ended, {len(self.killed)} killed, {len(self.given_up)} given up"
-        limit = f" of {self.within:g}" if self.within is not None else ""
-        lines = [f"stopped in {self.took:.1f}{limit} s: {counts}"]
-        for what, stragglers in (("killed", self.killed), ("given up", self.given_up)):
-            for one in stragglers:
-                lines.append(f"{what} after {one.granted:.1f} s: {one.process}")
-                lines += [f"    {line}" for line in one.stack]
-        return "\n".join(lines)
 
 
 class Stopping:
