@@ -199,6 +199,80 @@ class TableMachine(RuleBasedStateMachine):
             elements[position - 1] = value
             self.model.put(tuple(elements))
 
+    @rule(key=few, changes=st.sampled_from([(0, 1), (9, 1), ("2", 1), (2,), 5, [5], None]))
+    def update_element_wrongly(self, key: Any, changes: Any) -> None:
+        if self.model.kind in SETS and not self.model.at(key):
+            assert self.table.update_element(key, changes) is False
+            return
+        with pytest.raises((InvalidInput, TableRefused)):
+            self.table.update_element(key, changes)
+
+    @rule(
+        key=few,
+        steps=st.lists(
+            st.tuples(st.integers(-3, 3))
+            | st.tuples(st.integers(-3, 3), st.integers(-2, 2), st.integers(-5, 5)),
+            max_size=3,
+        ),
+        has_default=st.booleans(),
+    )
+    def update_counter(self, key: Any, steps: list[Any], has_default: bool) -> None:
+        position, keypos = 3 - self.model.keypos, self.model.keypos
+        default = (0, 0, "new")
+        start = [*default[: keypos - 1], key, *default[keypos:]] if has_default else None
+        found = self.model.at(key)
+        row = list(found[0]) if found else start
+        update = [(position, *step) for step in steps]
+        given = default if has_default else None
+        countable = row is not None and (not steps or type(row[position - 1]) is int)
+        if self.model.kind in BAGS or not countable:
+            with pytest.raises(TableRefused):
+                self.table.update_counter(key, update, given)
+            return
+        assert row is not None
+        expected = []
+        for by, *beyond in steps:
+            row[position - 1] += by
+            if beyond:
+                threshold, reset = beyond
+                total = row[position - 1]
+                row[position - 1] = (
+                    reset
+                    if (by >= 0 and total > threshold) or (by < 0 and total < threshold)
+                    else total
+                )
+            expected.append(row[position - 1])
+        assert self.table.update_counter(key, update, given) == expected
+        self.model.put(tuple(row))
+
+    @rule(value=few)
+    def replace_rows_of_two(self, value: Any) -> None:
+        made: list[Any] = ["$1", "$2"]
+        made[2 - self.model.keypos] = ("const", value)
+        spec: Any = [(("$1", "$2"), [], [(tuple(made),)])]
+        if self.model.kind == "bag":
+            with pytest.raises(TableRefused):
+                self.table.select_replace(spec)
+            return
+        size = sum(len(row) == 2 for row in self.model.rows)
+        assert self.table.select_replace(spec) == size
+        for place, row in enumerate(self.model.rows):
+            if len(row) == 2:
+                key = self.model.key(row)
+                self.model.rows[place] = (key, value) if self.model.keypos == 1 else (value, key)
+
+    @rule(key=few, position=st.integers(1, 3))
+    def read_element(self, key: Any, position: int) -> None:
+        rows = self.model.at(key)
+        if not rows or any(len(row) < position for row in rows):
+            with pytest.raises(TableRefused):
+                self.table.lookup_element(key, position)
+            return
+        values = [row[position - 1] for row in rows]
+        found = self.table.lookup_element(key, position)
+        expected = values[0] if self.model.kind in SETS else values
+        assert exact(found) == exact(expected)
+
     @rule()
     @precondition(lambda self: len(self.model.rows) > 6)
     def delete_all_objects(self) -> None:

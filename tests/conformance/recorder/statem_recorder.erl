@@ -100,7 +100,7 @@ after_step(Result, Machine) ->
 settle(_, 3) -> ok;
 settle(Machine, Quiet) ->
     case process_info(Machine, [status, message_queue_len, current_function]) of
-        undefined -> settle(Machine, Quiet + 1);
+        undefined -> receive after 5 -> settle(Machine, Quiet + 1) end; % for its 'DOWN' to come
         [{status, waiting}, {message_queue_len, 0}, {_, {Module, _, _}}]
           when Module =:= gen_statem; Module =:= erlang ->
             erlang:yield(),
