@@ -255,10 +255,10 @@ class Ref(pykka.ActorRef[A], Generic[A]):
             _send_call(control, message, future, me)
             if not future.done:
                 future.park(me, armed)
+            elif armed is not None and me.pending_exit is not NOTHING:
+                raise Exited(me.pending_exit)  # A signal has come with the answer, and acts first.
         finally:
             me.waiting = None
-        if me.pending_exit is not NOTHING:
-            raise Exited(me.pending_exit)  # A signal has come with the answer, and acts first.
         return future.result()
 
     @overload

@@ -42,7 +42,7 @@ class Monitor(Watch):
         process: what is watched, in the form it was given: a ref, or a name.
     """
 
-    __slots__ = ("flushed", "number", "owner", "process")
+    __slots__ = ("flushed", "late", "number", "owner", "process")
 
     def __init__(self, owner: Control, target: Control | None, process: Any) -> None:
         self.number = owner.node.next_serial()
@@ -51,6 +51,9 @@ class Monitor(Watch):
         self.process = process
         # Set by `demonitor(flush=True)`: a Down in the mailbox is skipped instead of searched for.
         self.flushed = False
+        # Whether an exit signal was on its way to the target already: signals keep their order, so
+        # as in Erlang the process is gone for this monitor, whatever ends it.
+        self.late = False
 
     def __repr__(self) -> str:
         return f"<monitor of {self.process}>"
@@ -63,7 +66,7 @@ class Monitor(Watch):
         """Send the `Down`."""
         if self.owner.monitors is not None:
             self.owner.monitors.pop(self, None)
-        self.owner.post(Info(Down(self, self.process, reason)))
+        self.owner.post(Info(Down(self, self.process, "noproc" if self.late else reason)))
 
 
 class DeathWatch(Watch):
@@ -94,6 +97,8 @@ def watch(target: Control, watcher: Watch) -> bool:
             raise Exited(watcher.owner.exit_reason)
         if target.life is Life.DEAD:
             return False
+        if isinstance(watcher, Monitor):
+            watcher.late = target.pending_exit is not NOTHING
         add_watch(target, watcher)
         return True
 
@@ -126,7 +131,8 @@ def link(one: Control, other: Control) -> None:
 
     Raises:
         CallExit: `"noproc"`, if `other` is dead and `one` does not trap exits. If it does, that
-            is the signal it gets. (As Erlang's `link/1`.)
+            is the signal it gets, and one that does not gets it if `other` has an exit signal on
+            its way: signals keep their order. (As Erlang's `link/1`.)
         Exited: if `one` has been given up, and is dead itself.
     """
     if one is other:
@@ -134,7 +140,9 @@ def link(one: Control, other: Control) -> None:
     with one.node.lock:
         if one.life is Life.DEAD:
             raise Exited(one.exit_reason)
-        if other.life is not Life.DEAD:
+        if other.life is not Life.DEAD and other.pending_exit is not NOTHING:
+            _receive_exit(one, other, "noproc", [])  # It runs here, so nobody need bury it.
+        elif other.life is not Life.DEAD:
             join(one, other)
         elif one.actor.trap_exit:
             one.post(Info(Exit(other.ref, "noproc")))

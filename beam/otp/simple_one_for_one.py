@@ -12,7 +12,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from beam.errors import StartError, SupervisorRefused
+from beam.errors import BeamError, StartError, SupervisorRefused
 from beam.otp import supervisor_reports as reports
 from beam.otp.child_process import end_process, end_processes, process_of, start_process
 from beam.otp.intensity import Intensity
@@ -40,6 +40,12 @@ __all__ = ["SimpleOneForOne"]
 
 # What a child was started with; `None` for a temporary one, which will not be again.
 _Arguments: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]] | None
+
+
+class IgnoredRestart(BeamError):
+    """A supervisor ended with a child listed that has no process; `reason` is OTP's word."""
+
+    reason: Any = "function_clause"
 
 
 class SimpleOneForOne:
@@ -78,7 +84,7 @@ class SimpleOneForOne:
     def end_children(self) -> None:
         """End all children at once."""
         if self._ignored:
-            raise RuntimeError("a child ignored its restart; OTP's supervisor crashes here")
+            raise IgnoredRestart("a child ignored its restart; OTP's supervisor crashes here")
         end_processes(self._me, [(self._template, process) for process in self._running])
 
     # A child ends by itself

@@ -6,11 +6,12 @@ traces' own format; `node` is the current node. It is the module of the subject,
 and on virtual time, so it starts no thread and reads no clock of its own.
 
 A scenario that raises or hangs is an outcome like others. Each runs on a thread of its own, which
-is left behind if it hangs.
+is left behind if it hangs. On a real clock one that was held up (see `pulse`) is played again.
 """
 
 from __future__ import annotations
 
+import gc
 import importlib
 import queue
 import sys
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from beam.otp import exit
 from beam.testing import node_on
+from tests.conformance.pulse import Pulse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -38,6 +40,8 @@ SUBJECTS = ("supervisor", "statem", "ets", "proc")
 AT_ONCE = {"pool": 24, "thread": 24, "simulation": 1}
 # Seconds for one scenario; the longest sleeps for a few.
 LIMIT = 120.0
+# How often a scenario is played, at most, until it was not held up.
+ATTEMPTS = 10
 
 
 class Outcome(NamedTuple):
@@ -76,66 +80,75 @@ def outcomes(
     waiting = deque(enumerate(scenarios))
     ended: queue.Queue[_Performance] = queue.Queue()
     running: set[_Performance] = set()
-    while waiting or running:
-        while waiting and len(running) < AT_ONCE[scheduler]:
-            at, scenario = waiting.popleft()
-            running.add(_Performance(play, at, scenario, scheduler, limit=limit, ended=ended))
-        first = min(one.until for one in running)
-        try:
-            done = [ended.get(timeout=max(0.0, first - time.monotonic()))]
-        except queue.Empty:
-            done = [one for one in running if one.until <= time.monotonic()]
-        for one in done:
-            if one in running:  # It may end after it has been given up.
-                running.remove(one)
-                yield one.outcome()
+    gc.collect()
+    gc.freeze()  # To look through all that is imported takes longer than some time-outs.
+    with Pulse() as pulse:
+        while waiting or running:
+            while waiting and len(running) < AT_ONCE[scheduler]:
+                at, scenario = waiting.popleft()
+                one = _Performance(at, scenario, limit)
+                running.add(one)
+                one.begin(play, scheduler, pulse, ended)
+            first = min(one.until for one in running)
+            try:
+                done = [ended.get(timeout=max(0.0, first - time.monotonic()))]
+            except queue.Empty:
+                done = [one for one in running if one.until <= time.monotonic()]
+            for one in done:
+                if one in running:  # It may end after it has been given up.
+                    running.remove(one)
+                    yield one.outcome()
+    gc.unfreeze()
 
 
 class _Performance:
     """One scenario, on a thread of its own."""
 
-    def __init__(
-        self,
-        play: Play,
-        at: int,
-        scenario: Mapping[str, Any],
-        scheduler: str,
-        *,
-        limit: float,
-        ended: queue.Queue[_Performance],
-    ) -> None:
+    def __init__(self, at: int, scenario: Mapping[str, Any], limit: float) -> None:
         self.until = time.monotonic() + limit
         self._at = at
-        self._id = str(scenario["id"])
+        self._scenario = {key: value for key, value in scenario.items() if key != "trace"}
         self._trace: list[dict[str, Any]] = []
         self._error: str | None = None
         self._limit = limit
+        self._thread: threading.Thread | None = None
+
+    def begin(
+        self, play: Play, scheduler: str, pulse: Pulse, ended: queue.Queue[_Performance]
+    ) -> None:
+        """Play the scenario; again, if everything stood still meanwhile."""
 
         def perform() -> None:
-            try:
-                with node_on(scheduler) as node:
-                    for step in play(_without_trace(scenario), node):
-                        self._trace.append(step)
-                    for process in node.processes():  # Some would never end by themselves.
-                        exit(process, "kill")
-                self._error = ""
-            except BaseException:  # noqa: BLE001 - whatever it is, it is this scenario's failure
-                self._error = traceback.format_exc()
-            finally:
-                ended.put(self)
+            for attempts in range(ATTEMPTS, 0, -1):
+                begun = time.monotonic()
+                error = self._perform(play, scheduler)
+                if scheduler == "simulation" or attempts == 1 or not pulse.missed_since(begun):
+                    break
+            self._error = error
+            ended.put(self)
 
-        self._thread = threading.Thread(target=perform, name=self._id, daemon=True)
+        self._thread = threading.Thread(target=perform, name=str(self._scenario["id"]), daemon=True)
         self._thread.start()
+
+    def _perform(self, play: Play, scheduler: str) -> str:
+        """Play the scenario once; return the traceback if it did not end well."""
+        self._trace = trace = []
+        try:
+            with node_on(scheduler) as node:
+                for step in play(dict(self._scenario), node):
+                    trace.append(step)  # noqa: PERF402 - it is looked at while it grows
+                for process in node.processes():  # Some would never end by themselves.
+                    exit(process, "kill")
+        except BaseException:  # noqa: BLE001 - whatever it is, it is this scenario's failure
+            return traceback.format_exc()
+        return ""
 
     def outcome(self) -> Outcome:
         """Return what came of it; what has not ended hangs."""
         error = self._error
         if error is None:
-            frame = sys._current_frames().get(self._thread.ident or 0)
+            ident = self._thread.ident if self._thread is not None else None
+            frame = sys._current_frames().get(ident or 0)
             where = "".join(traceback.format_stack(frame)) if frame is not None else ""
             error = f"did not end within {self._limit} s\n{where}"
-        return Outcome(self._at, self._id, list(self._trace), error)
-
-
-def _without_trace(scenario: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in scenario.items() if key != "trace"}
+        return Outcome(self._at, str(self._scenario["id"]), list(self._trace), error)

@@ -243,7 +243,9 @@ class Parent(Server):
 class Tree(Supervisor):
     """A supervisor of a scenario."""
 
-    def init(self, world: World, tree: Json, path: str, label: str | None = None) -> Any:
+    def init(
+        self, world: World, tree: Json, path: str, label: str | None = None, _own: Any = None
+    ) -> Any:
         path = path if label is None else f"{path}/{label}"
         _, outcome = world.enter(path, tree.get("init", []), current_process())
         if isinstance(outcome, dict) and "return" in outcome:
@@ -347,7 +349,7 @@ def _call(world: World, tree: Any, action: Json) -> Any:
         case "start_child" if "child" in action:
             return _started(tree.start_child(world.spec(action["sup"], action["child"])))
         case "start_child":
-            return _started(tree.start_child(action["name"], action["w"]))
+            return _started(tree.start_child(action["name"], action.get("w", {})))
         case "restart_child":
             return _started(tree.restart_child(terms.value(action["id"])))
         case "terminate_child" if "pid" in action:

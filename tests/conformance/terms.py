@@ -4,7 +4,7 @@
 |---|---|---|---|
 | `"abc"` | atom | `"abc"` | `Atom("abc")` |
 | `"true"`, `"false"` | atom | `True`, `False` | `True`, `False` |
-| `"undefined"` | atom | `None` | `Atom("undefined")` |
+| `"undefined"` | atom | `"undefined"`; `None` is written so | `Atom("undefined")`; likewise |
 | `1` | integer | `1` | `1` |
 | `{"f":"1.5"}` | float | `1.5` | `1.5` |
 | `{"b":"text"}` | binary | `b"text"` | `"text"` |
@@ -21,6 +21,7 @@ in Erlang:
 | Python | Erlang |
 |---|---|
 | `Crash(Uncaught(reason))` | `{reason,$stack}`: the reason of an uncaught error |
+| `Crash(error)` of an error of `beam`'s own | `{error.reason,$stack}` |
 | `Down(monitor, process, reason)` | `{'DOWN',monitor,process,process,reason}` |
 | `Exit(process, reason)` | `{'EXIT',process,reason}` |
 | `TableTransfer(table, process, data)` | `{'ETS-TRANSFER',table,process,data}` |
@@ -32,6 +33,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from beam.errors import BeamError
 from beam.otp import Atom, Crash, Down, Exit, Monitor, Process, Ref, Table, TableTransfer
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ __all__ = ["STACK", "Terms", "Uncaught"]
 
 STACK: Final = "$stack"
 
-_WORDS: Final = {"true": True, "false": False, "undefined": None}
+_WORDS: Final = {"true": True, "false": False}
 _ATOMS: Final = {True: "true", False: "false", None: "undefined"}
 
 
@@ -140,7 +142,7 @@ class Terms:
                 return {"p": self._names[value]}
             case Monitor() | Table():
                 return {"r": self._names[value]}
-            case Crash(exception=Uncaught(term=term)):
+            case Crash(exception=Uncaught(term=term) | BeamError(reason=term)):
                 return {"t": [self.term(term), STACK]}
             case Down():
                 whom = value.process

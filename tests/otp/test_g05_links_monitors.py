@@ -13,8 +13,10 @@ from beam.otp import (
     Crash,
     Down,
     Exit,
+    Future,
     Mailbox,
     Node,
+    Ref,
     demonitor,
     exit,
     link,
@@ -29,7 +31,7 @@ from beam.otp import (
     unregister,
     whereis,
 )
-from tests.otp.actors import KINDS, SOON, Echo, Gate, hold_up
+from tests.otp.actors import KINDS, SOON, Echo, Gate, death_of, hold_up
 
 pytestmark = pytest.mark.usefixtures("node")
 
@@ -341,3 +343,46 @@ def test_g5_spawn_takes_a_class_or_a_function() -> None:
     assert spawn(Echo).ask("here") == "here"
     with pytest.raises(InvalidInput, match="what"):
         spawn("neither")
+
+
+def doomed() -> Ref[Any]:
+    """Return a process that cannot end yet, with an exit signal on its way."""
+    process = Echo.start()
+    gates[process] = hold_up(process)
+    exit(process, "boom")
+    return process
+
+
+gates: dict[Ref[Any], Gate] = {}
+
+
+def test_g5_a_monitor_set_after_an_exit_signal_says_noproc() -> None:
+    # As Erlang's: the signals of one process to another keep their order.
+    with Mailbox() as me:
+        process = doomed()
+        watch = monitor(process)
+        gates.pop(process).open()
+        assert me.receive(timeout=SOON) == Down(watch, process, "noproc")
+        assert process.exit_reason == "boom"
+
+
+def test_g5_a_link_made_after_an_exit_signal_brings_noproc() -> None:
+    with Mailbox(trap_exit=True) as me:
+        process = doomed()
+        link(process)
+        assert me.receive(timeout=SOON) == Exit(process, "noproc")
+        gates.pop(process).open()
+        assert death_of(process) == "boom"
+        assert me.messages() == []
+
+    def tie(process: Ref[Any]) -> None:
+        link(process)
+        went_on.set(None)
+        receive()
+
+    went_on: Future[None] = Future()
+    process = doomed()
+    tied = spawn(tie, process)
+    went_on.get(timeout=SOON)
+    assert death_of(tied) == "noproc"
+    gates.pop(process).open()

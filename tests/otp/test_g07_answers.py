@@ -10,7 +10,7 @@ import pytest
 from beam.errors import BeamError, CallExit, NotFound, Refused, StartError
 from beam.otp import Crash, Future, Server, noreply, spawn
 from beam.otp import exit as exit_process
-from tests.otp.actors import KINDS, SOON, Echo, death_of
+from tests.otp.actors import KINDS, SOON, Echo, ThreadEcho, death_of
 from tests.volume import scaled
 
 pytestmark = pytest.mark.usefixtures("node")
@@ -218,7 +218,7 @@ def test_g7_who_stops_with_an_answer_gives_it(kind: type[Echo]) -> None:
         assert death_of(process) == "boom"
 
 
-@kinds
+@pytest.mark.parametrize("kind", [Echo, ThreadEcho])
 @pytest.mark.usefixtures("fine_switching")
 def test_g7_a_caller_that_ends_with_whom_it_asked_does_not_see_the_answer(kind: type[Echo]) -> None:
     # As recorded from OTP: the signal of the link is there when the reply is looked for.

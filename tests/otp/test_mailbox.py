@@ -127,9 +127,17 @@ def test_trapped_signals_are_mail() -> None:
 def test_a_signal_that_comes_while_the_thread_does_not_wait_ends_the_process_with_the_block() -> (
     None
 ):
+    sent = threading.Event()
     with Mailbox() as me:
-        process = Echo.start()
-        process.ask(("do", lambda: exit(me.ref, "enough")))
+        Echo.start().cast(("do", lambda: (exit(me.ref, "enough"), sent.set())))
+        assert sent.wait(SOON)
+    assert me.ref.exit_reason == "enough"
+
+
+def test_a_signal_that_comes_during_a_call_ends_the_process_there() -> None:
+    me = Mailbox()
+    with pytest.raises(Exited), me:
+        Echo.start().ask(("do", lambda: exit(me.ref, "enough")))
     assert me.ref.exit_reason == "enough"
 
 

@@ -270,6 +270,7 @@ def test_a_child_that_ignores_its_restart_is_listed_and_crashes_its_supervisor_a
     assert tree.count_children() == (1, 2, 0, 2)
     tree.stop(reason="shutdown")
     assert isinstance(tree.exit_reason, Crash)
+    assert tree.exit_reason.exception.reason == "function_clause"
     with pytest.raises(CallExit):
         tree.which_children()
 
