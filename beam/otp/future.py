@@ -8,7 +8,7 @@
     42
 
 `get` blocks the calling thread; `await future` lets the event loop go on (M4 of Pykka: there it
-stalls the loop). A future takes no lock until somebody waits for it. The first value set wins
+stalls the loop). A future takes no lock. The first value set wins
 inside `beam.otp`; a second `set` by a user raises `queue.Full`, as Pykka's does.
 """
 
@@ -19,7 +19,6 @@ import contextlib
 import functools
 import queue
 import sys
-import threading
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import pykka
@@ -45,11 +44,6 @@ __all__ = ["Future"]
 T = TypeVar("T")
 M = TypeVar("M")
 
-_PENDING = object()
-# Decides which of two settlers is first: an answer and a death may race. One lock for all
-# futures, held for three instructions, spares each future one of its own.
-_first = threading.Lock()
-
 
 class Future(pykka.Future[T], Generic[T]):
     """A value that is there now or comes later.
@@ -60,7 +54,19 @@ class Future(pykka.Future[T], Generic[T]):
         done: whether the value, or an exception, is there.
     """
 
-    __slots__ = ("_failed", "_value", "_waiters", "callee", "deadline", "done", "granted")
+    __slots__ = (
+        "_failed",
+        "_outcomes",
+        "_value",
+        "_waiters",
+        "callee",
+        "deadline",
+        "done",
+        "granted",
+    )
+
+    _value: Any
+    _failed: bool
 
     # Pykka's class declares `_get_hook` and sets it in __init__; ours is set when used.
     _get_hook: Any = None
@@ -80,15 +86,14 @@ class Future(pykka.Future[T], Generic[T]):
             granted: the seconds that the caller granted, for the message of a `CallTimeout`.
         """
         self.done = False
-        self._value: Any = _PENDING
-        self._failed = False
-        self._waiters: list[Callable[[], None]] | None = None
+        self._outcomes: list[tuple[Any, bool]] = []
+        self._waiters: list[Callable[[], None]] = []
         self.callee = callee
         self.deadline = deadline
         self.granted = granted
 
     def __repr__(self) -> str:
-        if self._value is _PENDING:
+        if not self.done:
             return "<Future: pending>"
         return f"<Future: {'failed: ' if self._failed else ''}{self._value!r}>"
 
@@ -123,16 +128,22 @@ class Future(pykka.Future[T], Generic[T]):
         Returns:
             Whether this call was the first.
         """
-        with _first:
-            if self._value is not _PENDING:
-                return False
-            self._failed = failed
-            self._value = value
-            self.done = True
-            waiters, self._waiters = self._waiters, None
-        if waiters is not None:
-            for wake in waiters:
-                wake()
+        # An answer and a death may race. To append is one step to the interpreter, so there is one
+        # outcome that is the first, and both know it: 0.1 µs, where a lock takes 0.4.
+        outcomes, mine = self._outcomes, (value, failed)
+        outcomes.append(mine)
+        first = outcomes[0]
+        self._value, self._failed = first
+        self.done = True
+        if first is not mine:
+            return False
+        waiters = self._waiters
+        while waiters:
+            try:
+                wake = waiters.pop(0)
+            except IndexError:  # Taken back this moment.
+                break
+            wake()
         return True
 
     def set_get_hook(self, func: Callable[[float | None], T]) -> None:
@@ -141,7 +152,7 @@ class Future(pykka.Future[T], Generic[T]):
         Raises:
             queue.Full: if a value or an exception has been set before.
         """
-        if self._value is not _PENDING:
+        if self.done:
             raise queue.Full
         self._get_hook = func
 
@@ -162,17 +173,21 @@ class Future(pykka.Future[T], Generic[T]):
             Refused: if the callee refused.
             InvalidInput: if `timeout` is no number.
         """
-        if self._value is _PENDING:
+        if not self.done:
             if self._get_hook is not None:
                 return cast("T", self._run_hook(timeout))
             self._wait(timeout)
-        return self.result()
+        if self._failed:
+            raise received(self._value, self.callee)
+        value: T = self._value
+        return value
 
     def result(self) -> T:
         """Return the value that is there, or raise the exception that is there."""
         if self._failed:
             raise received(self._value, self.callee)
-        return cast("T", self._value)
+        value: T = self._value
+        return value
 
     def _run_hook(self, timeout: float | None) -> Any:
         try:
@@ -217,7 +232,7 @@ class Future(pykka.Future[T], Generic[T]):
         of one, a quarter of a call between two cores.
         """
         parker = node.scheduler.parker(me)
-        self._waiters = [parker.unpark]
+        self._waiters.append(parker.unpark)
         return parker
 
     def park(self, me: Control | None, armed: Parker | None = None) -> None:
@@ -226,7 +241,7 @@ class Future(pykka.Future[T], Generic[T]):
 
     def _park(self, node: Node, me: Control | None, armed: Parker | None = None) -> None:
         """Wait for the value, an exit signal to this process, or the nearest deadline."""
-        while self._value is _PENDING:
+        while not self.done:
             parker, armed = armed, None
             if parker is None:
                 parker = node.scheduler.parker(me)
@@ -238,13 +253,13 @@ class Future(pykka.Future[T], Generic[T]):
                 # Asked after the parker is known: who moves a deadline lets the parker go.
                 unparked = parker.park(self._nearest_deadline(me))
             finally:
-                if self._value is _PENDING:
+                if not self.done:
                     self.remove_waiter(parker.unpark)
                 if me is not None:
                     me.watch_exit(None)
             if me is not None and me.pending_exit is not NOTHING:
                 raise Exited(me.pending_exit)
-            if unparked or self._value is not _PENDING:
+            if unparked or self.done:
                 continue
             self._expire(node.clock.now(), me)
 
@@ -272,24 +287,22 @@ class Future(pykka.Future[T], Generic[T]):
         Returns:
             False if the value is there already: `wake` will not be called.
         """
-        with _first:
-            if self._value is not _PENDING:
-                return False
-            if self._waiters is None:
-                self._waiters = []
-            self._waiters.append(wake)
-            return True
+        self._waiters.append(wake)
+        # Note first, look after: who settles sets the value first, and looks for waiters after.
+        return not self.done or not self.remove_waiter(wake)
 
-    def remove_waiter(self, wake: Callable[[], None]) -> None:
-        """Have `wake` called no more."""
-        with _first:
-            if self._waiters is not None and wake in self._waiters:
-                self._waiters.remove(wake)
+    def remove_waiter(self, wake: Callable[[], None]) -> bool:
+        """Have `wake` called no more; return whether it would have been."""
+        try:
+            self._waiters.remove(wake)
+        except ValueError:
+            return False
+        return True
 
     # Awaiting
 
     def __await__(self) -> Generator[Any, None, T]:
-        if self._value is _PENDING:
+        if not self.done:
             if self._get_hook is not None:
                 yield from asyncio.to_thread(self.get).__await__()
             else:
@@ -312,7 +325,7 @@ class Future(pykka.Future[T], Generic[T]):
             return
         now = self.home(None).clock.now
         try:
-            while self._value is _PENDING:
+            while not self.done:
                 left = None if self.deadline is None else self.deadline - now()
                 try:
                     async with asyncio.timeout(left):

@@ -319,18 +319,25 @@ class Process(pykka.Actor):
 
     def _receive_proxy(self, message: Any) -> Any:
         """Do what a proxy asks for."""
-        path = message.attr_path
+        path = message[0]
+        name = path[0]
+        # Looked at first without the call, which takes as long as all else here.
+        if (
+            (self._public is None or name not in self._public)
+            and name not in self.public_names()
+            and name not in self.__dict__
+        ):
+            raise Refused("no_attribute", process_class=type(self).__name__, name=name)
         holder: Any = self
-        if path[0] not in self.public_names() and path[0] not in self.__dict__:
-            raise Refused("no_attribute", process_class=type(self).__name__, name=path[0])
         if len(path) > 1:
-            for name in path[:-1]:
-                holder = getattr(holder, name)
+            for step in path[:-1]:
+                holder = getattr(holder, step)
+            name = path[-1]
         if type(message) is messages.ProxyCall:
-            return getattr(holder, path[-1])(*message.args, **message.kwargs)
+            return getattr(holder, name)(*message[1], **message[2])
         if type(message) is messages.ProxyGetAttr:
-            return getattr(holder, path[-1])
-        setattr(holder, path[-1], message.value)
+            return getattr(holder, name)
+        setattr(holder, name, message.value)
         return None
 
 

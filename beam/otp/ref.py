@@ -8,6 +8,7 @@ declare as an answer kills it, and reaches the caller as `CallExit`.
 from __future__ import annotations
 
 import contextlib
+import functools
 import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
@@ -25,7 +26,7 @@ from beam.otp.interrupt import hold
 from beam.otp.mail import Call, Cast, Info, Stop
 from beam.otp.proxy import Proxy
 from beam.otp.signals import DeathWatch, unwatch, watch
-from beam.otp.turn import runs_on_top, take_turn
+from beam.otp.turn import INLINE_DEPTH, serve_here, take_turn
 
 if TYPE_CHECKING:
     from beam.otp.node import Node
@@ -236,8 +237,7 @@ class Ref(pykka.ActorRef[A], Generic[A]):
             InvalidInput: if `timeout` is no number; nothing has been sent.
         """
         control, me = self.control, here.control
-        deadline = deadline_after(control.node.clock, timeout)
-        future: Future[Any] = Future(control, deadline, timeout)
+        future: Future[Any] = Future(control, deadline_after(control.node.clock, timeout), timeout)
         if not block:
             _send_call(control, message, future, me)
             return future
@@ -315,13 +315,21 @@ class Ref(pykka.ActorRef[A], Generic[A]):
 
     def call_method(self, attr_path: tuple[str, ...], args: Any, kwargs: Any) -> Future[Any]:
         """Call a method, by the path of its name; the future of its answer."""
-        return self.ask(messages.ProxyCall(attr_path, args, kwargs), block=False)
+        control = self.control
+        deadline = control.node.clock.now() + CALL_TIMEOUT
+        future: Future[Any] = Future(control, deadline, CALL_TIMEOUT)
+        _send_call(control, _proxy_call((attr_path, args, kwargs)), future, here.control)
+        return future
+
+
+# What a named tuple's own `__new__`, in Python, comes to: 0.1 µs instead of 0.3.
+_proxy_call = functools.partial(tuple.__new__, messages.ProxyCall)
 
 
 def _send_call(control: Control, message: Any, future: Future[Any], me: Control | None) -> None:
     """Put a call of `me` into the mailbox; run the callee here if it never blocks and is idle."""
     call = Call(message, future, control, me)
-    if control.blocking is False and runs_on_top(control, me):
+    if control.blocking is False and (me is None or me.depth < INLINE_DEPTH):
         run_here(control, call, me)
     else:
         control.post(call)
@@ -348,7 +356,7 @@ def run_here(control: Control, call: Call, me: Control | None) -> None:
             control.post(call) if plain else control.wake()
             return
         if plain and not mailbox:
-            take_turn(control, future, call)
+            serve_here(control, call, me)
         else:
             if plain:
                 mailbox.append(call)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from beam.otp.mail import Arguments
 
 __all__ = [
+    "INLINE_DEPTH",
     "ask_to_end",
     "ignore",
     "noreply",
@@ -29,6 +30,7 @@ __all__ = [
     "run_init",
     "run_init_here",
     "runs_on_top",
+    "serve_here",
     "take_turn",
 ]
 
@@ -67,13 +69,10 @@ class _Ending:
         self.stop: Stop | None = None
 
 
-def take_turn(
-    control: Control, until: Future[Any] | None = None, first: Call | None = None
-) -> None:
+def take_turn(control: Control, until: Future[Any] | None = None) -> None:
     """Handle what is in the mailbox, until it is empty, the process ends, or others are due.
 
-    With `until`, others are due as soon as that future is settled. `first` is a call that has
-    found the mailbox empty and comes before what lies there now.
+    With `until`, others are due as soon as that future is settled.
     """
     outer = here.control
     here.control = control
@@ -84,13 +83,9 @@ def take_turn(
     try:
         while True:
             if control.pending_exit is not NOTHING:
-                if first is not None:
-                    mailbox.appendleft(first)  # Its death answers it.
                 _end(control, _Ending(control.pending_exit))
                 return
-            if first is not None:
-                mail, first = first, None
-            elif mailbox:  # To find it empty by an IndexError takes 0.3 µs.
+            if mailbox:  # To find it empty by an IndexError takes 0.3 µs.
                 if left == 0 or (until is not None and until.done):
                     control.driver.submit(control)
                     return
@@ -114,6 +109,40 @@ def take_turn(
                 return
     finally:
         here.control = outer
+
+
+def serve_here(control: Control, call: Call, me: Control | None) -> None:
+    """Serve a call on top of `me`, who holds the turn of its process and has found it without mail.
+
+    What `take_turn` does with the first message of a turn, without the way through the mailbox;
+    all that is not the rule is left to it: 0.5 µs less, a tenth of a call.
+    """
+    here.control = control
+    control.depth = me.depth + 1 if me is not None else 1
+    mailbox, turn, receiver = control.mailbox, control.turn, control.receiver
+    try:
+        if receiver is None or control.pending_exit is not NOTHING:
+            mailbox.append(call)  # The death will answer it.
+        else:
+            try:
+                _serve(control, receiver, call)
+            except BaseException as error:  # noqa: BLE001 - as in _handle
+                _note_end(control, call, error)
+            if control.life is Life.DEAD:
+                outlive(control)
+                return
+            if control.ending is not NOTHING:
+                _end(control, control.ending)
+                return
+            if not mailbox and control.pending_exit is NOTHING:
+                turn.release()
+                if not mailbox and control.pending_exit is NOTHING:
+                    return
+                if not turn.acquire(False):
+                    return
+        take_turn(control, call.future)
+    finally:
+        here.control = me
 
 
 def runs_on_top(control: Control, me: Control | None) -> bool:
@@ -143,10 +172,16 @@ def _handle(control: Control, mail: Any) -> None:
                 mail.context.run(receiver._receive_info, message)
         else:
             _obey(control, receiver, mail)
-    except Exited as exited:
-        _ending(control).reason = exited.reason
     except BaseException as error:  # noqa: BLE001 - SystemExit too is this process's crash (G8)
-        ending = _ending(control)
+        _note_end(control, mail, error)
+
+
+def _note_end(control: Control, mail: Any, error: BaseException) -> None:
+    """Have the process end as what came out of a handler says."""
+    ending = _ending(control)
+    if isinstance(error, Exited):
+        ending.reason = error.reason
+    else:
         ending.reason, ending.error = Crash(error), error
         ending.message = getattr(mail, "message", None)
 
