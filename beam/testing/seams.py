@@ -135,7 +135,8 @@ class _Scheduler(Simulated):
             super().submit(control)
             return
         self._node.note(control, "is slow", slow.seconds)
-        self.later(slow.seconds, lambda: super(_Scheduler, self).submit(control))
+        when = self.clock.now() + slow.seconds
+        self.arrive_at(when, lambda: super(_Scheduler, self).submit(control))
 
     def call_at(self, when: float, action: Callable[[], None], *, background: bool = False) -> Cell:
         node, control = self._node, here.control
@@ -145,15 +146,15 @@ class _Scheduler(Simulated):
             when += jitter.seconds
         return super().call_at(when, action, background=background)
 
-    def later(self, seconds: float, action: Callable[[], None]) -> None:
-        """Do something after a while that is on its way until then."""
+    def arrive_at(self, when: float, action: Callable[[], None]) -> None:
+        """Do something when the clock reads `when`; it is on its way until then."""
 
         def arrive() -> None:
             self.on_the_way -= 1
             action()
 
         self.on_the_way += 1
-        self.clock.call_at(self.clock.now() + seconds, arrive)
+        self.clock.call_at(when, arrive)
 
     def _take_turn(self, control: Control) -> None:
         super()._take_turn(control)
@@ -198,7 +199,9 @@ class _Late:
         due = max(due, *late, 0.0) if late else due
         late.append(due)
         node.note(control, "gets late", (due, _about(mail)))
-        node.scheduler.later(due - node.clock.now(), lambda: self._arrive(sender, mail))
+        # At that very time: by way of how long it is until then, two that are due together would
+        # be due at times which differ by how they were rounded.
+        node.scheduler.arrive_at(due, lambda: self._arrive(sender, mail))
 
     def _arrive(self, sender: Control | None, mail: Any) -> None:
         control, late = self.control, self._late[sender]

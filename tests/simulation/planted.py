@@ -126,7 +126,7 @@ def down_wakes_nobody(patch: pytest.MonkeyPatch) -> None:
         if self.owner.monitors is not None:
             self.owner.monitors.pop(self, None)
         if self.owner.life is not Life.DEAD:
-            self.owner.mailbox.append(Info(Down(self, self.process, reason)))
+            self.owner.mailbox.append(_down(self, reason))
 
     patch.setattr(Monitor, "fire", fire)
 
@@ -139,7 +139,7 @@ def down_overtakes_mail(patch: pytest.MonkeyPatch) -> None:
     def fire(self: Monitor, reason: Any) -> None:
         if self.owner.monitors is not None:
             self.owner.monitors.pop(self, None)
-        _put_first(self.owner, Info(Down(self, self.process, reason)))
+        _put_first(self.owner, _down(self, reason))
 
     patch.setattr(Monitor, "fire", fire)
 
@@ -442,6 +442,11 @@ def row_lost_to_a_busy_heir(patch: pytest.MonkeyPatch) -> None:
         right(self, holder)
 
     patch.setattr(Table, "holder_died", holder_died)
+
+
+def _down(watch: Monitor, reason: Any) -> Info:
+    """Return the mail of a monitor, as it should be."""
+    return Info(Down(watch, watch.process, "noproc" if watch.late else reason))
 
 
 def _put_first(control: Control, mail: Any) -> None:

@@ -94,5 +94,6 @@ class Post(Auditor):
         for way, sent in self._sent.items():
             if way[1] in self.ledger.alive and self._got.get(way, 0) != sent:
                 self.ledger.object(LOST, *way, f"{sent - self._got.get(way, 0)} of {sent}")
-        for ref in self.doomed:
-            self.ledger.object(SIGNALS_FIRST, ref, self.doomed[ref])
+        for ref, reason in self.doomed.items():
+            if ref.is_alive():  # Who has died before its init has not been heard of.
+                self.ledger.object(SIGNALS_FIRST, ref, reason)

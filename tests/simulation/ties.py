@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from beam.errors import CallExit, InjectedCrash
 from beam.otp import Crash, demonitor, exit, link, monitor, unlink
 from beam.otp.reasons import is_word
-from tests.simulation.ledger import Auditor, Ledger
+from tests.simulation.ledger import EPSILON, Auditor, Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +40,8 @@ class Watching:
     target: Ref[Any] | None
     asked: Any
     was_dead: bool
+    # When it was set; `None` if a signal that ends the target had come before.
+    since: float | None = None
     fired: bool = False
     off: bool = False
     flushed: bool = False
@@ -58,6 +60,8 @@ class Ties(Auditor):
         self._infected: dict[Ref[Any], list[Any]] = {}
         self._cleaning: dict[Ref[Any], Any] = {}
         self._cleaned: dict[Ref[Any], Any] = {}
+        self._deaths: dict[Ref[Any], float] = {}
+        self._ending: dict[Ref[Any], float | None] = {}
         self.silent: dict[Ref[Any], None] = {}
         """Those that say nothing of their mail and their cleanup: supervisors, and functions."""
         self.parents: dict[Ref[Any], Ref[Any]] = {}
@@ -132,7 +136,32 @@ class Ties(Auditor):
         else:
             if not alive and not me.trap_exit:
                 self.ledger.object(ONE_EXIT, me, other, "no noproc")
+            if alive and other not in me.links():
+                self._is_gone(me, other)
+                return
         self.linked(me, other)
+
+    def _when(self, target: Ref[Any] | None) -> float | None:
+        """Return the time; `None` if a signal has come to a process that ends it."""
+        return None if target in self._post.doomed else self.ledger.now()
+
+    def _was_ending(self, ref: Ref[Any], since: float | None) -> bool:
+        """Return whether a signal that ended a process may have come to it before a time.
+
+        What its supervisor sends it, or the simulation, is not known until it acts: with the next
+        turn, which may be late.
+        """
+        unseen = ref.exit_reason in ("shutdown", "killed")
+        return since is None or unseen or self._deaths[ref] <= since + EPSILON
+
+    def _is_gone(self, me: Ref[Any], other: Ref[Any]) -> None:
+        """Take note of a link to one that an exit signal had reached: it is as one to the dead."""
+        self._ending.setdefault(other, self._when(other))
+        if me.trap_exit:
+            self._expect(me, other, "noproc")
+        else:
+            self.gives(me, "noproc")
+            self._post.doom(me, "noproc")
 
     def unlink(self, me: Ref[Any], other: Ref[Any]) -> None:
         """Undo a link."""
@@ -173,7 +202,7 @@ class Ties(Auditor):
         watch = monitor(process)
         if target is not me:
             was_dead = target is None or not target.is_alive()
-            self._watches[watch] = Watching(me, target, process, was_dead)
+            self._watches[watch] = Watching(me, target, process, was_dead, self._when(target))
         return watch
 
     def unwatch(self, me: Ref[Any], watch: Monitor, *, flush: bool) -> None:
@@ -206,7 +235,10 @@ class Ties(Auditor):
         assert target is not None
         if target.is_alive():
             self.ledger.object(ONE_DOWN, me, message, "it lives")
-        elif message.reason != target.exit_reason:
+        elif message.reason != target.exit_reason and not (
+            # One that an exit signal had reached was gone for who came after that signal.
+            is_word(message.reason, "noproc") and self._was_ending(target, known.since)
+        ):
             self.ledger.object(REASON, me, message, target.exit_reason)
         self._check_order(me, target)
 
@@ -223,6 +255,9 @@ class Ties(Auditor):
         self._cleaning.pop(me, None)
 
     def died(self, ref: Ref[Any], reason: Any) -> None:
+        self._deaths[ref] = self.ledger.now()
+        if not self._was_ending(ref, self._ending.pop(ref, None)):
+            self.ledger.object(LINKS, ref, "it was not ending when a link was refused")
         peers = self._links.pop(ref, {})
         for peer in peers:
             self._links.get(peer, {}).pop(ref, None)
@@ -273,6 +308,8 @@ class Ties(Auditor):
 
     def rests(self) -> None:
         alive, dead = self.ledger.alive, self.ledger.dead
+        for ref in self._ending:
+            self.ledger.object(LINKS, ref, "it was not ending when a link was refused")
         for watch, known in self._watches.items():
             if known.owner not in alive or known.fired or known.off:
                 continue

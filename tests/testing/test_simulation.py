@@ -486,6 +486,18 @@ def test_late_messages_keep_the_order_of_their_sender_and_come_before_its_down()
             assert sorted(what for what in told if type(what) is int) == sorted(3 * list(range(10)))
 
 
+def test_late_messages_keep_their_order_however_their_times_are_rounded() -> None:
+    assert 0.1 + (0.45 - 0.1) < 0.45
+    with Simulation(1) as sim:
+        worker = Worker.start()
+        sim.delay_messages(worker, probability=1.0, seconds=(0.45, 0.45), most=1)
+        worker.cast("first")
+        sim.run(0.1)
+        worker.cast("second")
+        sim.run(1.0)
+        assert worker.proxy().told.get() == [(0.45, "first"), (0.45, "second")]
+
+
 def test_a_slow_process_gets_its_turn_late_and_deadlines_pass_meanwhile() -> None:
     with Simulation(1) as sim:
         worker = Worker.start()
