@@ -23,7 +23,7 @@ from beam.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from beam.testing.chance import Chance, Draws
+    from beam.testing.chance import Chance, Hits
     from beam.testing.plan import Plan
 
 __all__ = ["Fault", "Faults", "Kind", "Rule", "Where"]
@@ -88,12 +88,13 @@ class Fault:
 class _Place:
     """Where faults of one kind may happen to one process: how often it has come there by now."""
 
-    __slots__ = ("draws", "number")
+    __slots__ = ("hits", "next", "number")
 
     def __init__(self) -> None:
         self.number = 0
-        # What each rule draws there.
-        self.draws: list[Draws] = []
+        # Which of them each rule hits, and the first of those.
+        self.hits: list[Hits] = []
+        self.next: float = 0
 
 
 class Faults:
@@ -108,7 +109,7 @@ class Faults:
         self._kept = plan.faults
         self._chance = chance
         self._rules: dict[str, list[Rule]] = {}
-        self._places: dict[tuple[str, str], _Place] = {}
+        self._places: dict[str, dict[str, _Place]] = {}
         self._spent: Counter[tuple[str, int]] = Counter()
         self.happened: list[Fault] = []
         """The faults that happened, oldest first."""
@@ -118,6 +119,8 @@ class Faults:
     def add(self, rule: Rule) -> None:
         """Have faults happen by this rule, too; of one kind, the first that says so counts."""
         self._rules.setdefault(rule.kind, []).append(rule)
+        for place in self._places.setdefault(rule.kind, {}).values():
+            place.next = 0
 
     def decide(self, kind: Kind, label: str, ref: Any) -> Fault | None:
         """Say what happens at the next place of this kind.
@@ -130,28 +133,41 @@ class Faults:
         Returns:
             The fault, `None` if nothing happens.
         """
-        rules = self._rules.get(kind)
-        if not rules or self.calm:
+        places = self._places.get(kind)
+        if places is None or self.calm:
             return None
-        place = self._places.get((kind, label))
+        place = places.get(label)
         if place is None:
-            place = self._places[kind, label] = _Place()
-        place.number += 1
+            place = places[label] = _Place()
+        place.number = number = place.number + 1
+        return self._look(kind, label, ref, place) if number >= place.next else None
+
+    def _look(self, kind: Kind, label: str, ref: Any, place: _Place) -> Fault | None:
+        """Say what happens at a place that a rule may hit."""
+        number, rules, chosen = place.number, self._rules[kind], None
         for at, rule in enumerate(rules):
-            if at == len(place.draws):
-                place.draws.append(self._chance.draws(kind, label, at))
-            if place.draws[at].nth(place.number) >= rule.probability or not rule.concerns(ref):
-                continue
-            if rule.most is not None and self._spent[kind, at] >= rule.most:
-                continue
-            name = f"{kind}:{label}:{place.number}"
-            if self._kept is not None and name not in self._kept:
-                continue
-            self._spent[kind, at] += 1
-            fault = self._fault(rule, name)
-            self.happened.append(fault)
-            return fault
-        return None
+            if at == len(place.hits):
+                place.hits.append(self._chance.hits(rule.probability, kind, label, at))
+            hits = place.hits[at]
+            while hits.next < number:
+                hits.advance()
+            if hits.next == number and chosen is None:
+                chosen = self._happens(at, rule, f"{kind}:{label}:{number}", ref)
+        place.next = min(hits.next if hits.next > number else number + 1 for hits in place.hits)
+        return chosen
+
+    def _happens(self, at: int, rule: Rule, name: str, ref: Any) -> Fault | None:
+        """Have a rule's fault happen, if it concerns the process and may."""
+        if not rule.concerns(ref):
+            return None
+        if rule.most is not None and self._spent[rule.kind, at] >= rule.most:
+            return None
+        if self._kept is not None and name not in self._kept:
+            return None
+        self._spent[rule.kind, at] += 1
+        fault = self._fault(rule, name)
+        self.happened.append(fault)
+        return fault
 
     def _fault(self, rule: Rule, name: str) -> Fault:
         draw = self._chance.of("detail", name)

@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import hashlib
 from collections.abc import Mapping
 from types import FunctionType, NoneType
 from typing import Any
 
-from beam.otp import Atom, Monitor, Ref
+from beam.otp import Atom, Monitor, Ref, Table
 
 __all__ = ["History", "rendered"]
 
@@ -59,7 +60,9 @@ def rendered(value: Any, depth: int = DEPTH) -> str:
     hold a set.
     """
     kind = type(value)
-    if kind in _PLAIN or isinstance(value, (Ref, Monitor, enum.Enum)):
+    if kind in _SHORT:
+        return repr(value)
+    if kind in _PLAIN or isinstance(value, _NAMED):
         text = repr(value)
     elif not depth:
         text = f"<{kind.__name__}>"
@@ -75,6 +78,9 @@ def rendered(value: Any, depth: int = DEPTH) -> str:
     return text if len(text) <= WIDTH else f"{text[:WIDTH]}... ({len(text)})"
 
 
+# What is shown by its own repr, which is the same in every run.
+_NAMED = (Ref, Monitor, Table, enum.Enum)
+_SHORT = frozenset({bool, float, NoneType})
 _PLAIN = frozenset({str, bytes, int, float, complex, bool, NoneType, Atom})
 _BRACKETS: dict[type, tuple[str, str]] = {
     tuple: ("(", ")"),
@@ -93,6 +99,11 @@ def _collection(value: Any, kind: type, depth: int) -> str:
     return f"{first}{', '.join(items)}{comma}{last}"
 
 
+@functools.cache
+def _field_names(kind: Any) -> list[str]:
+    return [one.name for one in dataclasses.fields(kind)]
+
+
 def _fields(value: Any, depth: int) -> str:
     """Return what an object holds: an exception's arguments, a record's fields, attributes."""
     if isinstance(value, BaseException):
@@ -100,7 +111,7 @@ def _fields(value: Any, depth: int) -> str:
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         names: Any = value._fields
     elif dataclasses.is_dataclass(value):
-        names = [one.name for one in dataclasses.fields(value)]
+        names = _field_names(type(value))
     else:
         names = list(getattr(value, "__dict__", ()))
     return ", ".join(f"{name}={rendered(getattr(value, name), depth - 1)}" for name in names)

@@ -48,7 +48,7 @@ class SimulatedNode(Node):
         faults: what goes wrong.
         history: what happened.
         steps: see `Simulated`.
-        after_turn: called after each turn, outside of any process.
+        after_turn: called whenever the turn is handed on, outside of any process.
     """
 
     def __init__(
@@ -156,9 +156,9 @@ class _Scheduler(Simulated):
         self.on_the_way += 1
         self.clock.call_at(when, arrive)
 
-    def _take_turn(self, control: Control) -> None:
-        super()._take_turn(control)
+    def _next(self) -> Any:
         self._after_turn()
+        return super()._next()
 
 
 class _Late:

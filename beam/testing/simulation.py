@@ -260,11 +260,14 @@ class Simulation:
         self.node.sleep(seconds)
 
     def never(self, name: str, seen: Callable[[], Any]) -> None:
-        """Safety: have the run fail if `seen()` is ever true, asked after each turn.
+        """Safety: have the run fail if `seen()` is ever true.
+
+        It is asked whenever a process has ended its turn, or waits in the middle of it.
 
         Args:
             name: what is promised, for the message.
-            seen: looks, outside of any process; must not call one.
+            seen: looks, outside of any process; must not call one. What it finds is shown in the
+                message; it may also raise a `Violation` that says it better.
 
         Raises:
             Violation: in the test, where it waits, when it is seen.

@@ -136,9 +136,11 @@ class Calls(Auditor):
 
     def _check_end(self, record: Record, outcome: Outcome, ring: bool | None) -> None:
         object_, kind = self.ledger.object, outcome.kind
-        if ring is not None and (kind == "ring") != ring:
+        is_cut = kind == "ring" and outcome.value[0].actor_class.renders_reports
+        if ring is not None and (kind == "ring") != ring and not is_cut:
             object_(RING, record, outcome, ring)
         if kind == "ring":
+            record.settled = True
             return
         now = self.ledger.now()
         own = record.deadline
@@ -172,10 +174,10 @@ class Calls(Auditor):
 
     # The callee
 
-    def arrives(self, me: Ref[Any], number: int) -> Record:
-        """Take note that a call is handled."""
+    def arrives(self, me: Ref[Any], number: int, *, again: bool = False) -> Record:
+        """Take note that a call is handled; `again`, if it was postponed."""
         record = self._records[number]
-        if record.handled or record.callee is not me:
+        if record.handled is not again or record.callee is not me:
             self.ledger.object(ONCE, me, record)
         record.handled = True
         self.serving[me] = record
@@ -187,7 +189,10 @@ class Calls(Auditor):
 
     def check_time_left(self, me: Ref[Any], left: float | None, *, exact: bool) -> None:
         """Compare what a handler sees with what is known of its callers."""
-        nearest = self.serving[me].nearest() if me in self.serving else None
+        serving = self.serving[me]
+        if serving.caller is not None and not serving.caller.is_alive():
+            return  # Its supervisor may have cut its call, to end it.
+        nearest = serving.nearest()
         expected = None if nearest is None else max(0.0, nearest - self.ledger.now())
         if left is None or expected is None:
             wrong = left is not expected and (exact or left is None)

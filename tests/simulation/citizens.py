@@ -6,38 +6,31 @@ who has sent it, its number among the mail of that sender, what it is, and what 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from beam.errors import StartError
-from beam.otp import Crash, Down, Exit, Refused, Server, noreply
-from tests.simulation.ties import Planned
+from beam.otp import Down, Exit, Refused, Server, TableTransfer, noreply
+from beam.otp.reasons import Quarantined
+from tests.simulation.deeds import Deeds
 
 if TYPE_CHECKING:
     from beam.otp import Call, Ref
-    from tests.simulation.calls import Outcome, Record
+    from tests.simulation.calls import Record
     from tests.simulation.world import World
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """Something for a citizen to do.
-
-    Attributes:
-        what: the name of one of its methods.
-        others: the keys of whom it concerns.
-        number: how much, how long, or which.
-    """
-
-    what: str
-    others: tuple[str, ...] = ()
-    number: int = 0
-
-
-class Citizen(Server):
+class Citizen(Deeds, Server):
     """A process of a world."""
 
-    def init(self, world: World, key: str, parent: Ref[Any], traps: bool = False) -> Any:
+    def init(
+        self,
+        world: World,
+        key: str,
+        parent: Ref[Any],
+        *,
+        traps: bool = False,
+        linked: bool = True,
+    ) -> Any:
         self.world = world
         self.key = key
         self.me = self.actor_ref
@@ -45,9 +38,7 @@ class Citizen(Server):
         self.kept: dict[Any, Any] = {}
         self.watches: list[Any] = []
         self.alarms: list[Any] = []
-        world.ledger.born(self.me)
-        world.ties.parents[self.me] = parent
-        world.ties.linked(parent, self.me)
+        world.begins(self.me, key, parent if linked else None)
         world.post.enters(self.me, "init")
         try:
             return self.settle_in()
@@ -58,9 +49,10 @@ class Citizen(Server):
         """Do what is to be done first."""
         ailment = self.world.ailments.pop(self.key, None)
         if ailment == "refuse":
+            self.world.ties.gives(self.me, "not_today")
             raise Refused("not_today")
         if ailment == "crash":
-            raise Planned(self.key)
+            raise self.crash_of()
         self.world.ties.begun[self.me] = None
 
     def terminate(self, reason: Any) -> None:
@@ -98,6 +90,8 @@ class Citizen(Server):
                 self.take_signal(message)
             elif message[0] == "tick":
                 self.tick(world.clocks.ticks(me, message[1]))
+            elif message[0] == "news":
+                world.registries.news_came(me, message[1])
             else:
                 sender, number, kind, about = message
                 world.post.comes(sender, me, number)
@@ -114,6 +108,10 @@ class Citizen(Server):
             self.world.ties.down_came(self.me, message)
         elif type(message) is Exit:
             self.world.ties.exit_came(self.me, message)
+        elif type(message) is TableTransfer:
+            self.world.chests.transfer_came(self.me, message)
+        elif type(message) is Quarantined:
+            self.world.households.quarantined(message)
 
     # Answers
 
@@ -147,119 +145,6 @@ class Citizen(Server):
         if alarm in self.kept:
             self.world.calls.check_reply(*self.kept.pop(alarm))
 
-    def ask(self, key: str, timeout: float | None, *what: Any) -> Outcome | None:
-        """Call another, if it is there."""
-        to = self.world.whereis(key)
-        return self.world.calls.make(self.me, to, timeout, *what) if to is not None else None
-
-    # Orders
-
-    def everybody(self, order: Order) -> list[Ref[Any]]:
-        """Return those of an order that are there."""
-        found = [self.world.whereis(key) for key in order.others]
-        return [ref for ref in found if ref is not None]
-
-    def tell(self, order: Order) -> None:
-        """Send to each, several times, in turns."""
-        for number in range(order.number):
-            for to in self.everybody(order):
-                self.world.post.send(self.me, to, ("cast", "tell")[number % 2], "note", 0)
-
-    def gossip(self, left: int) -> None:
-        """Send on what is sent on, `left` times more."""
-        to = self.world.neighbour(self.key, left)
-        if to is not None:
-            self.world.post.send(self.me, to, "cast", "note", left - 1)
-
-    def spread(self, order: Order) -> None:
-        """Begin with what is sent on."""
-        self.gossip(order.number + 1)
-
-    def call_along(self, order: Order) -> None:
-        """Have a path of others called, each by the one before it."""
-        timeout = (None, 5.0, 0.5, 0.05)[order.number % 4]
-        self.ask(order.others[0], timeout, "relay", order.others[1:], timeout)
-
-    def call_each(self, order: Order) -> None:
-        """Call one after another."""
-        for key in order.others:
-            self.ask(key, 5.0, "relay", (), None)
-
-    def be_impatient(self, order: Order) -> None:
-        """Call one that answers late, do not wait for it, and call another."""
-        first, second = order.others[:2]
-        self.ask(first, 0.1, "keep", 0.1 + order.number * 0.05)
-        self.ask(second, 5.0, "keep", 0.2)
-        self.ask(first, 5.0, "relay", (), None)
-
-    def wait_for(self, order: Order) -> None:
-        """Call one that answers in its own way."""
-        how = ("keep", "refuse", "crash", "stop", "sleep")[order.number % 5]
-        self.ask(order.others[0], 3.0, how, order.number * 0.1)
-
-    def watch(self, order: Order) -> None:
-        """Monitor others, by ref or by name."""
-        for number, key in enumerate(order.others):
-            to = self.world.whereis(key)
-            by_name = (order.number + number) % 2 or to is None
-            self.watches.append(self.world.ties.watch(self.me, key if by_name else to))
-
-    def unwatch(self, order: Order) -> None:
-        """Take monitors back."""
-        for watch in self.watches[: order.number]:
-            self.world.ties.unwatch(self.me, watch, flush=order.number % 2 == 0)
-        del self.watches[: order.number]
-
-    def tie(self, order: Order) -> None:
-        """Link to others."""
-        for to in self.everybody(order):
-            if to is not self.me:
-                self.world.ties.link(self.me, to)
-
-    def untie(self, order: Order) -> None:
-        """Undo links."""
-        for to in self.everybody(order):
-            if to is not self.me:
-                self.world.ties.unlink(self.me, to)
-
-    def strike(self, order: Order) -> None:
-        """Send an exit signal."""
-        reason = (("told", order.number), "normal", "kill", "odd")[order.number % 4]
-        for to in self.everybody(order)[:1]:
-            self.world.ties.exit(self.me, to, reason)
-
-    def crash(self, order: Order) -> None:
-        """Crash."""
-        raise self.crash_of()
-
-    def crash_of(self) -> Planned:
-        """Return a crash that is meant."""
-        planned = Planned(self.key)
-        self.world.ties.gives(self.me, Crash(planned))
-        return planned
-
-    def leave(self, order: Order) -> None:
-        """End, with a reason or without."""
-        reason = ("normal", "finished", ("shutdown", "tired"))[order.number % 3]
-        self.world.ties.gives(self.me, reason)
-        self.stop(reason)
-
-    def set_alarms(self, order: Order) -> None:
-        """Set timers, for oneself and for others."""
-        for number, to in enumerate([self.me, *self.everybody(order)]):
-            delay = (order.number + number) * 0.1
-            self.alarms.append(self.world.clocks.set(self, delay, to))
-
-    def stop_alarms(self, order: Order) -> None:
-        """Cancel some of one's timers, some of them twice."""
-        for alarm in self.alarms[:: 2 - order.number % 2]:
-            self.world.clocks.cancel(alarm)
-        self.alarms = self.alarms[order.number :]
-
-    def nap(self, order: Order) -> None:
-        """Sleep."""
-        self.sleep(order.number * 0.05)
-
 
 class Clerk(Citizen):
     """A citizen that never blocks: it is run by whoever calls it."""
@@ -278,7 +163,7 @@ class Clerk(Citizen):
 
 
 QUICK = ("tell", "spread", "watch", "unwatch", "tie", "untie", "strike", "crash", "leave")
-QUICK += ("set_alarms", "stop_alarms")
+QUICK += ("set_alarms", "stop_alarms", "take_seats", "leave_seats", "announce", "write")
 
 
 class Digger(Citizen):
@@ -287,10 +172,32 @@ class Digger(Citizen):
     blocking = True
 
 
-def start_citizen(world: World, kind: type[Citizen], key: str, parent: Ref[Any], **kwargs: Any):
+class Keeper(Citizen):
+    """The heir of the banks: it has their tables while they are away."""
+
+    def answer(self, record: Record, caller: Call, how: str, *about: Any) -> Any:
+        if how == "claim":
+            self.world.chests.give(self.me, about[0], record.caller)
+        return super().answer(record, caller, how, *about)
+
+
+class Bank(Citizen):
+    """The owner of a table."""
+
+    def settle_in(self) -> Any:
+        name, keeper = f"chest-{self.key[-1]}", self.world.whereis("keeper")
+        if keeper is not None:
+            self.world.calls.make(self.me, keeper, 1.0, "claim", name)
+        self.world.chests.open(self.me, name, keeper)
+        return super().settle_in()
+
+
+def start_citizen(
+    world: World, kind: type[Citizen], key: str, parent: Ref[Any], *, traps: bool
+) -> Ref[Any]:
     """Start a citizen, for a supervisor; tell the auditors how that went."""
     try:
-        ref = kind.start_link(world, key, parent, name=key, **kwargs)
+        ref = kind.start_link(world, key, parent, name=key, traps=traps)
     except (StartError, Refused):
         world.households.failed(parent, key)
         raise

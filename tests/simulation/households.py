@@ -8,6 +8,7 @@ comes in rounds: one for each restart, of the child that ended and of those that
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -58,8 +59,12 @@ class Kid:
         state: `new`, `starting`, `running`, `ended`, `failed` (to start), `idle` (for good).
         since: when it came to be in that state.
         reason: why it ended.
-        restarts: how many it has had, if it is dynamic; since it was released.
+        restarts: how many it has had, if it is dynamic, since it was released.
+        attempts: how many since it last lived for long.
+        lived: how long it has lived.
         was_told: whether it ended as its supervisor had told it to.
+        on_request: whether it was started last as somebody had asked for it.
+        in_doubt: whether it is not known if it ended by itself.
     """
 
     key: str
@@ -69,7 +74,11 @@ class Kid:
     since: float = 0.0
     reason: Any = None
     restarts: int = 0
+    attempts: int = 0
+    lived: float = 0.0
     was_told: bool = False
+    on_request: bool = False
+    in_doubt: bool = False
 
     @property
     def runs(self) -> bool:
@@ -100,7 +109,8 @@ class Household:
     next: int | None = 0
     initial: bool = True
     # Whom somebody has it start or end, now.
-    asked: dict[str, None] = field(default_factory=dict)
+    starting: Counter[str] = field(default_factory=Counter)
+    ending: Counter[str] = field(default_factory=Counter)
     gave_up: bool = False
     failed: str | None = None
 
@@ -132,6 +142,36 @@ class Households(Auditor):
         """Return the last life of a supervisor."""
         return self._latest.get(key)
 
+    def all(self) -> list[Ref[Any]]:
+        """Return the supervisors, dead ones too."""
+        return list(self._of)
+
+    def has(self, ref: Ref[Any] | None, key: str) -> bool:
+        """Return whether a supervisor has a child with this key, or may have."""
+        house = self._of.get(ref) if ref is not None else None
+        return house is not None and (key in house.kids or house.starting[key] > 0)
+
+    def ask(self, ref: Ref[Any], key: str, *, start: bool) -> None:
+        """Take note that somebody asks a supervisor to start a child, or to end it."""
+        house = self._of[ref]
+        (house.starting if start else house.ending)[key] += 1
+
+    def has_answered(self, ref: Ref[Any], key: str, *, start: bool) -> None:
+        """Take note that it has."""
+        self.ledger.catch_up()
+        house = self._of[ref]
+        (house.starting if start else house.ending)[key] -= 1
+
+    def terminated(self, ref: Ref[Any], key: str) -> None:
+        """Take note that a child has been ended, or will not be restarted, by request."""
+        house = self._of[ref]
+        kid = house.kids.get(key)
+        if kid is None or kid.runs:
+            return  # Gone with its end, or started again since.
+        kid.state = "idle"
+        if house.rules.strategy == "dynamic":
+            del house.kids[key]
+
     # The supervisors and the start functions tell
 
     def opens(
@@ -152,7 +192,7 @@ class Households(Auditor):
         """Take note that a supervisor is about to start a child."""
         self.ledger.catch_up()
         house, now = self._of[ref], self.ledger.now()
-        if key in house.asked and key not in house.kids:
+        if house.starting[key] and key not in house.kids:
             house.kids[key] = Kid(key, restart)
         kid = house.kids.get(key)
         if kid is None:
@@ -163,8 +203,9 @@ class Households(Auditor):
         if kid.runs:
             self.ledger.object(TWICE, ref, key, kid.ref)
         number = list(house.kids).index(key)
-        if key in house.asked:
-            kid.restarts = 0
+        kid.on_request = house.starting[key] > 0 and self._is_free(house, kid)
+        if kid.on_request:
+            kid.restarts = kid.attempts = 0
         elif house.rules.strategy == "dynamic":
             self._again(house, kid, now)
         elif house.next is not None and (house.initial or house.next == number):
@@ -176,6 +217,12 @@ class Households(Auditor):
             self._go_on(house, number)
         kid.state, kid.since, kid.ref = "starting", now, None
         kid.was_told, kid.reason = False, None
+
+    def _is_free(self, house: Household, kid: Kid) -> bool:
+        """Return whether a child may be started on request, and not by the supervisor itself."""
+        return kid.state in ("new", "idle") or (
+            kid.wants_restart and self._is_quarantined(house, kid)
+        )
 
     def _go_on(self, house: Household, number: int) -> None:
         more = number + 1 < len(house.kids)
@@ -204,8 +251,10 @@ class Households(Auditor):
         kid = house.kids[key]
         kid.state, kid.since, house.next = "failed", self.ledger.now(), None
         house.failed = key
-        if key in house.asked:
+        if kid.on_request:
             kid.state = "idle"
+            if house.rules.strategy == "dynamic":
+                del house.kids[key]
 
     # Rounds
 
@@ -214,6 +263,8 @@ class Households(Auditor):
         object_, others = self.ledger.object, house.others(kid)
         together = [kid, *others] if house.rules.strategy == "one_for_all" else [kid]
         fallen = [one for one in together if one.wants_restart]
+        if not fallen and kid.in_doubt:
+            kid.in_doubt, fallen = False, [kid]
         if not fallen:
             object_(WANTED, house.ref, kid)
             return
@@ -253,10 +304,15 @@ class Households(Auditor):
         kid.restarts += 1
         if kid.restarts > rules.most:
             self.ledger.object(BUDGET, house.ref, kid)
-        if rules.backoff is not None:
-            least = rules.backoff.delay(kid.restarts, 0.0)
-            if now < kid.since + least - EPSILON:
-                self.ledger.object(BACKOFF, house.ref, kid, least)
+        if rules.backoff is None:
+            return
+        # It starts over for one that has lived long; how long is seen when it is over.
+        if kid.lived > rules.backoff.longest - EPSILON:
+            kid.attempts = 0
+        kid.attempts, kid.lived = kid.attempts + 1, 0.0
+        least = rules.backoff.delay(kid.attempts, 0.0)
+        if now < kid.since + least - EPSILON:
+            self.ledger.object(BACKOFF, house.ref, kid, least)
 
     # Deaths
 
@@ -267,18 +323,23 @@ class Households(Auditor):
             self._ended(*self._kids[ref], reason)
 
     def _ended(self, house: Household, kid: Kid, reason: Any) -> None:
-        kid.state, kid.since, kid.reason = "ended", self.ledger.now(), reason
+        now = self.ledger.now()
+        kid.lived = now - kid.since
+        kid.state, kid.since, kid.reason = "ended", now, reason
         infected = kid.ref is not None and self._ties.is_infected(kid.ref, reason)
         gave_up = kid.ref in self._of and self._of[kid.ref].gave_up
         kid.was_told = is_word(reason, "shutdown") and not (infected or gave_up)
-        if kid.key in house.asked:
+        if house.ending[kid.key] and (is_word(reason, "shutdown") or is_word(reason, "killed")):
+            # On request; or, if it was linked to one that ended so, perhaps by itself.
             kid.state = "idle"
+            kid.in_doubt = not kid.was_told
         elif kid.was_told and house.rules.strategy != "dynamic":
             kids = list(house.kids.values())
             later = [one.key for one in kids[kids.index(kid) + 1 :] if one.runs]
             if later and house.ref.is_alive():
                 self.ledger.object(ENDING, house.ref, kid, later)
-        if kid.restart == "temporary":
+        is_dynamic = house.rules.strategy == "dynamic"
+        if kid.restart == "temporary" or (kid.state == "idle" and is_dynamic):
             del house.kids[kid.key]
 
     def may_be_ended(self, ref: Ref[Any], reason: Any) -> bool:
@@ -291,7 +352,7 @@ class Households(Auditor):
             return False
         if ref in self._kids:
             house, kid = self._kids[ref]
-            if kid.key in house.asked or kid.state == "idle" or self._hangs(house, kid):
+            if house.ending[kid.key] or kid.state == "idle" or self._hangs(house, kid):
                 return True
             if self._is_ending(house):
                 return True
@@ -317,6 +378,13 @@ class Households(Auditor):
 
     ending = False
     """Whether the whole tree is being ended."""
+
+    def quarantined(self, message: Any) -> None:
+        """Take note that a dynamic child is said to be in quarantine."""
+        house = self._of[message.supervisor]
+        kid = house.kids.get(message.id)
+        if kid is not None and kid.restarts < house.rules.most:
+            self.ledger.object(BUDGET, house.ref, kid, message)
 
     # Looking
 

@@ -31,7 +31,7 @@ class Auditor:
         ledger.auditors.append(self)
 
     def died(self, ref: Ref[Any], reason: Any) -> None:
-        """Take note of a death; told of all that have died since the last look, oldest first."""
+        """Take note of a death; told of all that have died since the last look, youngest first."""
 
     def buried(self, gone: list[Ref[Any]]) -> None:
         """Take note that all of them have been told of."""
@@ -55,8 +55,8 @@ class Ledger:
         self.node = sim.node
         self.now = sim.clock.now
         self.auditors: list[Auditor] = []
-        self.alive: dict[Ref[Any], int] = {}
-        """The citizens and supervisors that live, with the number of faults at their birth."""
+        self.alive: dict[Ref[Any], None] = {}
+        """The citizens and supervisors that live, oldest first."""
         self.dead: dict[Ref[Any], Any] = {}
         """Those that have died, with the reason."""
         self._ends = 0
@@ -69,7 +69,7 @@ class Ledger:
 
     def born(self, ref: Ref[Any]) -> None:
         """Take note of a birth."""
-        self.alive[ref] = len(self.sim.faults)
+        self.alive[ref] = None
 
     def catch_up(self) -> None:
         """Take note of who has died since the last look."""
@@ -77,7 +77,8 @@ class Ledger:
         if ends == self._ends:
             return
         self._ends = ends
-        gone = [ref for ref in self.alive if not ref.is_alive()]
+        # Youngest first: children before their supervisors, which may have ended for them.
+        gone = [ref for ref in reversed(self.alive) if not ref.is_alive()]
         for ref in gone:
             self.dead[ref] = ref.exit_reason
             del self.alive[ref]

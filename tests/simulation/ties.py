@@ -205,6 +205,10 @@ class Ties(Auditor):
             self._watches[watch] = Watching(me, target, process, was_dead, self._when(target))
         return watch
 
+    def watched(self, me: Ref[Any], target: Ref[Any], watch: Monitor) -> None:
+        """Take note of a process that was started with a monitor."""
+        self._watches[watch] = Watching(me, target, target, was_dead=False)
+
     def unwatch(self, me: Ref[Any], watch: Monitor, *, flush: bool) -> None:
         """Take a monitor back."""
         self.ledger.catch_up()

@@ -1,9 +1,14 @@
 """A world of processes on three levels, and a scenario in it that breaks much of what can break.
 
     root (rest_for_one)
-    ├── crew (one_for_one)
+    ├── seats, topics           registries
+    ├── vault (one_for_one)     keeper, bank-1, bank-2: tables and their heir
+    ├── crew (one_for_one)      citizens of every kind
     ├── band (one_for_all)
-    └── chain (rest_for_one)
+    ├── chain (rest_for_one)
+    ├── gates (one_for_one)     state machines
+    ├── pool                    dynamic, with budget and backoff
+    └── tasks
 
 Run: python -m beam.testing tests.simulation.world:scenario --seeds 2000
 """
@@ -12,10 +17,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from beam.otp import Supervisor, child, current_process
+from beam.otp import (
+    Backoff,
+    DynamicSupervisor,
+    Registry,
+    Restarts,
+    Supervisor,
+    Tasks,
+    child,
+    current_process,
+)
+from tests.simulation.automata import Automata
 from tests.simulation.calls import Calls
-from tests.simulation.citizens import Citizen, Clerk, Digger, Order, start_citizen
+from tests.simulation.chores import Chores
+from tests.simulation.citizens import Bank, Citizen, Clerk, Digger, Keeper, start_citizen
 from tests.simulation.clocks import Clocks
+from tests.simulation.deeds import Order
+from tests.simulation.gates import Gate
+from tests.simulation.holdings import Chests, Names, Registries
 from tests.simulation.households import Households, Rules
 from tests.simulation.ledger import Ledger
 from tests.simulation.post import Post
@@ -23,13 +42,19 @@ from tests.simulation.ties import Ties
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Callable
 
     from beam.otp import Ref
     from beam.testing import Simulation
 
 # Whom a supervisor supervises: class, restart type, and whether it traps exits.
-Kids = dict[str, tuple[type[Citizen], str, bool]]
+Kids = dict[str, tuple[type[Any], str, bool]]
 
+VAULT: Kids = {
+    "keeper": (Keeper, "permanent", True),
+    "bank-1": (Bank, "permanent", False),
+    "bank-2": (Bank, "permanent", True),
+}
 CREW: Kids = {
     "crew-1": (Citizen, "permanent", False),
     "crew-2": (Citizen, "permanent", True),
@@ -50,14 +75,22 @@ CHAIN: Kids = {
     "chain-2": (Citizen, "permanent", True),
     "chain-3": (Digger, "transient", False),
     "chain-4": (Citizen, "permanent", False),
-    "chain-5": (Citizen, "permanent", True),
+}
+GATES: Kids = {
+    "gate-1": (Gate, "permanent", False),
+    "gate-2": (Gate, "permanent", True),
+    "gate-3": (Gate, "transient", False),
 }
 BRANCHES: dict[str, tuple[Rules, Kids]] = {
+    "vault": (Rules("one_for_one", 6, 5), VAULT),
     "crew": (Rules("one_for_one", 8, 5), CREW),
     "band": (Rules("one_for_all", 4, 10), BAND),
     "chain": (Rules("rest_for_one", 6, 1000), CHAIN),
+    "gates": (Rules("one_for_one", 2, 3), GATES),
 }
 ROOT = Rules("rest_for_one", 1000, 1000)
+POOL = Rules("dynamic", 3, 1000, Backoff(0.1, 1.0, jitter=0.2))
+POOL_SIZE = 4
 
 
 class World:
@@ -67,6 +100,8 @@ class World:
         sim: the simulation.
     """
 
+    HELPERS = (Citizen, Digger)
+
     def __init__(self, sim: Simulation) -> None:
         self.sim = sim
         self.ledger = Ledger(sim)
@@ -75,11 +110,27 @@ class World:
         self.calls = Calls(self.ledger, self.post)
         self.clocks = Clocks(self.ledger)
         self.households = Households(self.ledger, self.ties)
+        self.names = Names(self.ledger)
+        self.registries = Registries(self.ledger)
+        self.chests = Chests(self.ledger)
+        self.automata = Automata(self.ledger)
+        self.chores = Chores(self)
+        self.chores.spec = lambda key: kid_spec(self, key, Citizen, "permanent", False)
         self.ailments: dict[str, str] = {}
         """Whose next start fails, and how."""
+        self.helpers: list[str] = []
         self.whereis = sim.node.whereis
         self.keys = [key for _, kids in BRANCHES.values() for key in kids]
+        self.keys += [f"pool-{number}" for number in range(POOL_SIZE)]
         sim.never("what an auditor objects to", self.ledger.look)
+
+    def begins(self, me: Ref[Any], key: str, parent: Ref[Any] | None) -> None:
+        """Take note that a citizen begins, linked to its parent if one is given."""
+        self.ledger.born(me)
+        if parent is not None:
+            self.ties.parents[me] = parent
+            self.ties.linked(parent, me)
+        self.names.named(me, key)
 
     def neighbour(self, key: str, number: int) -> Ref[Any] | None:
         """Return one of the others, a different one for each number."""
@@ -94,15 +145,22 @@ class Branch(Supervisor):
         rules, kids = BRANCHES[key]
         restarts = {one: restart for one, (_, restart, _) in kids.items()}
         world.households.opens(self.actor_ref, key, rules, restarts, "root")
-        specs = [
-            child(start_kid, world, one, kind, restart, traps, id=one, restart=restart)
-            for one, (kind, restart, traps) in kids.items()
-        ]
         return super().init(
-            specs,
+            [kid_spec(world, one, *kid) for one, kid in kids.items()],
             strategy=rules.strategy,
             max_restarts=rules.most,
             max_seconds=rules.seconds,
+        )
+
+
+class Pool(DynamicSupervisor):
+    """A dynamic supervisor that tells the auditors of itself."""
+
+    def init(self, world: World, key: str) -> Any:
+        world.households.opens(self.actor_ref, key, POOL, {}, "root")
+        budget = Restarts(POOL.most, per=POOL.seconds)
+        return super().init(
+            max_children=POOL_SIZE - 1, budget=budget, backoff=POOL.backoff, told="crew-1"
         )
 
 
@@ -110,41 +168,66 @@ class Root(Supervisor):
     """The supervisor above all."""
 
     def init(self, world: World) -> Any:
-        restarts = dict.fromkeys(BRANCHES, "permanent")
+        starts: dict[str, Callable[[], Any]] = {
+            "seats": lambda: Registry.start_link("unique", name="seats"),
+            "topics": lambda: Registry.start_link("duplicate", name="topics"),
+            **{key: branch_start(world, key) for key in BRANCHES},
+            "pool": lambda: Pool.start_link(world, "pool", name="pool"),
+            "tasks": lambda: Tasks.start_link(max_children=3, name="tasks"),
+        }
+        restarts = dict.fromkeys(starts, "permanent")
         world.households.opens(self.actor_ref, "root", ROOT, restarts, None)
-        specs = [child(start_branch, world, key, id=key) for key in BRANCHES]
+        specs = [child(start_below, world, key, start, id=key) for key, start in starts.items()]
         return super().init(
             specs, strategy=ROOT.strategy, max_restarts=ROOT.most, max_seconds=ROOT.seconds
         )
 
 
-def start_kid(world: World, key: str, kind: type[Citizen], restart: str, traps: bool) -> Ref[Any]:
+def branch_start(world: World, key: str) -> Callable[[], Any]:
+    """Return what starts a branch."""
+    return lambda: Branch.start_link(world, key, name=key)
+
+
+def kid_spec(world: World, key: str, kind: type[Any], restart: str, traps: bool) -> Any:
+    """Return the specification of a citizen."""
+    return child(start_kid, world, key, kind, restart, traps, id=key, restart=restart)
+
+
+def start_kid(world: World, key: str, kind: type[Any], restart: str, traps: bool) -> Ref[Any]:
     """Start a citizen; run by its supervisor."""
     parent = current_process()
+    assert parent is not None
     world.households.begins(parent, key, restart)
     return start_citizen(world, kind, key, parent, traps=traps)
 
 
-def start_branch(world: World, key: str) -> Ref[Any]:
-    """Start a supervisor; run by the one above."""
+def start_below(world: World, key: str, start: Callable[[], Any]) -> Ref[Any]:
+    """Start what is right below the root; run by that."""
     parent = current_process()
+    assert parent is not None
     world.households.begins(parent, key, "permanent")
     try:
-        ref = Branch.start_link(world, key, name=key)
+        ref: Ref[Any] = start()
     except BaseException:
         world.households.failed(parent, key)
         raise
+    if key in ("seats", "topics"):
+        world.registries.opens(key, ref)
+    if ref not in world.ledger.alive:
+        world.ledger.born(ref)
+        world.ties.silent[ref] = None
+        world.ties.linked(parent, ref)
     world.households.started(parent, key, ref)
     return ref
 
 
-# Each with how likely it is, whom it concerns, and its numbers.
+# Each with how likely it is, how many it concerns, and its numbers.
 ORDERS: dict[str, tuple[int, int, int]] = {
-    "tell": (12, 4, 4),
-    "spread": (6, 0, 12),
+    "tell": (12, 4, 5),
+    "spread": (7, 0, 14),
     "call_along": (14, 4, 4),
-    "call_each": (6, 4, 1),
-    "be_impatient": (6, 2, 6),
+    "call_each": (7, 4, 1),
+    "be_impatient": (5, 2, 6),
     "wait_for": (6, 1, 15),
     "watch": (8, 3, 2),
     "unwatch": (3, 0, 4),
@@ -156,10 +239,21 @@ ORDERS: dict[str, tuple[int, int, int]] = {
     "set_alarms": (5, 2, 10),
     "stop_alarms": (4, 0, 4),
     "nap": (2, 0, 10),
+    "take_seats": (4, 0, 10),
+    "leave_seats": (2, 0, 5),
+    "announce": (2, 0, 2),
+    "write": (4, 0, 30),
+    "rearrange": (2, 0, 12),
+    "hire": (2, 0, POOL_SIZE),
+    "fire": (2, 0, 2 * 5),
+    "dismiss": (1, 0, 7),
+    "assist": (2, 0, 6),
+    "errand": (2, 0, 5),
+    "delegate": (2, 0, 10),
 }
 NAMES = list(ORDERS)
 WEIGHTS = [weight for weight, _, _ in ORDERS.values()]
-STEPS = 120
+STEPS = 100
 
 
 def order_of(world: World, chance: random.Random) -> Order:
@@ -167,6 +261,23 @@ def order_of(world: World, chance: random.Random) -> Order:
     [what] = chance.choices(NAMES, WEIGHTS)
     _, others, numbers = ORDERS[what]
     return Order(what, tuple(chance.choices(world.keys, k=others)), chance.randrange(numbers))
+
+
+def step(world: World, chance: random.Random) -> None:
+    """Tell some what to do, and let time pass."""
+    for _ in range(chance.randrange(1, 6)):
+        to = world.whereis(chance.choice(world.keys))
+        if to is not None:
+            world.post.send(None, to, "cast", "order", order_of(world, chance))
+    what = chance.randrange(20)
+    if what == 0:
+        world.ailments[chance.choice(world.keys)] = chance.choice(("refuse", "crash"))
+    elif what == 1:
+        to = world.whereis(chance.choice(world.keys))
+        if to is not None:
+            world.calls.make(None, to, 1.0, "relay", (chance.choice(world.keys),), 0.5)
+    world.sim.run(chance.choice((0.0, 0.05, 0.1, 0.3)))
+    world.ledger.looks()
 
 
 def disturb(sim: Simulation) -> None:
@@ -183,16 +294,16 @@ def scenario(sim: Simulation) -> None:
     """Let a world live for a while, in trouble; then see that it comes to rest, and is sound."""
     world = World(sim)
     root = Root.start(world, name="root")
+    for number in range(POOL_SIZE - 1):
+        world.chores.hire(None, f"pool-{number}")
     disturb(sim)
     for chance in sim.steps(STEPS):
-        for _ in range(chance.randrange(1, 6)):
-            to = world.whereis(chance.choice(world.keys))
-            if to is not None:
-                world.post.send(None, to, "cast", "order", order_of(world, chance))
-        sim.run(chance.choice((0.0, 0.05, 0.1, 0.3)))
-        world.ledger.looks()
+        step(world, chance)
     sim.settle(within=60.0)
     world.ledger.rests()
+    world.chores.ask_supervisors()
     world.households.ending = True
     root.stop(reason="shutdown")
+    sim.settle(within=60.0)
     world.ledger.rests()
+    assert not any(ref.is_alive() for ref in world.households.all()), "the tree has ended"

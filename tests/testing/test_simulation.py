@@ -498,6 +498,24 @@ def test_late_messages_keep_their_order_however_their_times_are_rounded() -> Non
         assert worker.proxy().told.get() == [(0.45, "first"), (0.45, "second")]
 
 
+def test_what_must_never_be_is_looked_for_while_a_handler_waits_too() -> None:
+    with Simulation(1) as sim:
+        seen: list[str] = []
+
+        def work() -> None:
+            seen.append("now")
+            sim.node.sleep(1.0)
+            seen.clear()
+
+        class Blocking(Worker):
+            blocking = True
+
+        Blocking.start().cast(("do", work))
+        sim.never("now", lambda: seen)
+        with pytest.raises(Violation, match="now"):
+            sim.settle()
+
+
 def test_a_slow_process_gets_its_turn_late_and_deadlines_pass_meanwhile() -> None:
     with Simulation(1) as sim:
         worker = Worker.start()
