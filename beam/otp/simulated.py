@@ -117,6 +117,7 @@ class Simulated:
         self._waiting: dict[greenlet, _Parker | None] = {}
         self._idle: list[greenlet] = []
         self._main = getcurrent()
+        self._cradle = greenlet(self._bear, self._main)
         self._error: BaseException | None = None
         self._held: HeldInterrupt | None = None
         self._resting: dict[greenlet, float | None] = {}
@@ -161,7 +162,7 @@ class Simulated:
             return
         self._closed = True
         self._ready.clear()
-        for fiber in [*self._waiting, *self._idle]:
+        for fiber in [*self._waiting, *self._idle, self._cradle]:
             if fiber is not self._main and fiber is not getcurrent():
                 fiber.parent = getcurrent()
                 fiber.throw(GreenletExit)
@@ -169,7 +170,7 @@ class Simulated:
         self._idle.clear()
         # A thread's first greenlet must not outlive the thread: greenlet 3.5 frees it with the
         # thread's state, and the garbage collector falls over who still refers to it.
-        del self._main
+        del self._main, self._cradle
 
     # Waiting
 
@@ -195,7 +196,8 @@ class Simulated:
         state = here.__dict__.copy()
         here.__dict__.clear()
         try:
-            self._another_loop().switch()
+            # Another fiber will choose who is next.
+            (self._idle.pop() if self._idle else self._cradle).switch()
         finally:
             here.__dict__.clear()
             here.__dict__.update(state)
@@ -245,13 +247,16 @@ class Simulated:
 
     # Running
 
-    def _another_loop(self) -> greenlet:
-        """Return a fiber that will choose who is next."""
-        if self._idle:
-            return self._idle.pop()
-        fiber = greenlet(self._loop, self._main)
-        fiber.gr_context = self._context.copy() if self._context is not None else None
-        return fiber
+    def _bear(self) -> None:
+        """Begin a fiber each time that there is none to choose who is next.
+
+        Here and nowhere else, as a fiber begins with the depth of stack of whoever begins it: were
+        each begun by the one that waits, a few dozen would be as deep as Python lets them be.
+        """
+        while True:
+            fiber = greenlet(self._loop, self._main)
+            fiber.gr_context = self._context.copy() if self._context is not None else None
+            fiber.switch()
 
     def _loop(self) -> None:
         """Give turns, one after another, until one of them leaves this fiber waiting."""

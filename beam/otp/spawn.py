@@ -73,7 +73,7 @@ def launch(
     try:
         watch = _introduce(control, name, me, link=link, monitor=monitor)
         if elsewhere:
-            future = _begin_init(control, (args, kwargs), timeout)
+            future = _begin_init(control, (args, kwargs), timeout, here.control)
         else:
             failure = run_init_here(control, (args, kwargs))
             if failure is None:
@@ -155,14 +155,21 @@ def _open(control: Control) -> None:
         control.wake()
 
 
-def _begin_init(control: Control, arguments: Arguments, timeout: float | None) -> Future[Any]:
+def _begin_init(
+    control: Control, arguments: Arguments, timeout: float | None, me: Control | None
+) -> Future[Any]:
     """Have `init` run on the process's own thread, or the pool's; return its outcome's future."""
     future = _Start(control, deadline_after(control.node.clock, timeout), timeout)
     control.until = future.deadline
     control.mailbox.appendleft(Init(arguments, future))
+    if me is not None:
+        # Noted before it runs: an `init` that calls its starter is who closes the ring, always.
+        me.begin_wait(future)
     try:
         control.driver.submit(control)
     except BaseException:
+        if me is not None:
+            me.end_wait()
         _let_go(control)
         bury(control, "killed")  # There is no thread for it.
         raise
@@ -175,7 +182,6 @@ def _wait_for_init(control: Control, future: Future[Any], me: Control | None) ->
         if me is None:
             future.park(None)
             return future.result()
-        me.begin_wait(future)
         try:
             future.park(me)
         finally:

@@ -40,11 +40,24 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that asks for `scheduler`, or `node`, on each that it can be on."""
-    if "scheduler" in metafunc.fixturenames:
+    """Run a test that asks for `scheduler`, or `node`, on each that it can be on.
+
+    One that says itself what its `scheduler` is, is left alone.
+    """
+    if "scheduler" in metafunc.fixturenames and "scheduler" not in _by_hand(metafunc):
         mark = metafunc.definition.get_closest_marker("schedulers")
         names = mark.args if mark is not None else SCHEDULERS
         metafunc.parametrize("scheduler", names, indirect=True)
+
+
+def _by_hand(metafunc: pytest.Metafunc) -> set[str]:
+    """Return what a test, its class or its module parametrizes itself."""
+    named = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    return {
+        name.strip()
+        for names in named
+        for name in (names.split(",") if isinstance(names, str) else names)
+    }
 
 
 @pytest.fixture

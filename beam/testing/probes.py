@@ -48,7 +48,8 @@ class Probe:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._notes: list[tuple[str, Any]] = []
-        self._parkers: list[Parker] = []
+        # Who waits, and for which event; for any, if that is `None`.
+        self._parkers: list[tuple[str | None, Parker]] = []
 
     def __repr__(self) -> str:
         return f"<Probe: {self._notes!r}>"
@@ -57,8 +58,9 @@ class Probe:
         """Note an event; run by any process or thread, never blocks."""
         with self._lock:
             self._notes.append((event, about))
-            parkers, self._parkers = self._parkers, []
-        for parker in parkers:
+            woken = [parker for wanted, parker in self._parkers if wanted in (event, None)]
+            self._parkers = [each for each in self._parkers if each[0] not in (event, None)]
+        for parker in woken:
             parker.unpark()
 
     def notes(self, event: str | None = None) -> list[Any]:
@@ -79,7 +81,7 @@ class Probe:
         Raises:
             NotSettled: when the time is over.
         """
-        self.wait_until(lambda: len(self.notes(event)) >= count, timeout=timeout)
+        self._wait(event, lambda: len(self.notes(event)) >= count, timeout)
         return self.notes(event)
 
     def wait_until(self, condition: Callable[[], Any], *, timeout: float = SOON) -> None:
@@ -88,13 +90,16 @@ class Probe:
         Raises:
             NotSettled: when the time is over.
         """
+        self._wait(None, condition, timeout)
+
+    def _wait(self, event: str | None, condition: Callable[[], Any], timeout: float) -> None:
         node, me = current_node(), here.control
         until = node.clock.now() + timeout
         while True:
             # Made and noted first, asked after: a note that comes in between is not missed.
             parker = node.scheduler.parker(me)
             with self._lock:
-                self._parkers.append(parker)
+                self._parkers.append((event, parker))
             if condition():
                 return
             if node.clock.now() >= until:

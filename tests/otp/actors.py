@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
-from beam.otp import Mailbox, Server, monitor, noreply
+from beam.otp import Mailbox, Node, Server, current_node, monitor, noreply
 from beam.otp import exit as exit_process
+from beam.otp.clock import SystemClock
+from beam.otp.simulated import Simulated
+from beam.otp.threads import Threads
+from beam.testing import Probe, VirtualClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
 
 # Seconds within which anything that does happen happens, on a loaded machine too.
 SOON = 30.0
+# Seconds between two looks at what no event tells.
+PAUSE = 0.0005
 
 
 class Echo(Server):
@@ -72,33 +77,47 @@ KINDS: list[type[Echo]] = [Echo, InlineEcho, ThreadEcho]
 
 
 class Gate:
-    """Holds a handler up, until the test opens it."""
+    """Holds a handler up, until the test opens it; who waits there hears no signal meanwhile."""
 
     def __init__(self) -> None:
-        self._reached = threading.Event()
-        self._open = threading.Event()
+        self._probe = Probe()
 
     def __call__(self) -> None:
         """Arrive at the gate, and wait until it is open; run by the handler."""
-        self._reached.set()
-        assert self._open.wait(SOON)
+        self.arrive()
+        self._probe.wait("open")
 
     def arrive(self) -> None:
         """Arrive, and go on; run by the handler."""
-        self._reached.set()
+        self._probe.note("reached")
 
     def reached(self) -> None:
         """Wait until a handler has arrived."""
-        assert self._reached.wait(SOON)
+        self._probe.wait("reached")
 
     def open(self) -> None:
         """Let it go on."""
+        self._probe.note("open")
+
+
+class Wall(Gate):
+    """A gate that no scheduler knows of: whoever waits there blocks its thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._open = threading.Event()
+
+    def __call__(self) -> None:
+        self.arrive()
+        assert self._open.wait(SOON)
+
+    def open(self) -> None:
         self._open.set()
 
 
-def hold_up(process: Ref[Any]) -> Gate:
+def hold_up(process: Ref[Any], kind: type[Gate] = Gate) -> Gate:
     """Hold a process up in a cast's handler; return when it is in there."""
-    gate = Gate()
+    gate = kind()
     process.cast(("do", gate))
     gate.reached()
     return gate
@@ -115,11 +134,25 @@ def death_of(process: Ref[Any]) -> Any:
 
 
 def eventually(condition: Callable[[], Any]) -> None:
-    """Wait until the condition holds, for what no event tells."""
-    until = time.monotonic() + SOON
+    """Wait until the condition holds, for what no event tells and `settle` does not see.
+
+    Whoever can run does before it is asked again; in a simulation that takes virtual time.
+    """
+    node = current_node()
+    clock = node.clock if isinstance(node.scheduler, Simulated) else SystemClock()
+    until = clock.now() + SOON
     while not condition():
-        assert time.monotonic() < until
-        time.sleep(0)
+        assert clock.now() < until
+        pause()
+
+
+def pause() -> None:
+    """Let whoever can run do so, and a little time pass."""
+    node = current_node()
+    if isinstance(node.scheduler, Simulated):
+        node.sleep(PAUSE)
+    else:
+        threading.Event().wait(PAUSE)
 
 
 class StandingClock:
@@ -136,6 +169,30 @@ class StandingClock:
     def time(self) -> float:
         """Return the time since the epoch."""
         return self.seconds
+
+
+class MovedTime:
+    """A node whose time passes when the test says so, on the same scheduler as another node.
+
+    In a simulation it is that node. Elsewhere it is one with a virtual clock; the test stays
+    outside of it, where time goes on by itself, and enters it to start what is to live there.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        if not isinstance(node.clock, VirtualClock):
+            clock = VirtualClock()
+            threads = Threads(clock, "moved") if node.scheduler.own_threads else None
+            self.node = Node("moved", clock=clock, scheduler=threads)
+        self._beside = self.node is not node
+
+    def let_pass(self, seconds: float) -> None:
+        """Let so much of its time pass."""
+        node = self.node
+        if self._beside:
+            node.clock.advance(seconds)  # type: ignore[attr-defined]
+        else:
+            node.sleep(seconds)
 
 
 def at_once(*functions: Callable[[], Any]) -> list[Any]:

@@ -11,7 +11,7 @@ import pytest
 import structlog
 
 from beam.otp import Node
-from tests.otp.actors import SOON
+from tests.otp.actors import SOON, Gate, Wall
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,12 +26,15 @@ def unlogged() -> Iterator[None]:
 
 
 @pytest.fixture
-def node(unlogged: None) -> Iterator[Node]:
-    """The current node of the test; when the test is over, it and its threads must end."""
-    with Node() as node:
-        yield node
-    assert threads_left(node) == []
-    assert node.processes() == []
+def node(unlogged: None, node: Node) -> Node:
+    """The current node of the test, on each scheduler in turn; no crash is reported."""
+    return node
+
+
+@pytest.fixture
+def wall(scheduler: str) -> type[Gate]:
+    """What holds a handler up, and its thread with it where there are threads."""
+    return Gate if scheduler == "simulation" else Wall
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 from typing import Any
 
 from beam.otp import (
@@ -22,7 +21,8 @@ from beam.otp import (
     stay,
     unhandled,
 )
-from tests.otp.actors import SOON, death_of
+from beam.testing import Probe
+from tests.otp.actors import death_of
 
 
 class Door(StateMachine):
@@ -56,7 +56,7 @@ class Door(StateMachine):
 
 
 class Recorder(StateMachine):
-    """Tells a queue of everything; what it does, a function says."""
+    """Tells of everything; what it does, a function says."""
 
     def init(self, told: Any, handler: Any, first: Any = "a", **facts: Any) -> Any:
         self.told, self.handler, self.facts = told, handler, facts
@@ -90,14 +90,31 @@ def plain(event: Any) -> Any:
     return event
 
 
-class Told(queue.Queue[Any]):
+class Told:
     """What a recorder has told."""
 
+    def __init__(self) -> None:
+        self._probe = Probe()
+        self._read = 0
+
+    def put(self, what: Any) -> None:
+        """Tell something; run by the machine."""
+        self._probe.note("told", what)
+
+    def __len__(self) -> int:
+        return len(self._probe.notes("told")) - self._read
+
     def next(self) -> Any:
-        return self.get(timeout=SOON)
+        """Return what was told next, when it has been."""
+        told = self._probe.wait("told", self._read + 1)[self._read]
+        self._read += 1
+        return told
 
     def everything(self) -> list[Any]:
-        return [self.get_nowait() for _ in range(self.qsize())]
+        """Return what has been told since."""
+        told = self._probe.notes("told")[self._read :]
+        self._read += len(told)
+        return told
 
 
 def stays(_machine: Any, _event: Any, _state: Any) -> Any:

@@ -18,7 +18,10 @@ from beam.otp import Down, Exit, Mailbox, Server, context, exit
 from beam.otp.aio import Aio
 from tests.otp.actors import KINDS, SOON, Echo, Gate, ThreadEcho, eventually
 
-pytestmark = pytest.mark.usefixtures("node")
+pytestmark = [
+    pytest.mark.usefixtures("node"),
+    pytest.mark.schedulers("pool", "thread"),  # An event loop waits for what is real.
+]
 
 kinds = pytest.mark.parametrize("kind", KINDS)
 

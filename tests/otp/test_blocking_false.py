@@ -6,26 +6,34 @@ import threading
 from typing import Any
 
 import pytest
+from greenlet import getcurrent
 
 from beam.errors import CallExit
 from beam.otp import Server, current_process, exit, monitor
 from beam.otp.turn import INLINE_DEPTH
-from tests.otp.actors import SOON, Echo, InlineEcho, at_once, death_of, hold_up
+from tests.otp.actors import SOON, Echo, Gate, InlineEcho, at_once, death_of, hold_up
 from tests.volume import scaled
 
-pytestmark = pytest.mark.usefixtures("node")
+pytestmark = [
+    pytest.mark.usefixtures("node"),
+    # Where each process has a thread of its own, none is run by another.
+    pytest.mark.schedulers("pool", "simulation"),
+]
+
+on_threads = pytest.mark.schedulers("pool")
 
 
-def thread() -> int:
-    return threading.get_ident()
+def there() -> tuple[int, int]:
+    """Return what runs here: a thread, and in a simulation a fiber on it."""
+    return threading.get_ident(), id(getcurrent())
 
 
 def test_an_idle_one_is_run_by_its_caller() -> None:
     process = InlineEcho.start()
-    assert process.ask(("do", thread)) == thread()
+    assert process.ask(("do", there)) == there()
     caller = Echo.start()
-    here, there = caller.ask(("do", lambda: (thread(), process.ask(("do", thread)))))
-    assert here == there != thread()
+    callers, its = caller.ask(("do", lambda: (there(), process.ask(("do", there)))))
+    assert callers == its != there()
 
 
 def test_a_future_is_settled_when_ask_returns_it() -> None:
@@ -46,16 +54,16 @@ def test_inside_it_it_is_the_current_process_and_outside_it_is_not() -> None:
 def test_a_busy_one_is_waited_for() -> None:
     process = InlineEcho.start()
     gate = hold_up(process)
-    call = process.ask(("do", thread), block=False)
+    call = process.ask(("do", there), block=False)
     assert not call.done
     gate.open()
-    assert call.get(timeout=SOON) != thread()
+    assert call.get(timeout=SOON) != there()
 
 
 def test_what_is_told_is_not_run_by_the_teller() -> None:
-    seen: list[int] = []
+    seen: list[Any] = []
     process = InlineEcho.start()
-    process.cast(("do", lambda: seen.append(thread())))
+    process.cast(("do", lambda: seen.append(there())))
     process.ask("sync")
     process.stop()
     assert len(seen) == 1
@@ -78,9 +86,9 @@ class Deep(Server):
     def init(self, below: Any) -> None:
         self.below = below
 
-    def threads(self) -> list[int]:
+    def threads(self) -> list[Any]:
         deeper = self.below.proxy().threads().get(timeout=SOON) if self.below else []
-        return [thread(), *deeper]
+        return [there(), *deeper]
 
 
 def tower(height: int) -> Any:
@@ -93,15 +101,15 @@ def tower(height: int) -> Any:
 def test_at_most_so_many_run_on_top_of_each_other() -> None:
     threads = tower(INLINE_DEPTH + 10).proxy().threads().get(timeout=SOON)
     assert INLINE_DEPTH == 32
-    assert threads[:INLINE_DEPTH] == [thread()] * INLINE_DEPTH
-    assert thread() not in threads[INLINE_DEPTH:]
+    assert threads[:INLINE_DEPTH] == [there()] * INLINE_DEPTH
+    assert there() not in threads[INLINE_DEPTH:]
 
 
 def test_on_the_pools_threads_too() -> None:
     top = tower(INLINE_DEPTH + 10)
     caller = Echo.start()
     here, threads = caller.ask(
-        ("do", lambda: (thread(), top.proxy().threads().get(timeout=SOON))), timeout=SOON
+        ("do", lambda: (there(), top.proxy().threads().get(timeout=SOON))), timeout=SOON
     )
     assert threads[:INLINE_DEPTH] == [here] * INLINE_DEPTH
     assert here not in threads[INLINE_DEPTH:]
@@ -110,10 +118,10 @@ def test_on_the_pools_threads_too() -> None:
 def test_the_depth_is_given_back() -> None:
     top = tower(5)
     for _ in range(INLINE_DEPTH):
-        assert top.proxy().threads().get() == [thread()] * 5
+        assert top.proxy().threads().get() == [there()] * 5
         with pytest.raises(CallExit):
             InlineEcho.start().ask(("crash", ValueError()))
-    assert tower(INLINE_DEPTH).proxy().threads().get() == [thread()] * INLINE_DEPTH
+    assert tower(INLINE_DEPTH).proxy().threads().get() == [there()] * INLINE_DEPTH
 
 
 def test_a_crash_of_one_does_not_reach_the_one_below_it() -> None:
@@ -134,12 +142,11 @@ def test_a_crash_of_one_does_not_reach_the_one_below_it() -> None:
 
 
 def test_one_that_is_killed_while_it_runs_ends_after_its_handler() -> None:
-    process = InlineEcho.start()
+    process, killer, gate = InlineEcho.start(), Echo.start(), Gate()
 
     def kill_me() -> str:
-        killer = threading.Thread(target=exit, args=(process, "kill"))
-        killer.start()
-        killer.join(SOON)
+        killer.cast(("do", lambda: (exit(process, "kill"), gate.open())))
+        gate()
         return "answer"
 
     assert process.ask(("do", kill_me)) == "answer"
@@ -155,7 +162,7 @@ def test_its_caller_may_be_killed_while_it_runs() -> None:
 
     # The caller's own handler ends as well, and answers, before the signal acts.
     assert caller.ask(("call", callee, ("do", kill_the_caller)), timeout=None) is None
-    assert death_of(caller) in {"enough", "noproc"}
+    assert death_of(caller) == "enough"
     assert done == ["whole"]
     assert callee.ask("alive") == "alive"
 
@@ -183,6 +190,7 @@ def test_a_caller_is_not_kept_by_the_mail_of_others() -> None:
     flood.set()
 
 
+@on_threads
 @pytest.mark.usefixtures("fine_switching")
 def test_many_threads_climb_the_same_tower() -> None:
     top, each = tower(8), scaled(4_000)

@@ -193,6 +193,7 @@ def test_a_signal_leaves_nothing_behind_on_the_thread(kind: type[Echo]) -> None:
     assert [each[1] for each in seen[1:]] == [f"r{at}" for at in range(20) for _ in range(2)]
 
 
+@pytest.mark.schedulers("pool", "thread")
 @pytest.mark.usefixtures("fine_switching")
 @kinds
 def test_contexts_do_not_mix_however_many_send(kind: type[Echo]) -> None:

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beam.errors import CallTimeout, DeadlineExpired, InvalidInput
-from beam.otp import Future, Mailbox, Node, exit, noreply
+from beam.otp import Future, Mailbox, Node, current_node, exit, noreply
 from tests.otp.actors import SOON, Echo, at_once, eventually, hold_up
 from tests.volume import scaled
 
@@ -128,10 +128,9 @@ def test_a_get_hook_that_runs_out_of_time_is_asked_again() -> None:
 
 def test_get_waits_until_the_value_comes() -> None:
     future: Future[str] = Future()
-    timer = threading.Timer(0.02, future.set, args=("late",))
-    timer.start()
+    node = current_node()
+    Echo.start().cast(("do", lambda: (node.sleep(0.02), future.set("late"))))
     assert future.get(timeout=SOON) == "late"
-    timer.join()
 
 
 @pytest.mark.parametrize("timeout", [0, 0.01, -1.0])
@@ -230,6 +229,7 @@ def test_a_join_may_hold_futures_of_pykkas_own() -> None:
     assert asyncio.run(awaited(ours.join(theirs))) == [2, 1]
 
 
+@pytest.mark.schedulers("pool")
 @pytest.mark.usefixtures("fine_switching")
 def test_of_threads_that_race_to_settle_one_wins_and_everybody_hears_the_same() -> None:
     for _ in range(scaled(10_000)):
@@ -249,6 +249,7 @@ def test_of_threads_that_race_to_settle_one_wins_and_everybody_hears_the_same() 
         assert one == other == won.index(True)
 
 
+@pytest.mark.schedulers("pool")
 @pytest.mark.usefixtures("fine_switching")
 def test_no_waiter_is_forgotten_when_the_value_comes_as_it_begins_to_wait() -> None:
     loop_count = scaled(4_000)
@@ -278,6 +279,7 @@ def test_a_future_that_nobody_waits_for_holds_no_lock_and_no_waiter() -> None:
     assert not [each for each in gc.get_referents(call) if isinstance(each, type(threading.Lock()))]
 
 
+@pytest.mark.schedulers("pool")  # There is no process here.
 @given(
     st.lists(values, min_size=1, max_size=4),
     st.lists(st.sampled_from(["map", "join", "list"]), max_size=4),
@@ -316,6 +318,7 @@ def test_a_mailbox_thread_waits_as_a_process_does() -> None:
             call.get(timeout=SOON)
 
 
+@pytest.mark.schedulers("pool", "thread")  # A simulation is of one node.
 def test_a_future_may_be_waited_for_from_another_node() -> None:
     process = Echo.start()
     with Node():

@@ -14,7 +14,10 @@ from beam.errors import CallExit, CallTimeout, Refused
 from beam.otp import Future, Server, context
 from tests.otp.actors import SOON, Echo, Gate, eventually, hold_up
 
-pytestmark = pytest.mark.usefixtures("node")
+pytestmark = [
+    pytest.mark.usefixtures("node"),
+    pytest.mark.schedulers("pool", "thread"),  # An event loop waits for what is real.
+]
 
 
 async def awaited(future: Any) -> Any:

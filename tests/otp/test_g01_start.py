@@ -17,20 +17,36 @@ from beam.errors import (
     Refused,
     StartError,
 )
-from beam.otp import Crash, Down, Exit, Mailbox, Node, Server, exit, ignore, link, monitor, whereis
+from beam.otp import (
+    Crash,
+    Down,
+    Exit,
+    Mailbox,
+    Node,
+    Server,
+    exit,
+    ignore,
+    link,
+    monitor,
+    spawn,
+    whereis,
+)
 from beam.otp import shutdown as shutdowns
 from beam.otp.clock import SystemClock
 from beam.otp.pool import Pool
+from beam.otp.shutdown import end
+from beam.testing import Probe
 from tests.otp.actors import (
     KINDS,
     SOON,
     Echo,
     Gate,
-    StandingClock,
+    MovedTime,
     ThreadEcho,
     at_once,
     death_of,
     eventually,
+    pause,
 )
 from tests.volume import scaled
 
@@ -186,33 +202,32 @@ def test_g1_mail_sent_before_init_has_returned_is_handled_after_it() -> None:
 
 
 class Starting:
-    """A start that waits on a thread of its own, in a node whose time the test moves."""
+    """A start that waits in a process, in a node whose time the test moves."""
 
-    def __init__(self, kind: Any, *args: Any) -> None:
-        self.clock = StandingClock()
-        self.node = Node(clock=self.clock)
+    def __init__(self, node: Node, kind: Any) -> None:
+        self._time = MovedTime(node)
+        self.node = self._time.node
         self.outcome: Any = None
-        self._thread = threading.Thread(target=self._start, args=(kind, args))
-        self._thread.start()
-
-    def _start(self, kind: Any, args: Any) -> None:
         with self.node.entered():
-            try:
-                self.outcome = kind.start(*args, timeout=0.01, name="slow")
-            except StartError as error:
-                self.outcome = error.reason
+            self._starter = spawn(self._start, kind)
+
+    def _start(self, kind: Any) -> None:
+        try:
+            self.outcome = kind.start(timeout=0.01, name="slow")
+        except StartError as error:
+            self.outcome = error.reason
 
     def end(self, *, seconds: float) -> None:
         """Let so much time pass again and again, until the start has ended."""
-        while self._thread.is_alive():
-            self.clock.seconds += seconds
-            self._thread.join(0.01)
+        while self._starter.is_alive():
+            self._time.let_pass(seconds)
+            pause()
 
 
 @pytest.mark.parametrize("blocking", [None, True])
-def test_g1_an_init_that_takes_too_long_is_given_up(blocking: bool | None) -> None:
+def test_g1_an_init_that_takes_too_long_is_given_up(blocking: bool | None, node: Node) -> None:
     gate = Gate()
-    starting = Starting(begins(blocking, lambda _self: gate()))
+    starting = Starting(node, begins(blocking, lambda _self: gate()))
     gate.reached()
     starting.end(seconds=1.0)
     node = starting.node
@@ -227,25 +242,25 @@ def test_g1_an_init_that_takes_too_long_is_given_up(blocking: bool | None) -> No
 
 @pytest.mark.parametrize("blocking", [None, True])
 def test_g1_an_init_that_waits_too_long_in_a_call_is_ended(
-    blocking: bool | None, monkeypatch: pytest.MonkeyPatch
+    blocking: bool | None, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutdowns, "KILL_GRACE", 1e9)
-    asking, cleaned = threading.Event(), threading.Event()
+    probe = Probe()
 
     def init(_self: Server) -> None:
         other = Echo.start()
         try:
-            asking.set()
+            probe.note("asking")
             other.ask("never", timeout=None)
         finally:
             exit(other, "kill")
-            cleaned.set()
+            probe.note("cleaned")
 
-    starting = Starting(begins(blocking, init))
-    assert asking.wait(SOON)
+    starting = Starting(node, begins(blocking, init))
+    probe.wait("asking")
     starting.end(seconds=1.0)
     assert starting.outcome == "timeout"
-    assert cleaned.is_set()
+    assert probe.notes("cleaned") == [None]
     assert starting.node.given_up == {}
     starting.node.stop()
 
@@ -327,15 +342,16 @@ def test_g1_links_and_monitors_at_the_start_need_a_process() -> None:
 def test_g1_a_process_that_is_killed_in_init_does_not_start(
     blocking: bool | None, timeout: float | None, node: Node
 ) -> None:
+    killer, gate = Echo.start(), Gate()
+
     def init(self: Server) -> None:
-        killer = threading.Thread(target=exit, args=(self.actor_ref, "kill"))
-        killer.start()
-        killer.join(SOON)
+        killer.cast(("do", lambda: (exit(self.actor_ref, "kill"), gate.open())))
+        gate()
 
     with pytest.raises(StartError) as caught:
         begins(blocking, init).start(timeout=timeout)
     assert caught.value.reason == "killed"
-    assert node.processes() == []
+    assert node.processes() == [killer]
 
 
 class Scripted(Pool):
@@ -348,6 +364,7 @@ class Scripted(Pool):
         super().start_thread(name, main)
 
 
+@pytest.mark.schedulers("pool")
 def test_g1_a_process_that_is_killed_before_its_init_has_begun_does_not_start() -> None:
     clock = SystemClock()
     pool = Scripted(clock)
@@ -361,6 +378,7 @@ def test_g1_a_process_that_is_killed_before_its_init_has_begun_does_not_start() 
     assert ran == []
 
 
+@pytest.mark.schedulers("pool")
 def test_g1_where_no_thread_can_be_had_nothing_is_left() -> None:
     def no_thread() -> None:
         raise RuntimeError("can't start new thread")
@@ -390,13 +408,12 @@ def test_g1_a_start_in_a_served_call_ends_with_the_callers_deadline(node: Node) 
     eventually(lambda: not node.given_up)
 
 
-def test_g1_nothing_starts_in_a_node_that_has_been_stopped() -> None:
-    with Node() as node:
-        pass
-    with node.entered(), pytest.raises(StartError) as caught:
+def test_g1_nothing_starts_in_a_node_that_has_been_stopped(node: Node) -> None:
+    node.stop()
+    with pytest.raises(StartError) as caught:
         Echo.start()
     assert caught.value.reason == "shutdown"
-    with node.entered(), pytest.raises(StartError), Mailbox():
+    with pytest.raises(StartError), Mailbox():
         pass
 
 
@@ -422,21 +439,23 @@ def test_g1_a_start_that_a_dead_process_would_link_to_is_refused(kind: type[Echo
             outcome.append(exited.reason)
 
     process = Echo.start()
-    gate, done = Gate(), threading.Event()
+    gate, probe = Gate(), Probe()
 
     def handler() -> None:
         gate()
         after_death()
-        done.set()
+        probe.note("done")
 
     process.cast(("do", handler))
     gate.reached()
-    process.node.stop(timeout=0.0)
+    exit(process, "kill")
+    end(process.node.init, process.control, "brutal")
     gate.open()
-    assert done.wait(SOON)
+    probe.wait("done")
     assert outcome == ["killed"]
 
 
+@pytest.mark.schedulers("pool", "thread")
 @pytest.mark.usefixtures("fine_switching")
 @pytest.mark.parametrize("kind", KINDS)
 def test_g1_starts_that_race_with_kills_are_whole_or_nothing(kind: type[Echo], node: Node) -> None:
@@ -472,6 +491,7 @@ def test_g1_starts_that_race_with_kills_are_whole_or_nothing(kind: type[Echo], n
     assert node.processes() == []
 
 
+@pytest.mark.schedulers("pool", "thread")
 @pytest.mark.usefixtures("fine_switching")
 def test_g1_of_starts_that_race_for_a_name_one_wins(node: Node) -> None:
     for _ in range(scaled(2_000)):
@@ -490,6 +510,7 @@ def test_g1_of_starts_that_race_for_a_name_one_wins(node: Node) -> None:
         assert node.processes() == []
 
 
+@pytest.mark.schedulers("pool")  # So many threads cannot be had.
 def test_g1_a_hundred_thousand_processes_live_and_answer(node: Node) -> None:
     count = scaled(100_000)
     processes = [Echo.start() for _ in range(count)]

@@ -46,6 +46,7 @@ def test_g3_mail_between_two_processes_keeps_its_order(by: bool | None, to: bool
 
 
 @kinds
+@pytest.mark.schedulers("pool", "thread")
 @pytest.mark.usefixtures("fine_switching")
 def test_g3_each_of_many_senders_has_its_order(kind: type[Echo]) -> None:
     keeper, each = kind.start(), scaled(6_000)

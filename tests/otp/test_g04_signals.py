@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import threading
 from typing import Any, NoReturn
 
 import pytest
@@ -21,7 +20,8 @@ from beam.otp import (
     spawn,
     spawn_link,
 )
-from tests.otp.actors import KINDS, SOON, Echo, Gate, death_of, eventually, hold_up
+from beam.testing import Probe, settle
+from tests.otp.actors import KINDS, SOON, Echo, Gate, death_of, hold_up
 
 pytestmark = pytest.mark.usefixtures("node")
 
@@ -67,7 +67,7 @@ def test_g4_kill_ends_one_that_traps_exits_whatever_the_backlog(kind: type[Echo]
 def test_g4_an_idle_process_is_dead_when_exit_returns(kind: type[Echo]) -> None:
     process = kind.start()
     process.ask("busy?")
-    eventually(lambda: not process.control.turn.locked())
+    settle()
     exit(process, "gone")
     assert not process.is_alive()
     assert process.exit_reason == "gone"
@@ -177,11 +177,11 @@ def test_g4_the_first_signal_counts(kind: type[Echo]) -> None:
 @kinds
 def test_g4_one_that_waits_in_a_call_is_woken_and_unwound(kind: type[Echo]) -> None:
     process, silent, cleaned = kind.start(), Echo.start(), []
-    asking = threading.Event()
+    probe = Probe()
 
     def handler() -> None:
         try:
-            asking.set()
+            probe.note("asking")
             silent.ask("never", timeout=None)
         except Exception:  # noqa: BLE001 - as users write it
             cleaned.append("an except clause for errors")
@@ -189,7 +189,7 @@ def test_g4_one_that_waits_in_a_call_is_woken_and_unwound(kind: type[Echo]) -> N
             cleaned.append("finally")
 
     process.cast(("do", handler))
-    assert asking.wait(SOON)
+    probe.wait("asking")
     exit(process, "enough")
     assert death_of(process) == "enough"
     assert cleaned == ["finally"]
@@ -197,31 +197,29 @@ def test_g4_one_that_waits_in_a_call_is_woken_and_unwound(kind: type[Echo]) -> N
 
 @kinds
 def test_g4_one_that_sleeps_is_woken(kind: type[Echo], node: Node) -> None:
-    process, asleep = kind.start(), threading.Event()
+    process, probe = kind.start(), Probe()
 
     def handler() -> None:
-        asleep.set()
+        probe.note("asleep")
         node.sleep(10 * SOON)
 
     process.cast(("do", handler))
-    assert asleep.wait(SOON)
+    probe.wait("asleep")
     exit(process, "kill")
     assert death_of(process) == "killed"
 
 
 def test_g4_a_function_that_waits_for_mail_is_woken_and_unwound() -> None:
     cleaned: list[str] = []
-    waiting = threading.Event()
 
     def wait() -> None:
         try:
-            waiting.set()
             receive()
         finally:
             cleaned.append("finally")
 
     process = spawn(wait)
-    assert waiting.wait(SOON)
+    settle()
     exit(process, "enough")
     assert death_of(process) == "enough"
     assert cleaned == ["finally"]
@@ -248,9 +246,8 @@ def test_g4_a_thread_that_is_a_process_hears_of_a_signal_where_it_next_waits() -
     with Mailbox() as me:
         me.ref.tell("mail")
         other = Echo.start()
-        sent = threading.Event()
-        other.cast(("do", lambda: (exit(me.ref, "enough"), sent.set())))
-        assert sent.wait(SOON)
+        other.cast(("do", lambda: exit(me.ref, "enough")))
+        settle()
         with pytest.raises(Exited) as caught:
             me.receive(timeout=SOON)
     assert caught.value.reason == "enough"
@@ -260,37 +257,38 @@ def test_g4_a_thread_that_is_a_process_hears_of_a_signal_where_it_next_waits() -
 def test_g4_one_that_swallows_the_end_meets_it_again_at_its_next_wait() -> None:
     silent, met = Echo.start(), []
     process = Echo.start()
-    asking = threading.Event()
+    probe = Probe()
 
     def handler() -> None:
         for _ in range(3):
             try:
-                asking.set()
+                probe.note("asking")
                 silent.ask("never", timeout=None)
             except Exited as exited:
                 met.append(exited.reason)
 
     process.cast(("do", handler))
-    assert asking.wait(SOON)
+    probe.wait("asking")
     exit(process, "enough")
     assert death_of(process) == "enough"
     assert met == ["enough"] * 3
 
 
 def test_g4_a_child_whose_init_waits_ends_with_the_parent_it_is_linked_to() -> None:
-    silent, waiting = Echo.start(), threading.Event()
+    silent, probe = Echo.start(), Probe()
 
     class Child(Server):
         def init(self) -> None:
-            waiting.set()
+            probe.note("waiting")
             silent.ask("never", timeout=None)
 
     parent = Echo.start()
     parent.cast(("do", Child.start_link))
-    assert waiting.wait(SOON)
+    probe.wait("waiting")
     exit(parent, "enough")
     assert death_of(parent) == "enough"
-    eventually(lambda: parent.node.processes() == [silent])
+    settle()
+    assert parent.node.processes() == [silent]
 
 
 class Hostile:
@@ -311,12 +309,14 @@ def test_g4_any_value_is_a_reason(reason: Any) -> None:
     exit(process, reason)
     assert not process.is_alive()
     assert process.control.exit_reason is reason
-    eventually(lambda: not linked.is_alive())
+    settle()
+    assert not linked.is_alive()
     (signal,) = trapping.ask("told")
     assert signal.process is process
     assert signal.reason is reason
 
 
+@pytest.mark.schedulers("pool")  # So many threads cannot be had.
 def test_g4_a_chain_of_ten_thousand_links_ends_from_either_end() -> None:
     chain = [Echo.start() for _ in range(10_000)]
     for one, other in itertools.pairwise(chain):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from typing import Any
 
 import pytest
@@ -254,6 +253,7 @@ def test_g20_what_is_no_ref_is_refused_by_name() -> None:
             assert caught.value.field == field
 
 
+@pytest.mark.schedulers("pool", "thread")  # A simulation is of one node.
 def test_g5_links_and_monitors_go_from_node_to_node(node: Node) -> None:
     with Node():
         process = Echo.start()
@@ -325,16 +325,9 @@ def test_g5_spawned_functions_are_watched_from_their_start() -> None:
 
 def test_g5_a_mailbox_that_is_left_tells_those_that_watch_it() -> None:
     watcher = Echo.start(trap_exit=True)
-    left = threading.Event()
-
-    def other() -> None:
-        with contextlib.suppress(ZeroDivisionError), Mailbox() as me:
-            watcher.ask(("do", lambda: link(me.ref)))
-            raise ZeroDivisionError
-        left.set()
-
-    threading.Thread(target=other).start()
-    assert left.wait(SOON)
+    with contextlib.suppress(ZeroDivisionError), Mailbox() as me:
+        watcher.ask(("do", lambda: link(me.ref)))
+        raise ZeroDivisionError
     (signal,) = watcher.ask("told")
     assert isinstance(signal.reason.exception, ZeroDivisionError)
 

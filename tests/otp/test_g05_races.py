@@ -22,7 +22,10 @@ from beam.otp import (
 from tests.otp.actors import KINDS, SOON, Echo, at_once, death_of, eventually
 from tests.volume import scaled
 
-pytestmark = pytest.mark.usefixtures("node")
+pytestmark = [
+    pytest.mark.usefixtures("node"),
+    pytest.mark.schedulers("pool", "thread"),  # Threads race here.
+]
 
 kinds = pytest.mark.parametrize("kind", KINDS)
 

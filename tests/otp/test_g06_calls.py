@@ -16,7 +16,8 @@ from beam.errors import (
     InvalidInput,
     Refused,
 )
-from beam.otp import Crash, Mailbox, Server, exit, noreply
+from beam.otp import Crash, Mailbox, Node, Server, exit, noreply
+from beam.testing import settle
 from tests.otp.actors import (
     KINDS,
     SOON,
@@ -24,7 +25,6 @@ from tests.otp.actors import (
     Gate,
     InlineEcho,
     death_of,
-    eventually,
     hold_up,
 )
 
@@ -116,7 +116,7 @@ def test_g6_get_replaces_the_deadline_of_the_call() -> None:
     with pytest.raises(CallTimeout):
         call.get()
     patient = process.ask("late", block=False, timeout=0.01)
-    threading.Timer(0.05, gate.open).start()
+    Echo.start().cast(("do", lambda: (process.node.sleep(0.05), gate.open())))
     assert patient.get(timeout=math.inf) == "late"
 
 
@@ -133,7 +133,7 @@ def test_g6_a_timeout_that_is_none_is_refused_before_anything_is_sent(timeout: A
 
 
 def test_g6_an_answer_after_the_deadline_is_dropped() -> None:
-    process, calls = Echo.start(), []
+    calls = []
 
     class Late(Server):
         def handle_call(self, message: Any, caller: Any) -> Any:
@@ -145,7 +145,7 @@ def test_g6_an_answer_after_the_deadline_is_dropped() -> None:
         process.ask("hello", timeout=0.01)
     calls[0].reply("too late")
     second = process.ask("hello", block=False)
-    eventually(lambda: len(calls) == 2)
+    settle()
     assert calls[1].reply("first") is True
     assert calls[1].reply("second") is False
     assert second.get() == "first"
@@ -180,12 +180,13 @@ def test_g6_a_stop_can_be_waited_for_with_a_limit() -> None:
     assert death_of(process) == "normal"
 
 
-def test_g6_a_mailbox_is_stopped_when_it_is_dead() -> None:
+@pytest.mark.schedulers("pool", "thread")
+def test_g6_a_mailbox_is_stopped_when_it_is_dead(node: Node) -> None:
     ref: list[Any] = []
     there = threading.Event()
 
     def be_a_process() -> None:
-        with contextlib.suppress(Exited), Mailbox() as me:
+        with node.entered(), contextlib.suppress(Exited), Mailbox() as me:
             ref.append(me.ref)
             there.set()
             me.receive()
@@ -214,22 +215,21 @@ def test_g6_calls_that_were_answered_are_not_kept() -> None:
             if message == "before":
                 caller.reply("now")
             else:
-                threading.Thread(target=caller.reply, args=("later",)).start()
+                other.cast(("do", lambda: caller.reply("later")))
             return noreply
 
-    process = Keeps.start()
+    process, other = Keeps.start(), Echo.start()
     for _ in range(100):
         assert process.ask("before") == "now"
         assert process.ask("after") == "later"
-    process.stop(block=False)
-    eventually(lambda: not process.control.deferred)
+    settle()
+    assert not process.control.deferred
 
 
 def test_g6_a_crash_is_the_reason_for_everybody_who_waits() -> None:
     process = InlineEcho.start()
     gate = Gate()
-    served = threading.Thread(target=lambda: process.cast(("do", gate)))
-    served.start()
+    process.cast(("do", gate))
     gate.reached()
     waiting = [process.ask(("crash", KeyError(at)), block=False, timeout=None) for at in range(3)]
     gate.open()
@@ -239,4 +239,3 @@ def test_g6_a_crash_is_the_reason_for_everybody_who_waits() -> None:
             call.get(timeout=SOON)
         reasons.append(caught.value.reason)
     assert all(type(each) is Crash and each.exception.args == (0,) for each in reasons)
-    served.join(SOON)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 from typing import Any
 
 import pytest
@@ -14,12 +13,13 @@ from beam.errors import (
     DeadlineExpired,
 )
 from beam.otp import Node, Server, current_process, noreply
+from beam.testing import Probe, settle
 from tests.otp.actors import (
     KINDS,
     SOON,
     Echo,
     Gate,
-    StandingClock,
+    MovedTime,
     eventually,
     hold_up,
 )
@@ -40,7 +40,6 @@ def test_g6_a_call_inside_a_call_ends_with_the_deadline_of_the_outer(
     kind: type[Echo], inner: float | None
 ) -> None:
     silent, process, seen = Echo.start(), kind.start(), []
-    over = threading.Event()
 
     def ask_silent() -> None:
         try:
@@ -48,13 +47,11 @@ def test_g6_a_call_inside_a_call_ends_with_the_deadline_of_the_outer(
         except CallTimeout as error:
             seen.append(error)
             raise
-        finally:
-            over.set()
 
     with pytest.raises(CallTimeout) as caught:
         process.ask(("do", ask_silent), timeout=0.05)
     assert type(caught.value) in {CallTimeout, DeadlineExpired}
-    assert over.wait(SOON)
+    settle()
     assert type(seen[0]) is DeadlineExpired
     assert seen[0].process is silent
     # An impatient caller crashes nobody.
@@ -112,39 +109,33 @@ def test_g6_a_caller_that_becomes_less_patient_takes_all_calls_inside_along(
 
 
 def test_g6_a_caller_that_becomes_less_patient_takes_the_calls_inside_along() -> None:
-    silent, process = Echo.start(), Echo.start()
-    asking, over = threading.Event(), threading.Event()
+    silent, process, probe = Echo.start(), Echo.start(), Probe()
 
     def ask_silent() -> None:
-        asking.set()
-        try:
-            silent.ask("never", timeout=None)
-        finally:
-            over.set()
+        probe.note("asking")
+        silent.ask("never", timeout=None)
 
     call = process.ask(("do", ask_silent), block=False, timeout=None)
-    assert asking.wait(SOON)
+    probe.wait("asking")
     with pytest.raises(CallTimeout):
         call.get(timeout=0.01)
-    assert over.wait(SOON)
+    settle()
     assert process.ask("alive") == "alive"
 
 
-def test_g6_a_caller_that_becomes_more_patient_is_waited_for(unlogged: None) -> None:
-    clock = StandingClock()
-    with Node(clock=clock):
-        other, process = Echo.start(), Echo.start()
-        gate = hold_up(other)
-        call = process.ask(("call", other, "hello"), block=False, timeout=1.0)
-        got: list[Any] = []
-        waiting = threading.Thread(target=lambda: got.append(call.get(timeout=100.0)))
-        waiting.start()
-        eventually(lambda: call.deadline == clock.seconds + 100.0)
-        clock.seconds += 50.0  # Long after what it had been granted at first.
-        eventually(lambda: process.control.parker is not None)
-        gate.open()
-        waiting.join(SOON)
-        assert got == ["hello"]
+def test_g6_a_caller_that_becomes_more_patient_is_waited_for(node: Node) -> None:
+    time = MovedTime(node)
+    with time.node.entered():
+        other, process, waiting = Echo.start(), Echo.start(), Echo.start()
+    gate = hold_up(other)
+    call = process.ask(("call", other, "hello"), block=False, timeout=1.0)
+    got = waiting.ask(("do", lambda: call.get(timeout=100.0)), block=False, timeout=None)
+    begun = time.node.clock.now()
+    eventually(lambda: call.deadline >= begun + 100.0)
+    time.let_pass(3.0)  # Long after what it had been granted at first.
+    gate.open()
+    assert got.get(timeout=SOON) == "hello"
+    time.node.stop()
 
 
 def test_g6_a_cast_inherits_no_deadline() -> None:
@@ -182,7 +173,6 @@ def test_g6_after_the_answer_the_callers_deadline_counts_no_more() -> None:
 
 def test_g6_two_that_answer_each_other_for_ever_hold_on_to_nothing() -> None:
     lengths: list[int] = []
-    done = threading.Event()
 
     class Pong(Server):
         def init(self) -> None:
@@ -190,7 +180,6 @@ def test_g6_two_that_answer_each_other_for_ever_hold_on_to_nothing() -> None:
 
         def handle_call(self, message: Any, caller: Any) -> Any:
             if message == 0:
-                done.set()
                 return None
             length, outer = 0, caller
             while outer is not None:
@@ -206,5 +195,5 @@ def test_g6_two_that_answer_each_other_for_ever_hold_on_to_nothing() -> None:
     one.cast(other)
     other.cast(one)
     one.ask(500)
-    assert done.wait(SOON)
+    settle()
     assert max(lengths) <= 3

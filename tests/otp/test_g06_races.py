@@ -20,7 +20,10 @@ from tests.otp.actors import (
 )
 from tests.volume import scaled
 
-pytestmark = pytest.mark.usefixtures("node")
+pytestmark = [
+    pytest.mark.usefixtures("node"),
+    pytest.mark.schedulers("pool", "thread"),  # Threads race here.
+]
 
 kinds = pytest.mark.parametrize("kind", KINDS)
 blockings = pytest.mark.parametrize(

@@ -69,6 +69,7 @@ def test_g6_a_ring_that_closes_in_many_places_at_once_never_hangs(blocking: Any)
             assert all(isinstance(each, CallCycle) for each in outcomes)
 
 
+@pytest.mark.schedulers("pool", "thread")
 @pytest.mark.usefixtures("fine_switching")
 @pytest.mark.parametrize("blocking", [None, True])
 def test_g6_a_ring_that_closes_at_once_never_hangs_and_refuses_exactly_one(blocking: Any) -> None:
@@ -171,6 +172,7 @@ def test_g6_a_ring_through_a_process_that_starts_is_refused() -> None:
     assert path == (path[0], parent, path[0])
 
 
+@pytest.mark.schedulers("pool", "thread")  # A simulation is of one node.
 def test_g6_rings_are_refused_across_nodes() -> None:
     first = Member.start()
     with Node():

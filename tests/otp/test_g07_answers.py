@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import pytest
@@ -183,10 +182,10 @@ def test_g7_each_caller_gets_an_exception_of_its_own() -> None:
 def test_g7_a_refusal_from_elsewhere_is_an_answer_too() -> None:
     class Keeps(Server):
         def handle_call(self, message: Any, caller: Any) -> Any:
-            threading.Thread(target=caller.refuse, args=(NotFound(),)).start()
+            other.cast(("do", lambda: caller.refuse(NotFound())))
             return noreply
 
-    process = Keeps.start()
+    process, other = Keeps.start(), Echo.start()
     with pytest.raises(NotFound) as caught:
         process.ask("hello")
     assert caught.value.reason == "not_found"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from beam.errors import CallExit, Exited
 from beam.otp import Down, Exit, Mailbox, Node, Server, exit, link, monitor, noreply, whereis
 from beam.otp import shutdown as shutdowns
 from beam.otp.shutdown import end
+from beam.testing import Probe
 from tests.otp.actors import KINDS, SOON, Echo, Gate, at_once, death_of, eventually, hold_up
 from tests.volume import scaled
 
@@ -28,12 +28,14 @@ def give_up(process: Any) -> Any:
 
 
 @kinds
-def test_g9_it_is_dead_for_everyone_at_the_timeout(kind: type[Echo], node: Node) -> None:
+def test_g9_it_is_dead_for_everyone_at_the_timeout(
+    kind: type[Echo], node: Node, wall: type[Gate]
+) -> None:
     with Mailbox(trap_exit=True) as me:
         process = kind.start_link()
         watching = monitor(process)
         node.register("stuck", process.control)
-        gate = hold_up(process)
+        gate = hold_up(process, wall)
         waiting = process.ask("hello", block=False, timeout=None)
         assert give_up(process) == "killed"
         assert not process.is_alive()
@@ -52,9 +54,11 @@ def test_g9_it_is_dead_for_everyone_at_the_timeout(kind: type[Echo], node: Node)
 
 
 @kinds
-def test_g9_it_is_counted_until_its_handler_comes_back(kind: type[Echo], node: Node) -> None:
+def test_g9_it_is_counted_until_its_handler_comes_back(
+    kind: type[Echo], node: Node, wall: type[Gate]
+) -> None:
     process = kind.start()
-    gate = hold_up(process)
+    gate = hold_up(process, wall)
     give_up(process)
     assert list(node.given_up.values()) == [process]
     gate.open()
@@ -62,8 +66,8 @@ def test_g9_it_is_counted_until_its_handler_comes_back(kind: type[Echo], node: N
 
 
 @kinds
-def test_g9_late_replies_are_dropped(kind: type[Echo]) -> None:
-    gate = Gate()
+def test_g9_late_replies_are_dropped(kind: type[Echo], wall: type[Gate]) -> None:
+    gate = wall()
 
     class Late(kind):  # type: ignore[misc, valid-type]
         def handle_call(self, message: Any, caller: Any) -> Any:
@@ -89,9 +93,11 @@ def test_g9_late_replies_are_dropped(kind: type[Echo]) -> None:
 
 
 @kinds
-def test_g9_what_it_does_afterwards_reaches_nobody(kind: type[Echo], node: Node) -> None:
+def test_g9_what_it_does_afterwards_reaches_nobody(
+    kind: type[Echo], node: Node, wall: type[Gate]
+) -> None:
     came: list[Any] = []
-    gate, over = Gate(), threading.Event()
+    gate, probe = wall(), Probe()
 
     def handler() -> None:
         gate()
@@ -106,20 +112,20 @@ def test_g9_what_it_does_afterwards_reaches_nobody(kind: type[Echo], node: Node)
                 act()
             except Exited as exited:
                 came.append(exited.reason)
-        over.set()
+        probe.note("over")
 
     process, other = kind.start(), Echo.start()
     process.cast(("do", handler))
     gate.reached()
     give_up(process)
     gate.open()
-    assert over.wait(SOON)
+    probe.wait("over")
     assert came == ["killed"] * 4
     assert node.processes() == [other]
 
 
-def test_g9_a_cleanup_that_will_not_end_is_given_up_too(node: Node) -> None:
-    gate = Gate()
+def test_g9_a_cleanup_that_will_not_end_is_given_up_too(node: Node, wall: type[Gate]) -> None:
+    gate = wall()
 
     class Stuck(Echo):
         def terminate(self, reason: Any) -> None:
@@ -136,8 +142,8 @@ def test_g9_a_cleanup_that_will_not_end_is_given_up_too(node: Node) -> None:
     eventually(lambda: node.given_up == {})
 
 
-def test_g9_an_answer_that_waits_for_the_cleanup_ends_with_it() -> None:
-    gate = Gate()
+def test_g9_an_answer_that_waits_for_the_cleanup_ends_with_it(wall: type[Gate]) -> None:
+    gate = wall()
 
     class Stuck(Server):
         def handle_call(self, message: Any, caller: Any) -> Any:
@@ -156,10 +162,10 @@ def test_g9_an_answer_that_waits_for_the_cleanup_ends_with_it() -> None:
     gate.open()
 
 
-def test_g9_calls_that_it_had_kept_end_with_it() -> None:
+def test_g9_calls_that_it_had_kept_end_with_it(wall: type[Gate]) -> None:
     process = Echo.start()
     kept = [process.ask("never", block=False, timeout=None) for _ in range(3)]
-    gate = hold_up(process)
+    gate = hold_up(process, wall)
     give_up(process)
     for call in kept:
         with pytest.raises(CallExit):
@@ -180,11 +186,11 @@ def test_g9_one_that_waits_where_it_can_be_woken_is_not_given_up(
         waiting.get()
 
 
-def test_g9_others_go_on_however_many_workers_are_lost(node: Node) -> None:
+def test_g9_others_go_on_however_many_workers_are_lost(node: Node, wall: type[Gate]) -> None:
     gates = []
     for _ in range(12):  # More than work at a time.
         process = Echo.start()
-        gates.append(hold_up(process))
+        gates.append(hold_up(process, wall))
         give_up(process)
         assert Echo.start().ask("alive", timeout=SOON) == "alive"
     assert len(node.given_up) == 12
@@ -193,9 +199,10 @@ def test_g9_others_go_on_however_many_workers_are_lost(node: Node) -> None:
     eventually(lambda: node.given_up == {})
 
 
-def test_g9_a_node_stops_with_processes_that_do_not(node: Node) -> None:
+@pytest.mark.schedulers("pool", "thread")  # A simulation ends also what hangs.
+def test_g9_a_node_stops_with_processes_that_do_not(node: Node, wall: type[Gate]) -> None:
     stuck = [kind.start() for kind in KINDS]
-    gates = [hold_up(process) for process in stuck]
+    gates = [hold_up(process, wall) for process in stuck]
     node.stop(timeout=0.01)
     assert node.processes() == []
     assert {process.exit_reason for process in stuck} == {"killed"}
@@ -205,6 +212,7 @@ def test_g9_a_node_stops_with_processes_that_do_not(node: Node) -> None:
     eventually(lambda: node.given_up == {})
 
 
+@pytest.mark.schedulers("pool")
 def test_g9_the_interpreter_exits_although_a_handler_does_not_end() -> None:
     program = (
         "import threading\n"
@@ -244,6 +252,7 @@ class Slow(Server):
         self.handle_call(1, None)
 
 
+@pytest.mark.schedulers("pool", "thread")
 @pytest.mark.usefixtures("fine_switching")
 @pytest.mark.parametrize("blocking", [None, True])
 def test_g9_giving_up_races_with_the_handlers_return(
@@ -280,6 +289,7 @@ def demonitored(watching: Any, me: Mailbox) -> bool:
     return me.messages() == [] and watching.target is not None
 
 
+@pytest.mark.schedulers("pool", "thread")
 @pytest.mark.usefixtures("fine_switching")
 def test_g9_giving_up_races_with_a_crash_and_with_a_kill(
     node: Node, monkeypatch: pytest.MonkeyPatch

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import pytest
 
-from beam.errors import AlreadyExists, Exited, InvalidInput, NotAProcess
+from beam.errors import AlreadyExists, Exited, InvalidInput, NotAProcess, Refused
 from beam.otp import (
     Crash,
     Down,
@@ -24,6 +23,7 @@ from beam.otp import (
     spawn_link,
     whereis,
 )
+from beam.testing import settle
 from tests.otp.actors import SOON, Echo, death_of
 
 pytestmark = pytest.mark.usefixtures("node")
@@ -127,10 +127,10 @@ def test_trapped_signals_are_mail() -> None:
 def test_a_signal_that_comes_while_the_thread_does_not_wait_ends_the_process_with_the_block() -> (
     None
 ):
-    sent = threading.Event()
     with Mailbox() as me:
-        Echo.start().cast(("do", lambda: (exit(me.ref, "enough"), sent.set())))
-        assert sent.wait(SOON)
+        Echo.start().cast(("do", lambda: exit(me.ref, "enough")))
+        settle()
+        assert me.ref.is_alive()
     assert me.ref.exit_reason == "enough"
 
 
@@ -143,21 +143,17 @@ def test_a_signal_that_comes_during_a_call_ends_the_process_there() -> None:
 
 def test_a_call_is_refused_and_does_not_come_as_mail() -> None:
     with Mailbox() as me:
-        answers: list[Any] = []
 
-        def ask() -> None:
-            try:
+        def ask() -> Any:
+            with pytest.raises(Refused) as refused:
                 me.ref.ask("hello", timeout=SOON)
-            except Exception as error:  # noqa: BLE001 - looked at below
-                answers.append(error)
+            return refused.value.reason
 
-        thread = threading.Thread(target=ask)
-        thread.start()
-        while not answers:
+        asking = Echo.start().ask(("do", ask), block=False)
+        while not asking.done:
             with pytest.raises(TimeoutError):
                 me.receive(timeout=0.01)
-        thread.join(SOON)
-    assert [error.reason for error in answers] == ["no_calls"]
+        assert asking.get() == "no_calls"
 
 
 def test_inside_a_server_there_is_no_receive() -> None:

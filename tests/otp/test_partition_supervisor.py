@@ -376,6 +376,7 @@ def test_a_class_of_ones_own_may_choose() -> None:
         Wrong.start()
 
 
+@pytest.mark.schedulers("pool")  # An event loop waits for what is real.
 def test_it_can_be_resized_in_an_event_loop() -> None:
     async def use() -> Any:
         pool = await PartitionSupervisor.aio.start(child(Agent), partitions=4)

@@ -12,12 +12,15 @@ from beam.errors import CallExit, PoolExhausted, StartError
 from beam.otp import Node, Server, exit
 from beam.otp import pool as pools
 from beam.otp.clock import SystemClock
-from tests.otp.actors import SOON, Echo, Gate, ThreadEcho, at_once, eventually, hold_up
+from tests.otp.actors import SOON, Echo, Gate, ThreadEcho, Wall, at_once, eventually, hold_up
 from tests.otp.conftest import threads_left
 from tests.volume import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+pytestmark = pytest.mark.schedulers("pool")
 
 
 def workers(node: Node) -> int:
@@ -46,7 +49,7 @@ def test_thousands_of_processes_need_few_workers(node: Node) -> None:
 
 def test_a_handler_that_takes_long_holds_nobody_else_up(node: Node) -> None:
     stuck = [Echo.start() for _ in range(pools.BASE - 1)]
-    gates = [hold_up(process) for process in stuck]
+    gates = [hold_up(process, Wall) for process in stuck]
     assert Echo.start().ask("alive", timeout=SOON) == "alive"
     for gate in gates:
         gate.open()
@@ -256,7 +259,7 @@ def test_a_worker_that_cannot_be_had_is_no_harm_while_others_work(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     process = Echo.start()
-    gate = hold_up(process)
+    gate = hold_up(process, Wall)
     start = threading.Thread.start
 
     def refuse(self: threading.Thread) -> None:

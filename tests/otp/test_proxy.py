@@ -260,6 +260,7 @@ def test_a_proxy_of_the_dead_gives_futures_that_fail(blocking: bool | None) -> N
     proxy.deposit.defer(1)
 
 
+@pytest.mark.schedulers("pool", "thread")
 @modes
 @pytest.mark.usefixtures("fine_switching")
 def test_proxies_on_dying_processes_answer_or_say_that_it_died(blocking: bool | None) -> None:

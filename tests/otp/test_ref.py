@@ -24,7 +24,7 @@ from beam.otp import (
     receive,
     spawn,
 )
-from tests.otp.actors import KINDS, SOON, Echo, at_once, death_of, eventually, hold_up
+from tests.otp.actors import KINDS, SOON, Echo, death_of, eventually, hold_up
 
 pytestmark = pytest.mark.usefixtures("node")
 
@@ -61,7 +61,9 @@ def test_the_end_of_a_process_can_be_waited_for() -> None:
     process = Echo.start()
     ended = process.actor_stopped
     assert ended.wait(0.0) is False
-    assert at_once(lambda: ended.wait(SOON), process.stop) == [True, True]
+    waiting = Echo.start().ask(("do", lambda: ended.wait(SOON)), block=False, timeout=SOON)
+    assert process.stop() is True
+    assert waiting.get() is True
     assert ended.wait() is True
 
 

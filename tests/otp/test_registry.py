@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from beam.errors import (
     AlreadyExists,
@@ -25,6 +25,7 @@ from beam.otp import Mailbox, Node, Ref, Server, exit, monitor, whereis
 from beam.otp.entries import Entries
 from beam.otp.registry import Registry
 from tests.otp.actors import SOON, at_once, death_of
+from tests.otp.stateful import Inhabited, check, seeds
 from tests.volume import scaled
 
 pytestmark = pytest.mark.usefixtures("node")
@@ -331,6 +332,7 @@ def test_a_registry_is_linked_and_monitored_as_every_process_is() -> None:
         assert me.receive(timeout=SOON).monitor is watch
 
 
+@pytest.mark.schedulers("pool")  # An event loop waits for what is real.
 def test_a_registry_is_started_and_used_in_an_event_loop() -> None:
     async def use() -> Any:
         names = await Registry.aio.start()
@@ -348,6 +350,7 @@ def test_with_a_registry_ends_it() -> None:
     assert names.exit_reason == "shutdown"
 
 
+@pytest.mark.schedulers("pool", "thread")  # A simulation is of one node.
 def test_processes_of_two_nodes_may_share_a_registry() -> None:
     names = Registry.start()
     with Node():
@@ -359,22 +362,17 @@ def test_processes_of_two_nodes_may_share_a_registry() -> None:
 # Against a plain model
 
 
-class RegistryAgainstModel(RuleBasedStateMachine):
+class RegistryAgainstModel(Inhabited):
     """Processes that register, take back, update and die, in any order."""
 
-    @initialize(unique=st.booleans())
-    def start(self, unique: bool) -> None:
-        self.node = Node()
+    @initialize(seed=seeds, unique=st.booleans())
+    def start(self, seed: int, unique: bool) -> None:
+        self.enter(seed)
         self.unique = unique
-        with self.node.entered():
-            self.registry = Registry.start(keys="unique" if unique else "duplicate")
-            self.holders = [Holder.start() for _ in range(4)]
+        self.registry = Registry.start(keys="unique" if unique else "duplicate")
+        self.holders = [Holder.start() for _ in range(4)]
         self.entries: list[tuple[Any, Any, Any]] = []
         self.values = 0
-
-    def teardown(self) -> None:
-        if hasattr(self, "node"):
-            self.node.stop()
 
     who = st.integers(0, 3)
     what = st.sampled_from(["a", "b", "c", ("d", 1)])
@@ -410,18 +408,13 @@ class RegistryAgainstModel(RuleBasedStateMachine):
     @rule(at=who)
     def die(self, at: int) -> None:
         holder = self.holders[at]
-        with self.node.entered():
-            self.holders[at] = Holder.start()
-            with Mailbox() as me:
-                monitor(holder)
-                exit(holder, "kill")
-                me.receive(timeout=SOON)
+        self.holders[at] = Holder.start()
+        exit(holder, "kill")
+        assert death_of(holder) == "killed"
         self.entries = [entry for entry in self.entries if entry[1] is not holder]
 
     @invariant()
     def is_as_the_model(self) -> None:
-        if not hasattr(self, "node"):
-            return
         assert self.registry.count() == len(self.entries)
         assert sorted(map(str, self.registry.entries())) == sorted(map(str, self.entries))
         for key in ("a", "b", "c", ("d", 1)):
@@ -435,12 +428,15 @@ class RegistryAgainstModel(RuleBasedStateMachine):
             assert bool(holder.control.holdings) == bool(expected_keys)
 
 
-TestRegistryAgainstModel = RegistryAgainstModel.TestCase
+@pytest.mark.schedulers("simulation", "pool")
+def test_a_registry_is_as_its_model(scheduler: Any) -> None:
+    check(RegistryAgainstModel, scheduler)
 
 
 # Many threads
 
 
+@pytest.mark.schedulers("pool", "thread")
 def test_g5_no_entry_outlives_its_process_while_threads_register_and_kill() -> None:
     groups, names = Registry.start(keys="duplicate"), Registry.start()
     rounds, threads = scaled(100_000), 4
@@ -478,6 +474,7 @@ def test_g5_no_entry_outlives_its_process_while_threads_register_and_kill() -> N
     assert groups.entries() == names.entries() == []
 
 
+@pytest.mark.schedulers("pool", "thread")
 def test_one_of_many_threads_that_want_a_key_gets_it() -> None:
     names = Registry.start()
     holders = [Holder.start() for _ in range(8)]

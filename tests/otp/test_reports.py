@@ -165,6 +165,7 @@ def test_a_message_that_cannot_be_shown_is_no_obstacle(node: Node) -> None:
     assert "its repr raised" in report["reason"]
 
 
+@pytest.mark.schedulers("pool", "simulation")  # On a thread of its own it holds no caller up.
 def test_one_that_says_it_never_blocks_and_does_is_counted_and_reported(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,3 +189,18 @@ def test_one_that_says_it_never_blocks_and_does_is_counted_and_reported(
     assert overran[0]["process_class"] == "Liar"
     assert overran[0]["seconds"] >= 0.02
     assert node.overruns == {Liar: 2}
+
+
+def test_g8_a_report_that_cannot_be_written_harms_nobody(
+    node: Node, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_args: Any) -> Any:
+        raise OSError("disk full")
+
+    structlog.configure(processors=[fail], wrapper_class=structlog.BoundLogger)
+    for kind in KINDS:
+        process = kind.start()
+        process.cast(("do", lambda: 1 / 0))
+        assert isinstance(death_of(process).exception, ZeroDivisionError)
+        assert kind.start().ask("alive") == "alive"
+    eventually(lambda: "disk full" in capsys.readouterr().err)

@@ -39,6 +39,7 @@ from beam.otp import (
     stop,
 )
 from beam.otp.transitions import BadTransition, UnhandledEvent
+from beam.testing import node_on, settle
 from tests.otp.actors import SOON, death_of
 from tests.otp.machines import Door, Entering, Recorder, Told, crash_of, plain, stays
 
@@ -60,6 +61,7 @@ def test_a_door_opens_to_its_code_and_keeps_calls_until_it_is_locked_again() -> 
     assert [door.ask(("press", key)) for key in "42"] == ["locked", "open"]
 
 
+@pytest.mark.schedulers("pool")  # An event loop waits for what is real.
 def test_a_door_can_be_awaited() -> None:
     async def press() -> list[Any]:
         door = await Door.aio.start("42", 0.02)
@@ -273,9 +275,11 @@ def test_a_machine_without_states_or_a_handler_handles_nothing() -> None:
     assert isinstance(crash_of(empty), UnhandledEvent)
 
 
-@given(st.lists(st.sampled_from(["press", "flip"]), max_size=30))
+@pytest.mark.schedulers("pool")  # Its nodes are its own.
+@pytest.mark.parametrize("on", ["pool", "simulation"])
+@given(sent=st.lists(st.sampled_from(["press", "flip"]), max_size=30))
 def test_g3_events_of_one_sender_keep_their_order_also_if_they_are_postponed(
-    sent: list[str],
+    on: Any, sent: list[str]
 ) -> None:
     def handle(machine: Any, event: Any, state: Any) -> Any:
         match event:
@@ -298,7 +302,7 @@ def test_g3_events_of_one_sender_keep_their_order_also_if_they_are_postponed(
             waiting.append(message)
 
     told = Told()
-    with Node():
+    with node_on(on):
         machine = Recorder.start(told, handle, "off")
         for message in enumerate(sent):
             machine.cast(message)
@@ -396,12 +400,14 @@ def test_a_crash_in_a_state_terminates_in_that_state(told: Told) -> None:
 
 def test_timers_of_a_machine_that_has_ended_are_cancelled(told: Told, node: Node) -> None:
     machine = Recorder.start(told, stays, goto("a", state_timeout(3600.0)))
+    settle()
     timeouts = machine.control.actor._engine.timeouts
     assert timeouts
     machine.stop()
     assert not timeouts
 
 
+@pytest.mark.schedulers("pool", "thread")  # In a simulation it would never hand the turn on.
 @pytest.mark.parametrize("endless", [Internal("again"), "enter", "timeout"])
 @pytest.mark.parametrize(("signal", "reason"), [("kill", "killed"), ("shutdown", "shutdown")])
 def test_g4_a_signal_ends_a_machine_that_goes_round_for_ever(
@@ -415,7 +421,7 @@ def test_g4_a_signal_ends_a_machine_that_goes_round_for_ever(
 
         @state(enter=True)
         def handle_event(self, event: Any, state: Any) -> Any:
-            begun.put(event) if begun.qsize() < 10 else None
+            begun.put(event) if len(begun) < 10 else None
             match endless, event:
                 case "enter", Enter():
                     return repeat()

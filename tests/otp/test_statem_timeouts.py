@@ -1,4 +1,4 @@
-"""The time-outs of a state machine, on real time."""
+"""The time-outs of a state machine, on each clock."""
 
 from __future__ import annotations
 

@@ -15,7 +15,10 @@ from tests.volume import scaled
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.usefixtures("node", "fine_switching")
+pytestmark = [
+    pytest.mark.usefixtures("node", "fine_switching"),
+    pytest.mark.schedulers("pool", "thread"),  # Threads race here.
+]
 
 kinds = pytest.mark.parametrize("kind", KINDS)
 

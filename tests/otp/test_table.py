@@ -40,6 +40,9 @@ accesses = pytest.mark.parametrize("access", ["public", "protected", "private"])
 kinds = pytest.mark.parametrize("kind", list(KINDS))
 processes = pytest.mark.parametrize("process", PROCESSES)
 
+# Whatever a table does it does where it is asked; who may do it, one scheduler tells.
+on_one = pytest.mark.schedulers("pool")
+
 SPEC: Spec = [(("$1", "$2"), [], ["$2"])]
 READS: dict[str, Callable[[Table], Any]] = {
     "lookup": lambda table: table.lookup("a"),
@@ -96,6 +99,7 @@ def test_the_owner_is_the_process_that_makes_the_table(process: type[Echo]) -> N
     assert table.info()["owner"] is owner
 
 
+@on_one
 def test_outside_any_process_the_owner_is_init_on_every_thread(node: Node) -> None:
     table = Table.new()
     assert table.owner is node.init.ref
@@ -104,6 +108,7 @@ def test_outside_any_process_the_owner_is_init_on_every_thread(node: Node) -> No
         table.insert(("b", 1))
 
 
+@on_one
 @accesses
 @pytest.mark.parametrize("operation", list(EVERYTHING))
 def test_the_owner_may_do_everything(access: Access, operation: str) -> None:
@@ -112,6 +117,7 @@ def test_the_owner_may_do_everything(access: Access, operation: str) -> None:
     by(owner, EVERYTHING[operation], table)
 
 
+@on_one
 @accesses
 @pytest.mark.parametrize("operation", list(EVERYTHING))
 def test_others_may_do_what_the_access_says(access: Access, operation: str) -> None:
@@ -139,6 +145,7 @@ def test_a_refusal_names_the_table_and_its_owner() -> None:
     assert (caught.value.table, caught.value.owner) == (table, owner)
 
 
+@on_one
 def test_who_has_waited_and_may_not_any_more_is_refused() -> None:
     gate, waiting = Gate(), threading.Event()
 
@@ -226,6 +233,7 @@ def test_reads_answer_while_the_owner_is_stuck_in_a_handler(process: type[Echo])
     gate.open()
 
 
+@on_one
 @kinds
 def test_reads_of_one_key_wait_for_no_other_operation(kind: Kind) -> None:
     gate = Gate()
@@ -415,6 +423,7 @@ def test_a_table_passes_from_heir_to_heir() -> None:
     assert table.lookup("a") == [("a", 1)]
 
 
+@on_one
 def test_an_heir_may_live_in_another_node() -> None:
     with Node():
         heir = Echo.start()
@@ -479,6 +488,7 @@ def test_a_table_can_be_given_back_to_init(node: Node) -> None:
 # The end of a table
 
 
+@on_one
 @accesses
 @pytest.mark.parametrize("operation", list(EVERYTHING))
 @pytest.mark.parametrize("end", ["drop", "kill"])

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from beam.otp import Ref
     from beam.otp.table import Kind
 
-pytestmark = pytest.mark.usefixtures("node", "_restless")
+pytestmark = [
+    pytest.mark.usefixtures("node", "_restless"),
+    pytest.mark.schedulers("pool"),  # The threads that race are the test's own.
+]
 
 THREADS = 4
 

@@ -6,7 +6,6 @@ import asyncio
 import contextvars
 import functools
 import math
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -43,7 +42,8 @@ from beam.otp import (
 )
 from beam.otp.context import here
 from beam.otp.tasks import TasksRef
-from tests.otp.actors import SOON, at_once, death_of, eventually
+from beam.testing import Probe
+from tests.otp.actors import SOON, Gate, at_once, death_of, eventually
 from tests.volume import scaled
 
 pytestmark = pytest.mark.usefixtures("node")
@@ -68,6 +68,9 @@ class Owner(Server):
         self.task = tasks.run(function, *args, **options)
         return self.task
 
+    def wait_for(self, task: Any) -> Any:
+        return task.get()
+
     def get(self, tasks: TasksRef, function: Any, *args: Any) -> Any:
         return tasks.run(function, *args).get()
 
@@ -85,27 +88,27 @@ class TrappingOwner(Owner):
 class Stuck:
     """A function that no signal reaches, until it is let go."""
 
-    def __init__(self) -> None:
-        self.begun = threading.Event()
-        self.let_go = threading.Event()
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self.begun = gate.reached
+        self.let_go = gate.open
 
     def __call__(self) -> str:
-        self.begun.set()
-        assert self.let_go.wait(SOON)
+        self._gate()
         return "late"
 
 
 @pytest.fixture
-def stuck(node: Node) -> Iterator[Stuck]:
-    stuck = Stuck()
+def stuck(node: Node, wall: type[Gate]) -> Iterator[Stuck]:
+    stuck = Stuck(wall())
     yield stuck
-    stuck.let_go.set()
+    stuck.let_go()
 
 
-def waits(begun: threading.Event | None = None) -> Any:
+def waits(probe: Probe | None = None) -> Any:
     """Wait where a signal is heard."""
-    if begun is not None:
-        begun.set()
+    if probe is not None:
+        probe.note("begun")
     return receive()
 
 
@@ -119,8 +122,13 @@ def test_a_task_has_the_value_of_its_function(tasks: TasksRef) -> None:
 
 
 def test_tasks_run_beside_each_other(tasks: TasksRef) -> None:
-    barrier = threading.Barrier(10)
-    together = [tasks.run(barrier.wait, SOON) for _ in range(10)]
+    probe = Probe()
+
+    def meet(number: int) -> int:
+        probe.note("here", number)
+        return probe.wait("here", 10)[number]
+
+    together = [tasks.run(meet, number) for number in range(10)]
     assert sorted(task.get(timeout=SOON) for task in together) == list(range(10))
 
 
@@ -140,9 +148,9 @@ def test_a_task_may_take_messages(tasks: TasksRef) -> None:
 
 
 def test_a_value_that_nobody_wants_is_dropped(tasks: TasksRef) -> None:
-    heard: Any = threading.Event()
-    process = tasks.start_child(heard.set)
-    assert heard.wait(SOON)
+    probe = Probe()
+    process = tasks.start_child(probe.note, "heard")
+    probe.wait("heard")
     assert death_of(process) == "normal"
 
 
@@ -150,17 +158,14 @@ def test_a_task_has_a_value_and_can_be_asked_for_it_again_and_by_many(
     tasks: TasksRef, stuck: Stuck
 ) -> None:
     task = tasks.run(stuck)
-    got: list[Any] = []
-    askers = [threading.Thread(target=lambda: got.append(task.get())) for _ in range(4)]
-    for asker in askers:
-        asker.start()
+    askers = [Owner.start().proxy() for _ in range(4)]
+    got = [asker.wait_for(task) for asker in askers]
     with pytest.raises(CallTimeout) as late:
         task.get(timeout=0.01)
     assert (late.value.process, late.value.timeout) == (task.process, 0.01)
-    stuck.let_go.set()
-    for asker in askers:
-        asker.join()
-    assert [*got, task.get(), task.get(timeout=0.01)] == ["late"] * 6
+    stuck.let_go()
+    assert [each.get() for each in [*got, task]] == ["late"] * 5
+    assert task.get(timeout=0.01) == "late"
 
 
 def test_a_task_maps_and_joins_as_every_future(tasks: TasksRef) -> None:
@@ -265,10 +270,10 @@ def test_an_owner_that_traps_exits_hears_of_its_tasks(tasks: TasksRef) -> None:
 
 
 def test_the_end_of_the_owner_ends_its_linked_tasks(tasks: TasksRef) -> None:
-    begun = threading.Event()
+    probe = Probe()
     owner = Owner.start()
-    task = owner.proxy().run(tasks, waits, begun).get()
-    assert begun.wait(SOON)
+    task = owner.proxy().run(tasks, waits, probe).get()
+    probe.wait("begun")
     exit(owner, "gone")
     with pytest.raises(CallExit) as failed:
         task.get(timeout=SOON)
@@ -282,9 +287,9 @@ def test_no_failure_of_a_task_that_is_not_linked_reaches_the_process_that_ran_it
         task = tasks.run_nolink(int, "seven")
         with pytest.raises(CallExit):
             task.get()
-        begun = threading.Event()
-        living = tasks.run_nolink(waits, begun)
-        assert begun.wait(SOON)
+        probe = Probe()
+        living = tasks.run_nolink(waits, probe)
+        probe.wait("begun")
         assert me.messages() == []
     living.process.tell("still here")
     assert living.get(timeout=SOON) == "still here"
@@ -315,7 +320,7 @@ def test_g6_an_owner_survives_a_caller_who_did_not_wait_for_its_task(
     impatient = owner.proxy().get(tasks, stuck)
     with pytest.raises(CallTimeout):
         impatient.get(timeout=0.05)
-    stuck.let_go.set()
+    stuck.let_go()
     assert owner.proxy().heard.get(timeout=SOON) is not None
 
 
@@ -330,17 +335,17 @@ def test_g19_one_task_too_many_is_refused_and_counted(stuck: Stuck) -> None:
             start(int)
         assert (full.value.reason, full.value.max_children) == ("queue_full", 2)
         assert tasks.refused == number + 1
-    stuck.let_go.set()
+    stuck.let_go()
     assert [task.get() for task in running] == ["late"] * 2
     assert tasks.run(int).get() == 0
 
 
-def test_there_may_be_no_bound_if_that_is_asked_for() -> None:
+def test_there_may_be_no_bound_if_that_is_asked_for(stuck: Stuck) -> None:
     tasks = Tasks.start(max_children=None)
-    begun = threading.Barrier(301)
-    running = [tasks.run(begun.wait, SOON) for _ in range(300)]
-    begun.wait(SOON)
-    assert len({task.get(timeout=SOON) for task in running}) == 300
+    running = [tasks.run(stuck) for _ in range(300)]
+    assert tasks.count_children().active == 300
+    stuck.let_go()
+    assert [task.get(timeout=SOON) for task in running] == ["late"] * 300
 
 
 # Time
@@ -367,7 +372,7 @@ def test_g9_a_task_that_does_not_come_out_in_time_is_given_up_and_counted(
     assert death_of(task.process) == "killed"
     assert node.given_up == {task.process.control.serial: task.process}
     assert tasks.count_children().active == 0
-    stuck.let_go.set()
+    stuck.let_go()
     eventually(lambda: not node.given_up)
     with pytest.raises(CallTimeout):
         task.get()
@@ -388,10 +393,10 @@ def test_a_task_in_time_is_not_disturbed_later(tasks: TasksRef, node: Node) -> N
 def test_a_task_that_is_shut_down_ends_where_it_waits_and_its_owner_lives(
     tasks: TasksRef,
 ) -> None:
-    begun = threading.Event()
+    probe = Probe()
     owner = Owner.start()
-    task = owner.proxy().run(tasks, waits, begun).get()
-    assert begun.wait(SOON)
+    task = owner.proxy().run(tasks, waits, probe).get()
+    probe.wait("begun")
     task.shutdown()
     with pytest.raises(CallExit) as failed:
         task.get(timeout=0.0)
@@ -403,20 +408,20 @@ def test_g9_a_task_that_will_not_end_is_given_up_when_it_is_shut_down(
     tasks: TasksRef, node: Node, stuck: Stuck
 ) -> None:
     task = tasks.run(stuck)
-    assert stuck.begun.wait(SOON)
+    stuck.begun()
     task.shutdown(0.01)
     with pytest.raises(CallExit) as failed:
         task.get(timeout=0.0)
     assert failed.value.reason == "killed"
     assert list(node.given_up.values()) == [task.process]
-    stuck.let_go.set()
+    stuck.let_go()
     eventually(lambda: not node.given_up)
 
 
 def test_a_task_can_be_killed_at_once(tasks: TasksRef) -> None:
-    begun = threading.Event()
-    task = tasks.run(waits, begun)
-    assert begun.wait(SOON)
+    probe = Probe()
+    task = tasks.run(waits, probe)
+    probe.wait("begun")
     task.shutdown("brutal")
     with pytest.raises(CallExit) as failed:
         task.get()
@@ -434,18 +439,18 @@ def test_a_value_that_comes_while_the_task_is_shut_down_is_not_lost(
     tasks: TasksRef, stuck: Stuck
 ) -> None:
     task = tasks.run(stuck)
-    assert stuck.begun.wait(SOON)
+    stuck.begun()
     exit(task.process, "shutdown")
-    stuck.let_go.set()
+    stuck.let_go()
     assert task.get() == "late"
     assert death_of(task.process) == "shutdown"
 
 
 def test_g6_when_the_supervisor_stops_its_tasks_end_and_nobody_waits_on() -> None:
     with Tasks.start() as tasks:
-        begun = threading.Event()
-        running = [tasks.run(waits, begun) for _ in range(5)]
-        assert begun.wait(SOON)
+        probe = Probe()
+        running = [tasks.run(waits, probe) for _ in range(5)]
+        probe.wait("begun")
     for task in running:
         with pytest.raises(CallExit) as failed:
             task.get(timeout=0.0)
@@ -457,7 +462,7 @@ def test_g9_a_supervisor_does_not_wait_longer_for_its_tasks_than_it_says(
 ) -> None:
     tasks = Tasks.start(shutdown=0.01)
     task = tasks.run(stuck)
-    assert stuck.begun.wait(SOON)
+    stuck.begun()
     assert tasks.stop(timeout=SOON)
     with pytest.raises(CallExit):
         task.get(timeout=0.0)
@@ -554,7 +559,7 @@ def test_tasks_are_children_as_others_are(tasks: TasksRef, stuck: Stuck) -> None
     (line,) = tasks.which_children()
     assert (line.process, line.type) == (task.process, "worker")
     assert tasks.get_childspec(task.process).restart == "temporary"
-    stuck.let_go.set()
+    stuck.let_go()
     task.get()
     waiting = tasks.run(waits)
     tasks.terminate_child(waiting.process)
@@ -570,11 +575,11 @@ def test_a_class_of_ones_own_may_choose_the_bounds() -> None:
             return super().init(max_children=cores * 2) if cores else ignore
 
     tasks = Few.start(1)
-    begun = threading.Event()
-    running = [tasks.run(waits, begun) for _ in range(2)]
+    probe = Probe()
+    running = [tasks.run(waits, probe) for _ in range(2)]
     with pytest.raises(QueueFull):
         tasks.run(int)
-    assert begun.wait(SOON)
+    probe.wait("begun")
     assert len(running) == tasks.count_children().active
     assert Few.start(0) is None
 
@@ -586,6 +591,7 @@ def test_a_class_of_ones_own_may_choose_the_bounds() -> None:
         Wrong.start()
 
 
+@pytest.mark.schedulers("pool")  # An event loop waits for what is real.
 def test_tasks_can_be_awaited_and_shut_down_in_an_event_loop(stuck: Stuck) -> None:
     async def use() -> Any:
         tasks = await Tasks.aio.start()
@@ -611,6 +617,7 @@ async def _value_of(task: Any) -> Any:
     return await task
 
 
+@pytest.mark.schedulers("pool")  # An event loop waits for what is real.
 def test_a_blocking_form_in_an_event_loop_warns_and_names_its_twin() -> None:
     async def use() -> Any:
         tasks = await Tasks.aio.start()
@@ -625,6 +632,7 @@ def test_a_blocking_form_in_an_event_loop_warns_and_names_its_twin() -> None:
 # Many
 
 
+@pytest.mark.schedulers("pool", "thread")
 def test_g6_no_value_is_lost_and_nobody_waits_for_ever_while_tasks_are_shut_down() -> None:
     rounds, threads = scaled(40_000), 8
     tasks = Tasks.start(max_children=threads * 2)

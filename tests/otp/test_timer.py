@@ -147,6 +147,7 @@ def test_an_earlier_timer_set_later_comes_first() -> None:
         assert slow.cancel() is not None
 
 
+@pytest.mark.schedulers("pool")
 def test_cancelled_timers_are_swept(node: Node) -> None:
     process = Echo.start()
     for _ in range(5000):
@@ -154,6 +155,7 @@ def test_cancelled_timers_are_swept(node: Node) -> None:
     assert len(node.scheduler._timers._heap) < 2500  # type: ignore[attr-defined]
 
 
+@pytest.mark.schedulers("pool", "thread")
 @pytest.mark.usefixtures("fine_switching")
 def test_a_timer_never_fires_after_cancel_has_returned_a_number() -> None:
     class Collects(Server):
@@ -185,6 +187,7 @@ def test_a_timer_never_fires_after_cancel_has_returned_a_number() -> None:
     assert cancelled.isdisjoint(came)
 
 
+@pytest.mark.schedulers("pool", "thread")
 @pytest.mark.usefixtures("fine_switching")
 def test_timers_set_by_many_threads_all_fire_once() -> None:
     with Mailbox() as me:

@@ -9,10 +9,7 @@ import pytest
 
 from beam.errors import InvalidInput, NotSettled
 from beam.otp import Mailbox, Server, current_node, exit, receive, send_after, spawn
-from beam.testing import SCHEDULERS, node_on, settle
-from tests.otp.conftest import unlogged
-
-__all__ = ["unlogged"]
+from beam.testing import node_on, settle
 
 pytestmark = pytest.mark.usefixtures("unlogged")
 
@@ -30,7 +27,6 @@ class Hop(Server):
             others[count % len(others)].cast((count - 1, others))
 
 
-@pytest.mark.parametrize("scheduler", SCHEDULERS)
 def test_all_that_follows_from_a_message_has_happened(scheduler: Any) -> None:
     with node_on(scheduler):
         seen: list[int] = []
@@ -40,7 +36,6 @@ def test_all_that_follows_from_a_message_has_happened(scheduler: Any) -> None:
         assert seen == list(range(30, -1, -1))
 
 
-@pytest.mark.parametrize("scheduler", SCHEDULERS)
 def test_a_function_that_waits_for_mail_is_at_rest_and_its_last_words_are_out(
     scheduler: Any,
 ) -> None:
@@ -59,7 +54,6 @@ def test_a_function_that_waits_for_mail_is_at_rest_and_its_last_words_are_out(
         assert not process.is_alive()
 
 
-@pytest.mark.parametrize("scheduler", SCHEDULERS)
 def test_a_timer_that_will_fire_later_is_not_waited_for(scheduler: Any) -> None:
     with node_on(scheduler) as node, Mailbox() as me:
         send_after(60.0, me.ref, "late")
@@ -69,7 +63,6 @@ def test_a_timer_that_will_fire_later_is_not_waited_for(scheduler: Any) -> None:
         assert me.messages() == []
 
 
-@pytest.mark.parametrize("scheduler", SCHEDULERS)
 def test_the_calls_of_the_dead_have_failed(scheduler: Any) -> None:
     with node_on(scheduler):
         process = Hop.start([])

@@ -174,6 +174,18 @@ def test_who_waits_in_a_call_hands_the_turn_on() -> None:
     assert seen == ["first waits", "other answers", "first goes on"]
 
 
+def test_hundreds_may_wait_in_the_middle_of_their_turns() -> None:
+    with Simulation(1) as sim:
+        asked = Worker.start()
+        workers = [Worker.start() for _ in range(500)]
+        answers = [one.ask(("ask", asked, ("do", sim.clock.now)), block=False) for one in workers]
+        asked.cast(("do", lambda: sim.node.sleep(1.0)))
+        assert {answer.get(timeout=10.0) for answer in answers} <= {0.0, 1.0}
+        silent = [one.ask(("ask", asked, "never"), block=False, timeout=2.0) for one in workers]
+        sim.settle()
+        assert all(answer.done for answer in silent)
+
+
 # Same seed, same history
 
 PROGRAM = """
