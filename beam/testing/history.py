@@ -111,7 +111,8 @@ def _fields(value: Any, depth: int) -> str:
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         names: Any = value._fields
     elif dataclasses.is_dataclass(value):
-        names = _field_names(type(value))
+        kind: Any = type(value)
+        names = _field_names(kind)
     else:
         names = list(getattr(value, "__dict__", ()))
     return ", ".join(f"{name}={rendered(getattr(value, name), depth - 1)}" for name in names)
