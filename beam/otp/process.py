@@ -33,9 +33,10 @@ from beam.otp.declarations import CALLBACKS, DECLARATIONS, INSTEAD
 from beam.otp.future import Future
 from beam.otp.limits import declared_limits
 from beam.otp.mail import Continue
-from beam.otp.ref import Inbox, Ref, _Stopped
+from beam.otp.ref import Ref
 from beam.otp.spawn import RESERVED_KEYWORDS, launch
 from beam.otp.turn import ask_to_end, ignore
+from beam.otp.views import Inbox, Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -204,7 +205,7 @@ class Process(pykka.Actor):
     @property
     def actor_stopped(self) -> Any:  # type: ignore[override]  # Pykka declares a plain attribute
         """Pykka's event of the end; its `is_set()` says whether this process has ended."""
-        return _Stopped(self._control)
+        return Stopped(self._control)
 
     # What a process does with itself
 

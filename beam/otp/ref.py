@@ -7,7 +7,6 @@ declare as an answer kills it, and reaches the caller as `CallExit`.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import weakref
 from collections import deque
@@ -25,8 +24,8 @@ from beam.otp.future import Future
 from beam.otp.interrupt import hold
 from beam.otp.mail import Call, Cast, Info, Stop
 from beam.otp.proxy import Proxy
-from beam.otp.signals import DeathWatch, unwatch, watch
 from beam.otp.turn import INLINE_DEPTH, serve_here, take_turn
+from beam.otp.views import Inbox, Stopped
 
 if TYPE_CHECKING:
     from beam.otp.node import Node
@@ -38,30 +37,6 @@ __all__ = ["CALL_TIMEOUT", "Ref", "run_here"]
 CALL_TIMEOUT = 5.0
 
 A = TypeVar("A", bound="Process")
-
-
-class _Stopped:
-    """Pykka's `actor_stopped`: an event that is set when the process has ended."""
-
-    def __init__(self, control: Control) -> None:
-        self._control = control
-
-    def is_set(self) -> bool:
-        """Return whether the process has ended."""
-        return self._control.life is Life.DEAD
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait for the end, `timeout` seconds at most (`None` without end); return whether it came.
-
-        Raises:
-            CallCycle: if the process waits for its own end.
-        """
-        ended: Future[Any] = Future(self._control)
-        if watch(self._control, death := DeathWatch(ended, self._control)):
-            with contextlib.suppress(pykka.Timeout):
-                ended.get(timeout=timeout)
-            unwatch(death)
-        return self.is_set()
 
 
 class Ref(pykka.ActorRef[A], Generic[A]):
@@ -107,7 +82,7 @@ class Ref(pykka.ActorRef[A], Generic[A]):
     @property
     def actor_stopped(self) -> Any:  # type: ignore[override]  # as actor_urn
         """An event that is set when the process has ended: `is_set()`, `wait(timeout)`."""
-        return _Stopped(self.control)
+        return Stopped(self.control)
 
     @property
     def _actor_weakref(self) -> Any:  # type: ignore[override]  # as actor_urn
@@ -379,29 +354,3 @@ def _look_if_late(control: Control, future: Future[Any], late: float) -> None:
     """Report a process that said it never blocks, and has held its caller past the deadline."""
     if future.granted is not None and late + future.granted > NEVER_BLOCKS:
         control.node.note_overrun(control, late + future.granted)
-
-
-class Inbox:
-    """A process's inbox, in the form that Pykka gives it: `put` envelopes, see if it is empty."""
-
-    __slots__ = ("_control",)
-
-    def __init__(self, control: Control) -> None:
-        self._control = control
-
-    def put(self, envelope: Any) -> None:
-        """Put a Pykka envelope into the mailbox: a call if it wants a reply, else a message."""
-        if envelope.reply_to is not None:
-            self._control.post(
-                Call(envelope.message, envelope.reply_to, self._control, here.control)
-            )
-        else:
-            self._control.post(Info(envelope.message))
-
-    def get(self) -> Any:
-        """Refuse: only the process itself takes mail out."""
-        raise TypeError("a process's mail is taken out by the process itself")
-
-    def empty(self) -> bool:
-        """Return whether no mail waits."""
-        return not self._control.mailbox
