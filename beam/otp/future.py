@@ -246,7 +246,7 @@ class Future(pykka.Future[T], Generic[T]):
             if parker is None:
                 parker = node.scheduler.parker(me)
                 if not self.add_waiter(parker.unpark):
-                    return
+                    break
             try:
                 if me is not None:
                     me.watch_exit(parker)
@@ -258,10 +258,11 @@ class Future(pykka.Future[T], Generic[T]):
                 if me is not None:
                     me.watch_exit(None)
             if me is not None and me.pending_exit is not NOTHING:
-                raise Exited(me.pending_exit)
-            if unparked or self.done:
-                continue
-            self._expire(node.clock.now(), me)
+                break
+            if not unparked and not self.done:
+                self._expire(node.clock.now(), me)
+        if me is not None and me.pending_exit is not NOTHING:
+            raise Exited(me.pending_exit)  # A signal has come with the answer, and acts first.
 
     def _nearest_deadline(self, me: Control | None) -> float | None:
         """Return this call's own deadline, or the one that `me` inherits, if that is sooner."""
