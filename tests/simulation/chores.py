@@ -136,7 +136,8 @@ class Chores(Auditor):
 
 def job(how: str, number: int) -> Any:
     """Do a task."""
-    current_node().sleep(5.0 if how == "late" else number * 0.02)
+    node = current_node()
+    node.sleep(5.0 if how == "late" else number * 0.02)
     if how == "refuse":
         raise Refused("odd", number=number)
     if how == "crash":

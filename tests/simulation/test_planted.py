@@ -11,7 +11,7 @@ from tests.volume import STRESS
 
 BEGINS = {
     "down-lost-in-a-call": 3,
-    "down-lost-of-the-dying": 90,
+    "down-lost-of-the-dying": 155,
     "down-wakes-nobody": 1,
     "down-overtakes-mail": 3,
     "exit-overtakes-mail": 20,
