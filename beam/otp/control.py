@@ -51,6 +51,8 @@ class Life(enum.Enum):
 
     STARTING = "starting"
     RUNNING = "running"
+    # A signal has ended it where it waits for mail, and its cleanup is still to come.
+    ENDING = "ending"
     DEAD = "dead"
 
 

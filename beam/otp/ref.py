@@ -99,8 +99,13 @@ class Ref(pykka.ActorRef[A], Generic[A]):
         return self.control.node
 
     def is_alive(self) -> bool:
-        """Return whether the process has not ended; true until its cleanup has run."""
-        return self.control.life is not Life.DEAD
+        """Return whether the process has not ended; true until its cleanup has run.
+
+        Of one that a signal has ended where it waits for mail, false from then on, as OTP's
+        `is_process_alive`: signals keep their order.
+        """
+        life = self.control.life
+        return life is not Life.DEAD and life is not Life.ENDING
 
     @property
     def exit_reason(self) -> Any:

@@ -205,6 +205,8 @@ def _doom(target: Control, reason: Any, doomed: list[Control]) -> None:
     dying: Control | None = target
     while dying is not None and dying.life is not Life.DEAD and dying.pending_exit is NOTHING:
         dying.pending_exit = reason
+        if dying.receiving:
+            dying.life = Life.ENDING
         if dying.turn.acquire(False):
             if dying.receiving:
                 dying.driver.submit(dying)

@@ -223,9 +223,11 @@ class Simulated:
             Livelock: if it does not end.
         """
         fiber = getcurrent()
+        me = here.control
         self._resting[fiber] = limit
         try:
-            self.wait(fiber, None)
+            # One that waits for this in the middle of its turn is not at rest for the others.
+            self.wait(fiber, _Parker(self, me) if me is not None else None)
         finally:
             del self._resting[fiber]
         return not self._in_turn()
@@ -238,11 +240,12 @@ class Simulated:
         """Return the processes whose turn is due."""
         return [one for one in self._ready if isinstance(one, Control)]
 
-    def _in_turn(self) -> list[_Parker]:
+    def _in_turn(self, but: greenlet | None = None) -> list[_Parker]:
         return [
             parker
             for fiber, parker in self._waiting.items()
-            if parker is not None and parker.control is not None and fiber is not self._main
+            if parker is not None and parker.control is not None
+            if fiber is not self._main and fiber is not but
         ]
 
     # Running
@@ -314,7 +317,7 @@ class Simulated:
                 if due is None or due > limit:
                     self.clock.advance(max(0.0, limit - self.clock.now()))
                     return fiber
-            elif not self._in_turn() and not self.on_the_way:
+            elif not self._in_turn(fiber) and not self.on_the_way:
                 return fiber
         return None
 

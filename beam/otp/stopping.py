@@ -247,7 +247,7 @@ def _want(control: Control, shutdown: Shutdown, most: float) -> float:
     below = [
         _want(child.process.control, child.spec.shutdown, most)
         for child in survey.children
-        if child.process is not None and child.process.is_alive()
+        if child.process is not None and child.process.control.alive
     ]
     together = survey.strategy in ("dynamic", "simple_one_for_one")
     asked = max(below, default=0.0) if together else sum(below)

@@ -48,6 +48,9 @@ __all__ = ["play"]
 
 Json = Mapping[str, Any]
 
+# Seconds: long enough to be a wait, in which a signal acts.
+MOMENT = 0.001
+
 
 def play(scenario: Json, node: Node) -> Iterator[dict[str, Any]]:
     """Play a scenario; yield what was observed after each step."""
@@ -86,24 +89,27 @@ class World:
         self.terms = Terms()
         self.witness = Witness.start()
         self.boxes: dict[str, list[Any]] = {}
+        self.gone: set[str] = set()
 
     def spawn(self, how: Any, name: str, *, trap: bool = False) -> Any:
         """Start a plain process; return what the function that starts it does."""
         ready: Future[None] = Future()
         started = how(Plain.live, self, name, trap, ready)
+        # Said by both: a signal may end either of them before it comes to that.
+        self.born(name, started[0] if isinstance(started, tuple) else started)
         ready.get()
+        waited()
         return started
 
-    def born(self, name: str) -> None:
-        """Give the process that runs here its name, and have it watched."""
-        me = current_process()
-        assert me is not None
-        self.terms.name(name, me)
-        self.witness.ask(("born", name, me), timeout=None)
+    def born(self, name: str, process: Any) -> None:
+        """Give a process its name, and have it watched."""
+        self.terms.name(name, process)
+        self.witness.cast(("born", name, process))
 
     def seen(self) -> dict[str, Any]:
         """Return what is to be seen after a step."""
         news, alive = self.witness.ask("news", timeout=None)
+        self.gone.update(name for word, name, _ in news if word == "exit")
         term = self.terms.term
         boxes = {name: self.boxes[name] for name in alive if self.boxes.get(name)}
         peers = {name: self.terms.named(name).links() for name in alive}
@@ -133,21 +139,25 @@ class Witness(Server):
     def init(self) -> None:
         self.news: list[Any] = []
         self.alive: dict[Any, str] = {}
+        self.seen: set[Any] = set()
 
-    def handle_call(self, message: Any, _caller: Any) -> Any:
-        if message == "news":
-            news, self.news = self.news, []
-            return news, sorted(self.alive.values())
-        _, name, process = message
-        self.alive[process] = name
-        monitor(process)
-        return None
+    def handle_call(self, _message: Any, _caller: Any) -> Any:
+        news, self.news = self.news, []
+        return news, sorted(self.alive.values())
 
     def handle_cast(self, event: Any) -> None:
-        self.news.append(event)
+        word, name, what = event
+        if word != "born":
+            self.news.append(event)
+        elif what not in self.seen:
+            self.seen.add(what)
+            self.alive[what] = name
+            monitor(what)
 
     def handle_info(self, message: Any) -> None:
-        self.news.append(("exit", self.alive.pop(message.process), message.reason))
+        # Its own reason: to who monitors one that has ended already, that is "noproc".
+        reason = message.process.exit_reason
+        self.news.append(("exit", self.alive.pop(message.process), reason))
 
 
 class Plain:
@@ -165,7 +175,7 @@ class Plain:
     def live(cls, world: World, name: str, trap: bool, ready: Future[None]) -> None:
         """Follow orders, and keep other mail aside; the function of the process."""
         me = cls(world, name)
-        world.born(name)
+        world.born(name, current_process())
         current_process().trap_exit = trap
         ready.set(None)
         while True:
@@ -274,7 +284,11 @@ class Plain:
         return whereis(step["name"])
 
     def do_is_alive(self, step: Json) -> bool:
-        return self.terms.named(step["who"]).is_alive()
+        who = self.terms.named(step["who"])
+        alive = who.is_alive()
+        if not alive and step["who"] not in self.world.gone:
+            waited()  # Erlang's `is_process_alive` waits until the signals before it have acted.
+        return alive
 
     def do_gs_start(self, step: Json) -> Any:
         start = Worker.start_link if step["how"] == "start_link" else Worker.start
@@ -282,13 +296,18 @@ class Plain:
             server = start(self.world, step)
         except StartError as error:
             return ("error", error.reason)
+        finally:
+            waited()
         return "ignore" if server is None else ("ok", server)
 
     def do_call(self, step: Json) -> Any:
         to = self.to(step)
         if to is None:
             raise CallExit("noproc", step["to"])
-        return to.ask(self.value(step, "req"), timeout=step.get("timeout", 5000) / 1000)
+        try:
+            return to.ask(self.value(step, "req"), timeout=step.get("timeout", 5000) / 1000)
+        finally:
+            waited()
 
     def do_cast(self, step: Json) -> str:
         to = self.to(step)
@@ -298,9 +317,23 @@ class Plain:
 
     def do_gs_stop(self, step: Json) -> str:
         to = self.to(step)
-        if to is None or not to.stop(reason=self.value(step), timeout=5.0):
+        stopped = to is not None and to.stop(reason=self.value(step), timeout=5.0)
+        waited()
+        if not stopped:
             raise CallExit("noproc", step["to"])
         return "ok"
+
+
+def waited() -> None:
+    """Let the others run their course, and act on what has come of that.
+
+    Whoever waits gives up its place: by the time that Erlang comes to a process that was answered,
+    those that were ended meanwhile are gone, and their links have told.
+    """
+    me = current_process()
+    if me is not None:
+        settle()
+        me.node.sleep(MOMENT)
 
 
 SPAWNS = {"spawn": spawn, "spawn_link": spawn_link, "spawn_monitor": spawn_monitor}
@@ -320,7 +353,7 @@ class Worker(Server):
 
     def init(self, world: World, step: Json) -> Any:
         self.world, self.name, self.trap_exit = world, step["as"], step.get("trap", False)
-        world.born(self.name)
+        world.born(self.name, current_process())
         match world.terms.value(step.get("init", "ok")):
             case ("stop", reason):
                 self.stop(reason)

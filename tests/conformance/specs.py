@@ -81,7 +81,7 @@ def _value(terms: Terms, key: str, term: Any) -> Any:
         return term
     if key != "shutdown":
         return terms.value(term)
-    if isinstance(term, int):
+    if isinstance(term, int) and term >= 0:
         return term / 1000
     return _SHUTDOWNS[term] if isinstance(term, str) and term in _SHUTDOWNS else Alien(term)
 

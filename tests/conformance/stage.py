@@ -19,6 +19,7 @@ import threading
 import time
 import traceback
 from collections import deque
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from beam.otp import exit
@@ -82,7 +83,7 @@ def outcomes(
     running: set[_Performance] = set()
     gc.collect()
     gc.freeze()  # To look through all that is imported takes longer than some time-outs.
-    with Pulse() as pulse:
+    with Pulse() as pulse, _unhurried():
         while waiting or running:
             while waiting and len(running) < AT_ONCE[scheduler]:
                 at, scenario = waiting.popleft()
@@ -99,6 +100,17 @@ def outcomes(
                     running.remove(one)
                     yield one.outcome()
     gc.unfreeze()
+
+
+@contextmanager
+def _unhurried() -> Iterator[None]:
+    """Let a thread go on until it waits: what a step does without a pause has none here, either."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(LIMIT)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)
 
 
 class _Performance:

@@ -66,6 +66,14 @@ def run(function: Callable[[], Any]) -> Any:
     return process.exit_reason
 
 
+def link_to(process: Ref[Any]) -> Any:
+    """Return what comes of a link to a process, when everything has run its course."""
+    with Mailbox(trap_exit=True) as me:
+        link(process)
+        (told,) = seen(me)
+        return told.reason
+
+
 def dead() -> Ref[Any]:
     process = spawn(lambda: None)
     settle()
@@ -83,6 +91,19 @@ class Worker(Server):
 
     def handle_cast(self, message: Any) -> None:
         message(self)
+
+
+# Signals keep their order
+
+
+def test_who_has_sent_a_signal_finds_that_its_receiver_is_not_alive() -> None:
+    with Mailbox():
+        process = spawn(obedient)
+        settle()
+        process.tell(lambda: None)
+        exit(process, "boom")
+        assert not process.is_alive()
+        assert link_to(process) == "noproc"
 
 
 # Links

@@ -72,6 +72,21 @@ def test_the_calls_of_the_dead_have_failed(scheduler: Any) -> None:
         assert all(answer.done for answer in answers)
 
 
+def test_a_process_that_waits_for_the_others_to_rest_is_waited_for(scheduler: Any) -> None:
+    seen: list[Any] = []
+
+    def work() -> None:
+        hops = [Hop.start(seen) for _ in range(3)]
+        hops[0].cast((30, hops))
+        settle()
+        seen.append("rested")
+
+    with node_on(scheduler):
+        spawn(work)
+        settle()
+        assert seen == [*range(30, -1, -1), "rested"]
+
+
 def test_who_is_not_at_rest_is_named() -> None:
     gate = threading.Event()
 
