@@ -123,9 +123,10 @@ def _aims() -> Iterator[Aim]:
 
 def _crashes() -> Iterator[Aim]:
     for unit, siblings in (("crash-1", "1"), ("crash-100", "100"), ("crash-10k", "10,000")):
-        what = f"crash to answer, {siblings} siblings, p50 ms"
-        yield Aim(unit, "p50 ms", what, most=0.1)
-        yield Aim(unit, "p50 ms with reports", f"{what}, reports rendered", most=0.3)
+        for kind, how in (("", ""), (" inline", ", `blocking = False`")):
+            what = f"crash to answer, {siblings} siblings{how}, p50 ms"
+            yield Aim(unit, f"p50 ms{kind}", what, most=0.1)
+            yield Aim(unit, f"p50 ms{kind} with reports", f"{what}, reports rendered", most=0.3)
     for figure in ("p50 ms", "p50 ms with reports"):
         what = f"10,000 siblings against 1, {figure}"
         other = ("crash-1", figure)

@@ -131,30 +131,29 @@ class Engine:
     def begin(self, actions: Sequence[Any]) -> None:
         """Do the actions of the start, enter the first state, and handle what comes of it."""
         self._follow(repeat(*actions), None)
-        self._run(None)
+        self._run()
 
     def run(self, event: Any) -> None:
         """Handle an event from outside, and everything that it brings about.
 
         An event that was postponed, or inserted, is handled in the context of its own sender.
         """
-        self._queue.append(event)
-        self._run(event)
+        if not self.machine.is_over():
+            self._take(event)
+            self._run()
 
-    def _run(self, first: Any) -> None:
-        queue, machine = self._queue, self.machine
-        while not machine.is_over():
+    def _run(self) -> None:
+        """Handle what is queued, and what is due at once."""
+        queue, timeouts = self._queue, self.timeouts
+        while (queue or timeouts.due) and not self.machine.is_over():
             if not queue:
-                due = self.timeouts.take_due()
-                if due is None:
-                    return
-                queue.append(timeout_event(*due))
+                queue.append(timeout_event(*timeouts.take_due()))
             event = queue.popleft()
-            if event is first or not isinstance(event, (Call, Info)):
-                self._take(event)
-            else:
+            if isinstance(event, (Call, Info)):
                 # A copy, as another process may be running in the context at this moment.
                 event.context.copy().run(self._take, event)
+            else:
+                self._take(event)
 
     def _take(self, event: Any) -> None:
         self._follow(self.machine.handle(self.state, event), event)
@@ -213,11 +212,13 @@ class Engine:
         if not _same(step.state, self.state):
             self.state = step.state
             timeouts.cancel("state")
-            queue.extendleft(reversed(self.postponed))
-            self.postponed = []
+            if self.postponed:
+                queue.extendleft(reversed(self.postponed))
+                self.postponed = []
         if step.settings:
             timeouts.apply(step.settings)
-        queue.extendleft(reversed(step.inserted))
+        if step.inserted:
+            queue.extendleft(reversed(step.inserted))
 
 
 def _act(step: _Step, action: Any, *, entering: bool) -> None:

@@ -232,11 +232,16 @@ class Pool:
 
     def _work(self) -> None:
         worker = here.worker = _Worker(self)
+        running = self.running
         try:
             while not worker.abandoned:
                 control = self._next()
                 if control is not None:
-                    self._run(worker, control)
+                    running[control] = worker
+                    try:
+                        take_turn(control)
+                    finally:
+                        running.pop(control, None)
                 elif not self._rest(worker):
                     break
         finally:
@@ -247,13 +252,6 @@ class Pool:
             self._requeue()
             if self._queue:
                 self._wake_one()
-
-    def _run(self, worker: _Worker, control: Control) -> None:
-        self.running[control] = worker
-        try:
-            take_turn(control)
-        finally:
-            self.running.pop(control, None)
 
     def _next(self) -> Control | None:
         control = here.next

@@ -99,12 +99,14 @@ def _note_given_up(notes: Notes | None, target: Control, shutdown: Shutdown) -> 
 
 
 def begin_end(sender: Control, target: Control, shutdown: Shutdown) -> Future[Any]:
-    """Send the signal of `end`; return the future of the exit reason."""
-    death = death_of(target)
+    """Send the signal of `end`; return the future of the exit reason.
+
+    Asked for after the signal: an idle process is dead by then, and needs no watch.
+    """
     if isinstance(shutdown, (int, float)):
         target.until = target.node.clock.now() + shutdown  # For its cleanup to know.
     send_exit(sender, target, "kill" if shutdown == "brutal" else "shutdown")
-    return death
+    return death_of(target)
 
 
 def end_together(

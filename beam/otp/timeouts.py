@@ -45,14 +45,17 @@ class Timeouts:
     Args:
         start: `start(seconds, key, token)` arranges that `expire(key, token)` is called then, and
             returns what cancels that.
+
+    Attributes:
+        due: the keys of those that are due at once, in their order.
     """
 
-    __slots__ = ("_due", "_running", "_start")
+    __slots__ = ("_running", "_start", "due")
 
     def __init__(self, start: Callable[[float, Any, object], Callable[[], object]]) -> None:
         self._start = start
         self._running: dict[Any, _Running] = {}
-        self._due: list[Any] = []
+        self.due: list[Any] = []
 
     def __bool__(self) -> bool:
         return bool(self._running)
@@ -78,7 +81,7 @@ class Timeouts:
         self.cancel(key)
         fresh = self._running[key] = _Running(setting.content)
         if setting.seconds is KEEP or setting.seconds == 0:
-            self._due.append(key)
+            self.due.append(key)
         else:
             fresh.cancel = self._start(setting.seconds, key, fresh)
 
@@ -88,7 +91,7 @@ class Timeouts:
         if running is None:
             return
         if running.cancel is None:
-            self._due.remove(key)
+            self.due.remove(key)
         else:
             running.cancel()
 
@@ -110,9 +113,7 @@ class Timeouts:
         del self._running[key]
         return True, running.content
 
-    def take_due(self) -> tuple[Any, Any] | None:
-        """Take the first time-out that is due at once: its key and content; `None` if none is."""
-        if not self._due:
-            return None
-        key = self._due.pop(0)
+    def take_due(self) -> tuple[Any, Any]:
+        """Take the first of those that are due at once: its key and content."""
+        key = self.due.pop(0)
         return key, self._running.pop(key).content

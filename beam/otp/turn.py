@@ -222,7 +222,8 @@ def _serve(control: Control, receiver: Receiver, call: Call) -> None:
         call.future.settle(expired, failed=True)
     else:
         if value is noreply:
-            control.keep_call(call)
+            if not call.future.done:
+                control.keep_call(call)
         elif control.ending is not NOTHING:
             control.ending.answer = (call, value)  # Given when it is dead.
             return

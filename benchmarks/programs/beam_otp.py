@@ -207,6 +207,12 @@ class Victim(Server):
         raise AsAsked
 
 
+class InlineVictim(Victim):
+    """The same, run by its caller where that is possible."""
+
+    blocking = False
+
+
 class Driver(Server):
     """A process of the node: crashes a victim, and asks its replacement as soon as it is up."""
 
@@ -244,12 +250,20 @@ class Driver(Server):
 
 
 def crash(siblings: int, crashes: int = 1_000) -> None:
-    """From just before a crash to the replacement's answer, without reports and with them."""
-    for name, how in (("", quiet), (" with reports", loud)):
+    """From just before a crash to the replacement's answer, without reports and with them.
+
+    Of any process, and of one with `blocking = False`, whose answer needs no other thread.
+    """
+    for name, kind, how in (
+        ("", Victim, quiet),
+        (" inline", InlineVictim, quiet),
+        (" with reports", Victim, loud),
+        (" inline with reports", InlineVictim, loud),
+    ):
         how()
         driver = Driver.start(crashes)
         children = [child(Actor, id=n) for n in range(siblings)]
-        children.insert(0, child(Victim, driver, id="victim"))
+        children.insert(0, child(kind, driver, id="victim"))
         with Supervisor.start(children, max_restarts=MANY):
             times = driver.ask("go", timeout=120)
         say(f"p50 ms{name}", percentile(times, 0.5))
