@@ -8,20 +8,12 @@ from typing import Any
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    Bundle,
-    RuleBasedStateMachine,
-    invariant,
-    multiple,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import Bundle, initialize, invariant, multiple, rule
 
 from beam.errors import AlreadyExists, CallExit, NotFound
 from beam.otp import (
     Down,
     Exit,
-    Node,
     current_process,
     demonitor,
     exit,
@@ -33,6 +25,8 @@ from beam.otp import (
     whereis,
 )
 from tests.otp.actors import KINDS, SOON, Echo, eventually
+from tests.otp.stateful import Inhabited, check, seeds
+from tests.volume import scaled
 
 
 @dataclass
@@ -102,7 +96,7 @@ names = st.sampled_from(["n1", "n2", "n3"])
 reasons = st.sampled_from(["normal", "shutdown", "kill", "boom", ("shutdown", 1)])
 
 
-class LinksAgainstTheModel(RuleBasedStateMachine):
+class LinksAgainstTheModel(Inhabited):
     """Does the same to processes and to the model, and compares all that can be seen."""
 
     who = Bundle("who")
@@ -110,13 +104,13 @@ class LinksAgainstTheModel(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.node = Node()
         self.world = World()
         self.refs: list[Any] = []
         self.monitors: list[Any] = []
 
-    def teardown(self) -> None:
-        self.node.stop()
+    @initialize(seed=seeds)
+    def begin(self, seed: int) -> None:
+        self.enter(seed)
 
     def by(self, actor: int, act: Any) -> Any:
         """Have a process do something; return what came of it, `"dead"` if it died of it."""
@@ -140,8 +134,7 @@ class LinksAgainstTheModel(RuleBasedStateMachine):
 
     @rule(target=who, trap=st.booleans(), kind=st.sampled_from(KINDS))
     def start(self, trap: bool, kind: type[Echo]) -> int:
-        with self.node.entered():
-            self.refs.append(kind.start(trap_exit=trap))
+        self.refs.append(kind.start(trap_exit=trap))
         self.world.processes.append(Modelled(trap))
         return len(self.refs) - 1
 
@@ -254,6 +247,8 @@ class LinksAgainstTheModel(RuleBasedStateMachine):
 
     @invariant()
     def all_that_can_be_seen_is_the_same(self) -> None:
+        if not hasattr(self, "node"):
+            return
         self._the_living_and_the_reasons_of_the_dead()  # First: it waits for those that end.
         self._links_and_names()
         self._mail()
@@ -271,8 +266,7 @@ class LinksAgainstTheModel(RuleBasedStateMachine):
             assert linked == {self.refs[peer] for peer in process.links}
         for name in ("n1", "n2", "n3"):
             holder = self.world.named(name)
-            with self.node.entered():
-                assert whereis(name) == (None if holder is None else self.refs[holder])
+            assert whereis(name) == (None if holder is None else self.refs[holder])
 
     def _mail(self) -> None:
         for ref, process in zip(self.refs, self.world.processes, strict=True):
@@ -293,6 +287,7 @@ class LinksAgainstTheModel(RuleBasedStateMachine):
 
 
 @pytest.mark.usefixtures("unlogged")
-def test_links_monitors_and_names_do_what_the_model_does() -> None:
+@pytest.mark.schedulers("simulation", "pool")
+def test_links_monitors_and_names_do_what_the_model_does(scheduler: Any) -> None:
     assert current_process() is None
-    run_state_machine_as_test(LinksAgainstTheModel)
+    check(LinksAgainstTheModel, scheduler, examples=scaled(500))

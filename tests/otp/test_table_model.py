@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
-from beam.otp import Node, Table, TableTransfer
+from beam.otp import Table, TableTransfer
 from tests.otp.actors import InlineEcho
+from tests.otp.stateful import Inhabited, check, seeds
 from tests.otp.tables import by, kill, outcome
+from tests.volume import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,22 +52,17 @@ class Thing:
     fixes: dict[Person, int] = field(default_factory=dict)
 
 
-class OwnersMachine(RuleBasedStateMachine):
+class OwnersMachine(Inhabited):
     """Processes make tables, use them, hand them on and die."""
 
-    @initialize()
-    def begin(self) -> None:
-        self.node = Node()
-        self.node.__enter__()
+    @initialize(seed=seeds)
+    def begin(self, seed: int) -> None:
+        self.enter(seed)
         self.alive: list[Person] = []
         self.dead: list[Person] = []
         self.things: list[Thing] = []
         for _ in range(3):
             self.start()
-
-    def teardown(self) -> None:
-        if hasattr(self, "node"):
-            self.node.__exit__(None, None, None)
 
     # Who and what, by number
 
@@ -274,4 +272,7 @@ class OwnersMachine(RuleBasedStateMachine):
             assert person.ref.ask("told") == person.told
 
 
-TestOwners = OwnersMachine.TestCase
+@pytest.mark.usefixtures("unlogged")
+@pytest.mark.schedulers("simulation", "pool")
+def test_tables_and_their_owners_do_what_the_model_does(scheduler: Any) -> None:
+    check(OwnersMachine, scheduler, examples=scaled(500))
