@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import doctest
+import functools
 import importlib
 import os
 import pkgutil
@@ -105,11 +106,16 @@ def test_a_test_that_a_document_names_exists(document: Path) -> None:
     assert missing == []
 
 
+@functools.cache
+def statements(file: Path) -> list[ast.stmt]:
+    return ast.parse(file.read_text("utf-8")).body
+
+
 def exists(file: Path, name: str) -> bool:
     """Tell whether a file is there, and in it the function (or Class::method) of that name."""
     if not file.is_file():
         return False
-    body: list[ast.stmt] = ast.parse(file.read_text("utf-8")).body
+    body = statements(file)
     for part in filter(None, name.split("::")):
         named = [
             each

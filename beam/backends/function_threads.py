@@ -170,6 +170,9 @@ class FunctionThreads(Server):
     def _start_more(self) -> None:
         while self._queue and self._has_room():
             job = self._queue.popleft()
+            if not job.connection.is_alive():
+                job.exchange.interrupt()
+                continue  # Its `Down` is behind the mail that has made room.
             self._running[job] = None
             job.running = True
             try:

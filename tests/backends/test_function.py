@@ -33,7 +33,7 @@ from beam.backends.host_lines import HostTool, Turn
 from beam.errors import Interrupted, ToolFailed
 from beam.model.messages import ResultMessage, ToolMessage
 from beam.model.permissions import Allow, Deny
-from beam.otp import Exit, Mailbox, Ref, exit, monitor
+from beam.otp import Exit, Mailbox, Ref, exit, monitor, sys
 from beam.ports.actor import Ports
 from tests.backends.fake_session import HANG_S, Conversation
 from tests.volume import scaled
@@ -522,6 +522,27 @@ def test_a_query_that_is_given_up_while_it_waits_never_runs(
     gate.out.set()
     assert talk.hear().query_id == "q-1"
     assert talk.answer("next", "q-4") == "next"
+    gate.wait()
+    assert not gate.came_in.acquire(blocking=False)
+    assert load(talk) == FunctionLoad(running=0, stuck=0, waiting=0, refused=0)
+
+
+def test_a_query_whose_session_died_before_it_was_taken_up_never_runs(
+    converse: Callable[..., Conversation], gate: Gate
+) -> None:
+    talk = converse(gate, max_threads=1)
+    dying = another(talk, function(gate, max_threads=1))
+    talk.say(Query("q-1", "runs"))
+    gate.wait()
+    sys.suspend(threads(talk))
+    dying.say(Query("q-2", "waits"))
+    assert dying.connection.ask("counts") == {}
+    exit(dying.connection, "kill")
+    gate.out.set()
+    while not isinstance(talk.hear(), Completed):
+        pass
+    sys.resume(threads(talk))
+    assert talk.answer("next", "q-3") == "next"
     gate.wait()
     assert not gate.came_in.acquire(blocking=False)
     assert load(talk) == FunctionLoad(running=0, stuck=0, waiting=0, refused=0)
