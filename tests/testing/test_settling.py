@@ -76,13 +76,14 @@ def test_a_process_that_waits_for_the_others_to_rest_is_waited_for(scheduler: An
     seen: list[Any] = []
 
     def work() -> None:
+        receive()
         hops = [Hop.start(seen) for _ in range(3)]
         hops[0].cast((30, hops))
         settle()
         seen.append("rested")
 
     with node_on(scheduler):
-        spawn(work)
+        spawn(work).tell("begin")
         settle()
         assert seen == [*range(30, -1, -1), "rested"]
 
