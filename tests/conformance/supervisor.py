@@ -25,7 +25,7 @@ from beam.otp import (
     spawn,
 )
 from beam.testing import settle
-from tests.conformance.specs import SpecTerms, described, fields, flags, start_function
+from tests.conformance.specs import SpecTerms, described, fields, flags, seconds, start_function
 from tests.conformance.terms import Uncaught
 
 if TYPE_CHECKING:
@@ -320,7 +320,7 @@ def _is_ok(outcome: Any) -> bool:
 
 
 def _seconds(ms: Any) -> float:
-    return math.inf if ms == "infinity" else ms / 1000
+    return math.inf if ms == "infinity" else seconds(ms)
 
 
 def _returned(term: Any) -> Any:
