@@ -63,7 +63,7 @@ def _read(path: Path) -> Iterator[Scenario]:
         OSError: the file cannot be read.
         ValueError: a line of it is no scenario.
     """
-    with path.open(encoding="utf-8") as lines:
+    with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
@@ -72,7 +72,11 @@ def _read(path: Path) -> Iterator[Scenario]:
             except ValueError as error:
                 raise ValueError(f"{path}:{number}: no JSON: {error}") from error
             if not isinstance(scenario, dict) or "id" not in scenario:
-                raise ValueError(f"{path}:{number}: no scenario, but {line.strip()[:60]}")
+                text = line.decode().strip()
+                raise ValueError(f"{path}:{number}: no scenario, but {text[:60]}")
+            trace = scenario.get("trace", [])
+            if not isinstance(trace, list) or not all(isinstance(step, dict) for step in trace):
+                raise ValueError(f"{path}:{number}: a trace that is no list of objects")
             yield scenario
 
 
@@ -89,7 +93,11 @@ def _passed(subject: str, scenario: Scenario, outcome: Outcome) -> bool:
     if "trace" not in scenario:
         print(f"{outcome.id}: nothing to compare with: it has no trace")
         return False
-    found = differences(subject, scenario, outcome.trace)
+    try:
+        found = differences(subject, scenario, outcome.trace)
+    except (LookupError, TypeError, AttributeError) as error:
+        print(f"{outcome.id}: its trace is not of the format: {error!r}")
+        return False
     if not found and not outcome.error:
         return True
     print(f"{outcome.id}:")

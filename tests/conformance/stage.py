@@ -50,13 +50,13 @@ class Outcome(NamedTuple):
 
     Attributes:
         at: the scenario's position among those that are played.
-        id: the scenario's.
+        id: the scenario's, which may be any JSON value.
         trace: what was observed; if it did not end well, up to there.
         error: the traceback, or where it hangs; empty if it ended well.
     """
 
     at: int
-    id: str
+    id: Any
     trace: list[dict[str, Any]]
     error: str
 
@@ -163,4 +163,4 @@ class _Performance:
             frame = sys._current_frames().get(ident or 0)
             where = "".join(traceback.format_stack(frame)) if frame is not None else ""
             error = f"did not end within {self._limit} s\n{where}"
-        return Outcome(self._at, str(self._scenario["id"]), list(self._trace), error)
+        return Outcome(self._at, self._scenario["id"], list(self._trace), error)

@@ -84,21 +84,54 @@ def test_a_scenario_without_a_trace_is_played_and_counts_as_failed(
     assert len(json.loads(out.read_text("utf-8"))["trace"]) == len(whole["trace"])
 
 
+def test_a_trace_that_is_not_of_the_format_is_a_failure_and_the_others_count(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = scenarios("proc")[0]
+    odd = {**good, "id": "odd", "trace": [{"alive": []}]}
+    path = write(tmp_path / "some.jsonl", odd, good)
+    assert main(["proc", path, "--scheduler", "simulation"]) == 1
+    out = capsys.readouterr().out
+    assert out.startswith("odd: its trace is not of the format")
+    assert out.endswith("1 passed, 1 failed\n")
+
+
+def test_an_id_may_be_any_value_and_is_written_as_it_came(tmp_path: Path) -> None:
+    good = scenarios("proc")[0]
+    ids = [17, None, ["a", {"b": 1}], "ä\n", 17]
+    out = tmp_path / "observed.jsonl"
+    path = write(tmp_path / "some.jsonl", *({**good, "id": each} for each in ids))
+    assert main(["proc", path, "--scheduler", "simulation", "--observed", str(out)]) == 0
+    assert [json.loads(line)["id"] for line in out.read_text("utf-8").splitlines()] == ids
+
+
+@pytest.mark.parametrize("text", [b"", b"\n \n"])
+def test_a_file_without_scenarios_passes(
+    text: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "none.jsonl"
+    path.write_bytes(text)
+    assert main(["proc", str(path)]) == 0
+    assert capsys.readouterr().out == "0 passed, 0 failed\n"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "no JSON"),
-        ("[1]", "no scenario"),
-        ('{"steps": []}', "no scenario"),
+        (b"{", ":1: no JSON"),
+        (b"\n\xff\n", ":2: no JSON"),
+        (b"[1]", ":1: no scenario"),
+        (b'{"steps": []}', ":1: no scenario"),
+        (b'{"id": 1, "trace": [1]}', ":1: a trace that is no list of objects"),
         (None, "No such file"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_named(
-    text: str | None, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_file_that_cannot_be_read_is_named_with_the_line(
+    text: bytes | None, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "some.jsonl"
     if text is not None:
-        path.write_text(text)
+        path.write_bytes(text)
     assert main(["proc", str(path)]) == 2
     err = capsys.readouterr().err
     assert str(path) in err

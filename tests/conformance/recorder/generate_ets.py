@@ -414,7 +414,7 @@ class Maker:
             ]
         if self.wild:
             choices += ["select_replace"] * 4 + ["select_replace", "safe_fixtable", "info"]
-            choices += ["slot"] if ordered else ["next", "prev", "first", "last"]
+            choices += ["slot"] * ordered
         return self.with_arguments(self.pick(choices), name)
 
     def with_arguments(self, op: str, name: str) -> tuple[str, list[Json]]:

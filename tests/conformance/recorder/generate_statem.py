@@ -174,6 +174,9 @@ class Maker:
         actions = [self.action(kind) for _ in range(count)]
         if kind == "call" and self.chance(0.6):
             actions.insert(self.random.randint(0, len(actions)), self.reply(kind))
+        if kind == "enter" and self.chance(0.25):
+            late = {"reply": self.pick(["c1", "c2", "c3"]), "v": "fromenter"}
+            actions.insert(self.random.randint(0, len(actions)), late)
         return [action for action in actions if action is not None]
 
     def action(self, kind: Json) -> Json:

@@ -191,7 +191,8 @@ class _Maker:
         if simple:
             tree["children"] = [self.template(path, depth, auto)]
             return tree
-        names = "abcde"[: self.chance.randint(0 if self.wild and self.often(0.1) else 2, 4)]
+        most = 5 if self.often(0.1) else 4
+        names = "abcde"[: self.chance.randint(0 if self.wild and self.often(0.1) else 2, most)]
         tree["children"] = [self.child(path, name, depth, auto) for name in names]
         return tree
 
@@ -242,7 +243,8 @@ class _Maker:
                 else self.pick(["permanent", "permanent", "transient", "transient", "temporary"])
             )
         if self.often(0.7):
-            child["shutdown"] = self.pick([300, 300, "infinity", "brutal_kill"])
+            few = [80, 80] if child.get("template") and self.often(0.2) else []
+            child["shutdown"] = self.pick(few or [300, 300, "infinity", "brutal_kill"])
         if "type" not in child and "sup" not in child and self.often(0.5):
             child["type"] = "worker"
         significant = child.get("restart", "permanent") != "permanent"
@@ -433,8 +435,13 @@ class _Maker:
                 self.learn(f"{path}/{name}", template[0]["sup"])
                 return {"op": "start_child", "sup": path, "name": name, "w": {}}
             w = self.knobs(dict(template[0]) if template else {}, dynamic=True)
-            if w.get("term_ms") == "infinity":
+            kept = template[0].get("shutdown", 5000) if template else 5000
+            if w.get("term_ms") == "infinity" and kept not in (80, "brutal_kill"):
                 w["term_ms"] = 20
+            elif w.get("trap") and kept in (80, "brutal_kill") and self.often(0.1):
+                w["term_ms"] = "infinity"
+            if w.get("term_ms") == "infinity":
+                self.endless.add(f"{path}/{name}")
             if self.often(0.06):
                 w["ret"] = self.pick(RETURNS)
             return {"op": "start_child", "sup": path, "name": name, "w": w}
@@ -450,6 +457,8 @@ class _Maker:
             child["type"] = "supervisor"
             self.fields(child, auto)
             child["sup"] = self.tree(f"{path}/{name}", 0)
+            if self.often(0.1):
+                child["sup"]["init"] = [self.pick(["ignore", "ok", {"raise": "oops"}]), "ok"]
         else:
             self.fields(child, auto)
             child["w"] = self.knobs(child)
