@@ -33,6 +33,8 @@ BUDGET = "a child has as many restarts as its budget allows"
 CHILDREN = "a supervisor knows its children"
 STARTER = "only a supervisor that lives starts children"
 
+LONG_AGO = -1e9
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -121,6 +123,14 @@ class Household:
             return [one for one in kids if one is not kid]
         return kids[kids.index(kid) + 1 :] if strategy == "rest_for_one" else []
 
+    def may_have_let_go(self, kid: Kid) -> bool:
+        """Return whether a child that ended by itself may have been ended by request as well.
+
+        As in OTP, a request that comes between the end of a child and its EXIT leaves it ended.
+        Whoever has asked, and has died of the same end, hears nothing of it.
+        """
+        return kid.wants_restart and self.ending[kid.key] > 0
+
     def counted(self, at: float, *, certain: bool) -> int:
         """Return how many restarts lie in the window at a time: certainly, or perhaps."""
         first = math.floor(at) - self.rules.seconds
@@ -157,7 +167,10 @@ class Households(Auditor):
         (house.starting if start else house.ending)[key] += 1
 
     def has_answered(self, ref: Ref[Any], key: str, *, start: bool) -> None:
-        """Take note that it has."""
+        """Take note that it has; not told if whoever asked has died meanwhile.
+
+        What is asked then may be done or not, and stays asked.
+        """
         self.ledger.catch_up()
         house = self._of[ref]
         (house.starting if start else house.ending)[key] -= 1
@@ -205,6 +218,9 @@ class Households(Auditor):
         number = list(house.kids).index(key)
         kid.on_request = house.starting[key] > 0 and self._is_free(house, kid)
         if kid.on_request:
+            if house.may_have_let_go(kid):  # Or it is restarted, which is counted and tried again.
+                house.rounds.append((LONG_AGO, now))
+                kid.in_doubt = True
             kid.restarts = kid.attempts = 0
         elif house.rules.strategy == "dynamic":
             self._again(house, kid, now)
@@ -220,9 +236,8 @@ class Households(Auditor):
 
     def _is_free(self, house: Household, kid: Kid) -> bool:
         """Return whether a child may be started on request, and not by the supervisor itself."""
-        return kid.state in ("new", "idle") or (
-            kid.wants_restart and self._is_quarantined(house, kid)
-        )
+        is_idle = kid.state in ("new", "idle") or self._is_quarantined(house, kid)
+        return is_idle or (house.rules.strategy != "dynamic" and house.may_have_let_go(kid))
 
     def _go_on(self, house: Household, number: int) -> None:
         more = number + 1 < len(house.kids)
@@ -239,7 +254,7 @@ class Households(Auditor):
         if process is None:
             kid.state = "idle"
             return
-        kid.state = "running"
+        kid.state, kid.in_doubt = "running", False
         self._kids[process] = (house, kid)
         if not process.is_alive():
             self._ended(house, kid, process.exit_reason)
@@ -394,17 +409,26 @@ class Households(Auditor):
             for kid in house.kids.values():
                 if kid.runs and not alive:
                     self.ledger.object(ORPHAN, house.ref, kid)
-                elif alive and kid.wants_restart and not self._is_quarantined(house, kid):
+                elif alive and kid.wants_restart and not self._may_stay_ended(house, kid):
                     self.ledger.object(RESTARTED, house.ref, kid)
 
+    def _may_stay_ended(self, house: Household, kid: Kid) -> bool:
+        return self._is_quarantined(house, kid) or house.may_have_let_go(kid)
+
     def _is_quarantined(self, house: Household, kid: Kid) -> bool:
-        return house.rules.strategy == "dynamic" and kid.restarts == house.rules.most
+        is_dynamic = house.rules.strategy == "dynamic"
+        return is_dynamic and kid.wants_restart and kid.restarts == house.rules.most
 
     def compare(self, ref: Ref[Any], children: list[Any]) -> None:
         """Compare what a supervisor says of its children with what is known of them."""
         house = self._of[ref]
         dynamic = house.rules.strategy == "dynamic"
         said = [(one.id, one.process) for one in (children if dynamic else children[::-1])]
+        if dynamic:  # It forgets whom it lets go.
+            known_to_it = {key for key, _ in said}
+            for kid in list(house.kids.values()):
+                if kid.key not in known_to_it and house.may_have_let_go(kid):
+                    del house.kids[kid.key]
         known = [(kid.key, self._shown(house, kid)) for kid in house.kids.values()]
         if (sorted(said, key=str) if dynamic else said) != (
             sorted(known, key=str) if dynamic else known
@@ -412,6 +436,6 @@ class Households(Auditor):
             self.ledger.object(CHILDREN, ref, said, known)
 
     def _shown(self, house: Household, kid: Kid) -> Any:
-        if kid.wants_restart and self._is_quarantined(house, kid):
+        if self._is_quarantined(house, kid):
             return "quarantined"
         return kid.ref if kid.state == "running" else None
