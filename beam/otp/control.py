@@ -151,7 +151,8 @@ class Control:
         # A crash report that the supervisor renders once it has restarted the process.
         self.report: CrashReport | None = None
         # Dicts, not sets: in the order of insertion, so that a seed decides the history (G18).
-        self.links: dict[Control, None] | None = None
+        # The value of a link: whether it came after the signal that ends this process.
+        self.links: dict[Control, bool] | None = None
         self.watchers: dict[Watch, None] | None = None
         self.monitors: dict[Watch, None] | None = None
         self.name: Any = None

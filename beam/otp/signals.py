@@ -132,7 +132,8 @@ def link(one: Control, other: Control) -> None:
     Raises:
         CallExit: `"noproc"`, if `other` is dead and `one` does not trap exits. If it does, that
             is the signal it gets, and one that does not gets it if `other` has an exit signal on
-            its way: signals keep their order. (As Erlang's `link/1`.)
+            its way: signals keep their order. (As Erlang's `link/1`.) It comes when `other` has
+            ended, if that waits for mail; at once, if it is in the middle of its code.
         Exited: if `one` has been given up, and is dead itself.
     """
     if one is other:
@@ -140,7 +141,9 @@ def link(one: Control, other: Control) -> None:
     with one.node.lock:
         if one.life is Life.DEAD:
             raise Exited(one.exit_reason)
-        if other.life is not Life.DEAD and other.pending_exit is not NOTHING:
+        if other.life is Life.ENDING:
+            join(one, other, late=True)
+        elif other.life is not Life.DEAD and other.pending_exit is not NOTHING:
             _receive_exit(one, other, "noproc", [])  # It runs here, so nobody need bury it.
         elif other.life is not Life.DEAD:
             join(one, other)
@@ -150,14 +153,20 @@ def link(one: Control, other: Control) -> None:
             raise CallExit("noproc", other.ref)
 
 
-def join(one: Control, other: Control) -> None:
-    """Write down a link between two live processes; under the node's lock."""
+def join(one: Control, other: Control, *, late: bool = False) -> None:
+    """Write down a link between two live processes; under the node's lock.
+
+    Args:
+        one: the one that links.
+        other: the one that it links to.
+        late: whether `other` is ending already, so that `one` will hear of `"noproc"`.
+    """
     if one.links is None:
         one.links = {}
     if other.links is None:
         other.links = {}
-    one.links[other] = None
-    other.links[one] = None
+    one.links.setdefault(other, False)
+    other.links.setdefault(one, late)
 
 
 def unlink(one: Control, other: Control) -> None:
@@ -288,10 +297,10 @@ def _die(control: Control, reason: Any, doomed: list[Control]) -> bool:
         holding.holder_died(control)
     links, watchers = control.links, control.watchers
     control.links = control.watchers = control.monitors = None
-    for peer in links or ():
+    for peer, late in (links or {}).items():
         if peer.links is not None:
             peer.links.pop(control, None)
-        _receive_exit(peer, control, reason, doomed)
+        _receive_exit(peer, control, "noproc" if late else reason, doomed)
     for watcher in watchers or ():
         watcher.fire(reason)
     return True

@@ -317,7 +317,9 @@ class Plain:
 
     def do_gs_stop(self, step: Json) -> str:
         to = self.to(step)
-        stopped = to is not None and to.stop(reason=self.value(step), timeout=5.0)
+        if to is None:
+            raise CallExit("noproc", step["to"])
+        stopped = to.stop(reason=self.value(step), timeout=5.0)
         waited()
         if not stopped:
             raise CallExit("noproc", step["to"])
