@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 
-from beam.otp import Node
+from beam.otp import Node, Tasks
 from tests.otp.actors import SOON, Gate, Wall
+from tests.otp.kids import family
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from beam.otp.tasks import TasksRef
+    from tests.otp.kids import Diary
 
 
 @pytest.fixture
@@ -29,6 +33,19 @@ def unlogged() -> Iterator[None]:
 def node(unlogged: None, node: Node) -> Node:
     """The current node of the test, on each scheduler in turn; no crash is reported."""
     return node
+
+
+@pytest.fixture
+def diary(node: Node) -> Iterator[Diary]:
+    """What happens to the children of the test's supervisors; their reports are kept."""
+    with family(node) as diary:
+        yield diary
+
+
+@pytest.fixture
+def tasks(node: Node) -> TasksRef:
+    """A supervisor of tasks."""
+    return Tasks.start()
 
 
 @pytest.fixture

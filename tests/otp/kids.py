@@ -6,16 +6,16 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from structlog.testing import capture_logs
 
-from beam.errors import CallTimeout, Refused
+from beam.errors import CallExit, CallTimeout, Refused
 from beam.otp import Down, Exit, Future, Mailbox, Node, Ref, Server, child, exit, ignore, monitor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from beam.otp import ChildSpec
-    from beam.otp.clock import Clock
 
 __all__ = [
     "TIMEOUT",
@@ -77,9 +77,10 @@ class Diary:
 
 
 @contextmanager
-def family(clock: Clock | None = None) -> Iterator[Diary]:
-    """Make the thread a process in a node of its own, for the children that the block starts."""
-    with capture_logs() as logs, Node(clock=clock) as node, Mailbox(trap_exit=True) as me:
+def family(node: Node) -> Iterator[Diary]:
+    """Make the test a process in a node, for the children that the block starts."""
+    structlog.reset_defaults()
+    with capture_logs() as logs, node.entered(), Mailbox(trap_exit=True) as me:
         yield Diary(me, node, logs)
 
 
@@ -119,7 +120,8 @@ class Kid(Server):
         pass
 
     def terminate(self, reason: Any) -> None:
-        self.diary.tell(("stop", self.called, reason, self.actor_ref))
+        with suppress(CallExit):  # When the test is over, nobody reads it any more.
+            self.diary.tell(("stop", self.called, reason, self.actor_ref))
 
 
 class Deaf(Kid):

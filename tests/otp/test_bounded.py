@@ -15,7 +15,6 @@ from beam.otp import (
     Exit,
     Info,
     Mailbox,
-    Node,
     Ref,
     Registry,
     Server,
@@ -35,7 +34,7 @@ from beam.otp import (
     stay,
     sys,
 )
-from beam.testing import SCHEDULERS, node_on, settle
+from beam.testing import settle
 from tests.otp.actors import SOON, death_of
 
 if TYPE_CHECKING:
@@ -54,10 +53,9 @@ def logs() -> Iterator[list[Any]]:
         yield logs
 
 
-@pytest.fixture(params=SCHEDULERS)
-def node(request: pytest.FixtureRequest, logs: list[Any]) -> Iterator[Node]:
-    with node_on(request.param) as node:
-        yield node
+@pytest.fixture
+def unlogged(logs: list[Any]) -> None:
+    """Reports are kept."""
 
 
 class Keeper(Server):

@@ -11,17 +11,14 @@ import pytest
 from beam.errors import InvalidInput, StartError, SupervisorRefused
 from beam.otp import Crash, DynamicSupervisor, Ref, Server, Supervisor, child, ignore, whereis
 from tests.names import shown
-from tests.otp.kids import Deaf, Diary, Kid, family, kid, kill
+from tests.otp.kids import Deaf, Diary, Kid, kid, kill
 from tests.volume import scaled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
-
-@pytest.fixture
-def diary() -> Iterator[Diary]:
-    with family() as diary:
-        yield diary
+# It holds threads up, or starts some.
+on_threads = pytest.mark.schedulers("pool")
 
 
 def refused(function: Any, *args: Any) -> Any:
@@ -150,6 +147,7 @@ def test_too_many_restarts_of_all_together_end_it(diary: Diary) -> None:
     ]
 
 
+@on_threads
 def test_all_children_are_ended_at_once_each_in_its_own_time(diary: Diary) -> None:
     pool = DynamicSupervisor.start()
     specs = [kid(diary, n, kind=Deaf, shutdown=0.03) for n in range(20)]

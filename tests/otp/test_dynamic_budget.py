@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from beam.errors import SupervisorRefused
-from beam.otp import Backoff, DynamicSupervisor, Restarts, Server
+from beam.otp import Backoff, DynamicSupervisor, Node, Restarts, Server
 from beam.otp.clock import SystemClock
 from beam.otp.reasons import Quarantined
 from tests.otp.kids import Diary, family, kid, kill
@@ -32,7 +32,7 @@ def clock() -> LaterClock:
 
 @pytest.fixture
 def diary(clock: LaterClock) -> Iterator[Diary]:
-    with family(clock) as diary:
+    with Node(clock=clock) as node, family(node) as diary:
         yield diary
 
 

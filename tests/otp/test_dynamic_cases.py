@@ -12,19 +12,13 @@ import pytest
 from beam.errors import SupervisorRefused
 from beam.otp import DynamicSupervisor, Ref, Server, child, exit, ignore
 from beam.testing import settle
-from tests.otp.kids import TIMEOUT, Diary, Kid, family, kid, kill
+from tests.otp.kids import TIMEOUT, Diary, Kid, kid, kill
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 # Enough for a restart that is tried again without end while the test looks on.
 PATIENT = 10_000_000
-
-
-@pytest.fixture
-def diary() -> Iterator[Diary]:
-    with family() as diary:
-        yield diary
 
 
 class Own(Kid):

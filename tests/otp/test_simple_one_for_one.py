@@ -9,17 +9,14 @@ import pytest
 
 from beam.errors import CallExit, InvalidSpec, SupervisorRefused
 from beam.otp import Crash, Server, Supervisor, child
-from tests.otp.kids import TIMEOUT, Deaf, Diary, Kid, Stubborn, family, kill
+from tests.otp.kids import TIMEOUT, Deaf, Diary, Kid, Stubborn, kill
 from tests.volume import scaled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
-
-@pytest.fixture
-def diary() -> Iterator[Diary]:
-    with family() as diary:
-        yield diary
+# It holds threads up, or starts some.
+on_threads = pytest.mark.schedulers("pool")
 
 
 def nursery(diary: Diary, kind: type[Kid] = Kid, **options: Any) -> Any:
@@ -164,6 +161,7 @@ class Gated(Kid):
             raise LookupError("second start")
 
 
+@on_threads
 def test_a_child_whose_restart_failed_is_restarting(diary: Diary) -> None:
     gate = threading.Event()
     tree = nursery(diary, Gated, max_restarts=5)
@@ -179,6 +177,7 @@ def test_a_child_whose_restart_failed_is_restarting(diary: Diary) -> None:
     assert [line.process for line in lines.get()] == ["restarting"]
 
 
+@on_threads
 def test_a_restart_is_called_off_when_the_child_is_ended(diary: Diary) -> None:
     gate = threading.Event()
     tree = nursery(diary, Gated, max_restarts=5)
@@ -206,6 +205,7 @@ class Asker(Server):
         tree.terminate_child(child)
 
 
+@on_threads
 def test_all_children_are_ended_at_once(diary: Diary) -> None:
     class Together(Kid):
         """Ends only when its sibling is ending too."""
@@ -234,6 +234,7 @@ def test_those_that_take_too_long_are_killed_together(diary: Diary) -> None:
     assert len(diary.logged("shutdown_failed")) == 20
 
 
+@on_threads
 def test_those_that_cannot_be_killed_are_given_up_together(diary: Diary) -> None:
     let_go = threading.Event()
     tree = nursery(diary, Stubborn, shutdown=0.02)
@@ -287,6 +288,7 @@ def test_ending_a_dead_child_forgets_the_one_that_ignored_its_restart(diary: Dia
     assert tree.exit_reason == "shutdown"
 
 
+@on_threads
 def test_many_children(diary: Diary) -> None:
     tree = Supervisor.start([child(Server)], strategy="simple_one_for_one")
     count = scaled(100_000)

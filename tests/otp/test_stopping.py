@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -27,25 +26,21 @@ from beam.otp import (
     whereis,
 )
 from beam.otp.stopping import StopReport, Straggler, part
-from beam.testing import SCHEDULERS, node_on
+from beam.testing import node_on
 from tests.otp.actors import SOON, death_of, eventually, hold_up
 from tests.volume import scaled
 
-
-@pytest.fixture(params=SCHEDULERS, autouse=True)
-def node(request: Any, unlogged: None) -> Iterator[Node]:
-    with node_on(request.param) as node:
-        yield node
+pytestmark = pytest.mark.usefixtures("node")
 
 
 def on_threads(test: Any) -> Any:
     """Run the test where there are threads: it holds them up."""
-    return pytest.mark.parametrize("node", ["pool", "thread"], indirect=True)(test)
+    return pytest.mark.schedulers("pool", "thread")(test)
 
 
 def in_simulation(test: Any) -> Any:
     """Run the test on virtual time: it says how long things take."""
-    return pytest.mark.parametrize("node", ["simulation"], indirect=True)(test)
+    return pytest.mark.schedulers("simulation")(test)
 
 
 # More than any budget here, and what killed processes may take on top of it.

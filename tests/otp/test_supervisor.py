@@ -26,13 +26,10 @@ from beam.otp.clock import SystemClock
 from tests.otp.kids import Diary, Kid, crash, family, kid, kill, wait_in_vain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
-
-@pytest.fixture
-def diary() -> Iterator[Diary]:
-    with family() as diary:
-        yield diary
+# It holds threads up, or starts some.
+on_threads = pytest.mark.schedulers("pool")
 
 
 def starts(*names: Any) -> list[tuple[str, Any]]:
@@ -396,7 +393,7 @@ class LaterClock(SystemClock):
 
 def test_restarts_long_past_do_not_count() -> None:
     clock = LaterClock()
-    with family(clock) as diary:
+    with Node(clock=clock) as node, family(node) as diary:
         tree = Supervisor.start([kid(diary, "a")], max_restarts=1, max_seconds=5)
         diary.take(1)
         for _ in range(5):
@@ -416,6 +413,7 @@ def test_the_supervisor_above_restarts_one_that_has_given_up(diary: Diary) -> No
     assert running(tree)["inner"] is not first
 
 
+@on_threads
 def test_ten_thousand_siblings_do_not_slow_a_restart_down(diary: Diary) -> None:
     tree = Supervisor.start([child(Kid, diary.ref, n, id=n) for n in range(10_000)])
     diary.take(10_000)

@@ -13,22 +13,19 @@ import pytest
 from beam.errors import SupervisorRefused
 from beam.otp import Ref, Supervisor, child, exit, supervisor
 from beam.testing import settle
-from tests.otp.kids import TIMEOUT, Diary, Kid, crash, family, kid, kill
+from tests.otp.kids import TIMEOUT, Diary, Kid, crash, kid, kill
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
+
+# It holds threads up, or starts some.
+on_threads = pytest.mark.schedulers("pool")
 
 STRATEGIES = ["one_for_one", "one_for_all", "rest_for_one"]
 RESTARTS = ["temporary", "transient", "permanent"]
 REASONS = ["normal", "shutdown", ("shutdown", "tired"), "other"]
 
 strategies = pytest.mark.parametrize("strategy", STRATEGIES)
-
-
-@pytest.fixture
-def diary() -> Iterator[Diary]:
-    with family() as diary:
-        yield diary
 
 
 class Own(Kid):
@@ -121,6 +118,7 @@ def test_a_child_that_is_not_significant_ends_nobody_however_it_ends(
     assert tree.is_alive()
 
 
+@on_threads
 def test_children_that_end_by_themselves_while_the_supervisor_ends_do_not_disturb_it(
     diary: Diary,
 ) -> None:

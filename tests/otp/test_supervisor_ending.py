@@ -11,16 +11,13 @@ from beam.errors import CallExit, StartError
 from beam.otp import Server, Supervisor, exit, supervisor, unlink, whereis
 from beam.otp.supervisor_ref import Request
 from beam.testing import settle
-from tests.otp.kids import Deaf, Diary, Kid, Stubborn, crash, family, kid, kill, wait_in_vain
+from tests.otp.kids import Deaf, Diary, Kid, Stubborn, crash, kid, kill, wait_in_vain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
-@pytest.fixture
-def diary() -> Iterator[Diary]:
-    with family() as diary:
-        yield diary
+# It holds threads up, or starts some.
+on_threads = pytest.mark.schedulers("pool")
 
 
 @pytest.fixture
@@ -58,6 +55,7 @@ def test_a_child_that_does_not_trap_exits_just_ends(diary: Diary) -> None:
     assert diary.rest()[1:] == [("end", "a", "shutdown")]
 
 
+@on_threads
 def test_a_brutal_shutdown_kills_at_once(diary: Diary) -> None:
     tree = Supervisor.start([kid(diary, "a", shutdown="brutal")])
     diary.watch("a", tree.which_children()[0].process)
@@ -155,6 +153,7 @@ def test_a_child_that_has_unlinked_its_supervisor_ends_without_being_noticed(dia
     assert tree.count_children().active == 1
 
 
+@on_threads
 def test_a_child_whose_handler_does_not_end_is_given_up(
     diary: Diary, let_go: threading.Event
 ) -> None:
@@ -171,6 +170,7 @@ def test_a_child_whose_handler_does_not_end_is_given_up(
     assert replacement.is_alive()
 
 
+@on_threads
 def test_a_tree_ends_although_a_child_does_not(diary: Diary, let_go: threading.Event) -> None:
     inner = supervisor([kid(diary, "a", let_go, kind=Stubborn, shutdown=0.02)], id="inner")
     with Supervisor.start([kid(diary, "b"), inner]):

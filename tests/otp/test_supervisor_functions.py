@@ -13,16 +13,13 @@ from beam.errors import CallCycle, CallExit, CallTimeout, StartError, Supervisor
 from beam.otp import ChildSpec, Crash, Server, Supervisor, child, supervisor, whereis
 from beam.otp.supervision import ChildInfo
 from tests.names import shown
-from tests.otp.kids import TIMEOUT, Diary, Kid, family, kid, kill
+from tests.otp.kids import TIMEOUT, Diary, Kid, kid, kill
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
-
-@pytest.fixture
-def diary() -> Iterator[Diary]:
-    with family() as diary:
-        yield diary
+# It holds threads up, or starts some.
+on_threads = pytest.mark.schedulers("pool")
 
 
 def refused(function: Any, *args: Any) -> Any:
@@ -170,6 +167,7 @@ class SlowToRestart(Kid):
             raise LookupError("second start")
 
 
+@on_threads
 @pytest.mark.parametrize(
     ("function", "answer"),
     [
@@ -198,6 +196,7 @@ def test_a_child_whose_restart_failed_is_restarting_until_that_is_tried_again(
     assert second.get()[0].process is diary.refs["a"]
 
 
+@on_threads
 def test_ending_a_child_that_is_restarting_calls_the_restart_off(diary: Diary) -> None:
     gate = threading.Event()
     spec = kid(diary, "a", gate, ["ok", "fail", "ok"], kind=SlowToRestart)
@@ -214,6 +213,7 @@ def test_ending_a_child_that_is_restarting_calls_the_restart_off(diary: Diary) -
     assert diary.rest() == []
 
 
+@on_threads
 def test_a_child_is_shown_as_restarting_while_it_is(diary: Diary) -> None:
     gate = threading.Event()
     spec = kid(diary, "a", gate, ["ok", "fail", "ok"], kind=SlowToRestart)
@@ -254,6 +254,7 @@ def test_a_dead_supervisor_answers_nobody() -> None:
     assert caught.value.reason == "noproc"
 
 
+@on_threads
 def test_a_question_has_a_deadline_of_its_own(diary: Diary) -> None:
     gate = threading.Event()
     spec = kid(diary, "a", gate, ["ok", "fail", "ok"], kind=SlowToRestart)
@@ -274,6 +275,7 @@ def test_what_a_supervisor_does_not_know_is_refused() -> None:
         assert tree.is_alive()
 
 
+@on_threads
 def test_a_child_that_calls_its_supervisor_from_init_is_refused_at_once(diary: Diary) -> None:
     class Nosy(Server):
         def init(self) -> None:
@@ -326,6 +328,7 @@ class Founder(Kid):
         Grandchild.start(tree)
 
 
+@on_threads
 def test_a_child_whose_own_child_calls_its_supervisor_can_be_ended(diary: Diary) -> None:
     gate = threading.Event()
     tree = Supervisor.start([kid(diary, "a", kind=Founder, shutdown=None)])
@@ -343,6 +346,7 @@ def test_a_child_whose_own_child_calls_its_supervisor_can_be_ended(diary: Diary)
     assert isinstance(caught.value.reason.exception, StartError)
 
 
+@on_threads
 def test_start_child_of_a_dynamic_child_runs_where_it_is_asked(diary: Diary) -> None:
     class Where(Server):
         def init(self) -> None:

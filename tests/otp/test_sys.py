@@ -43,21 +43,14 @@ from beam.otp import (
     stay,
     sys,
 )
-from beam.testing import SCHEDULERS, node_on
 from tests.otp.actors import KINDS, SOON, Echo, death_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.usefixtures("node")
 
 kinds = pytest.mark.parametrize("kind", KINDS)
-
-
-@pytest.fixture(params=SCHEDULERS)
-def node(request: pytest.FixtureRequest, unlogged: None) -> Iterator[Node]:
-    with node_on(request.param) as node:
-        yield node
 
 
 class Counter(Server):

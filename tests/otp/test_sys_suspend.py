@@ -35,7 +35,6 @@ from beam.otp import (
     sys,
     timeout,
 )
-from beam.testing import SCHEDULERS, node_on
 from tests.otp.actors import KINDS, SOON, Echo, death_of
 
 if TYPE_CHECKING:
@@ -51,12 +50,6 @@ def unlogged() -> Iterator[None]:
     """Reports are kept from being shown, but not from being captured."""
     with capture_logs():
         yield
-
-
-@pytest.fixture(params=SCHEDULERS)
-def node(request: pytest.FixtureRequest, unlogged: None) -> Iterator[Node]:
-    with node_on(request.param) as node:
-        yield node
 
 
 class Ending(Echo):

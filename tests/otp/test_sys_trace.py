@@ -16,7 +16,6 @@ from beam.otp import (
     Exited,
     Internal,
     Mailbox,
-    Node,
     Ref,
     Server,
     StateMachine,
@@ -35,7 +34,7 @@ from beam.otp import (
     stay,
     sys,
 )
-from beam.testing import SCHEDULERS, node_on, settle
+from beam.testing import settle
 from tests.otp.actors import KINDS, SOON, Echo, death_of
 
 if TYPE_CHECKING:
@@ -52,10 +51,9 @@ def logs() -> Iterator[list[Any]]:
         yield logs
 
 
-@pytest.fixture(params=SCHEDULERS)
-def node(request: pytest.FixtureRequest, logs: list[Any]) -> Iterator[Node]:
-    with node_on(request.param) as node:
-        yield node
+@pytest.fixture
+def unlogged(logs: list[Any]) -> None:
+    """Reports are kept."""
 
 
 def told(events: list[sys.TraceEvent]) -> list[tuple[Any, ...]]:

@@ -36,25 +36,15 @@ from beam.otp import (
 )
 from beam.otp.context import here
 from beam.otp.tasks import TasksRef
-from beam.testing import SCHEDULERS, node_on, settle
+from beam.testing import node_on, settle
 from tests.otp.actors import SOON, death_of, eventually
 
-
-@pytest.fixture(params=SCHEDULERS, autouse=True)
-def node(request: Any, unlogged: None) -> Iterator[Node]:
-    with node_on(request.param) as node:
-        yield node
-    assert not node.processes()
-
-
-@pytest.fixture
-def tasks(node: Node) -> TasksRef:
-    return Tasks.start()
+pytestmark = pytest.mark.usefixtures("node")
 
 
 def in_simulation(test: Any) -> Any:
     """Run the test once: it makes simulations of its own."""
-    return pytest.mark.parametrize("node", ["simulation"], indirect=True)(test)
+    return pytest.mark.schedulers("simulation")(test)
 
 
 def nap(seconds: float) -> float:
@@ -522,7 +512,7 @@ async def _collected(mapped: Any) -> list[Any]:
 
 def on_threads(test: Any) -> Any:
     """Run the test where there are threads: event loops are none of the simulation's."""
-    return pytest.mark.parametrize("node", ["pool", "thread"], indirect=True)(test)
+    return pytest.mark.schedulers("pool", "thread")(test)
 
 
 @on_threads
@@ -592,7 +582,7 @@ def test_cancelling_who_waits_closes_the_map(tasks: TasksRef) -> None:
     eventually(lambda: tasks.count_children().active == 0)
 
 
-@pytest.mark.parametrize("node", ["pool"], indirect=True)  # It warns once.
+@pytest.mark.schedulers("pool")  # It warns once.
 def test_the_blocking_form_in_an_event_loop_warns_and_names_its_twin(tasks: TasksRef) -> None:
     async def use() -> Any:
         with pytest.warns(match=r"await tasks\.aio\.map\(") as warned:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -28,20 +27,10 @@ from beam.otp import (
     whereis,
 )
 from beam.otp.tasks import TasksRef
-from beam.testing import SCHEDULERS, node_on, settle
+from beam.testing import settle
 from tests.otp.actors import SOON, death_of, eventually
 
-
-@pytest.fixture(params=SCHEDULERS, autouse=True)
-def node(request: Any, unlogged: None) -> Iterator[Node]:
-    with node_on(request.param) as node:
-        yield node
-    assert not node.processes()
-
-
-@pytest.fixture
-def tasks(node: Node) -> TasksRef:
-    return Tasks.start()
+pytestmark = pytest.mark.usefixtures("node")
 
 
 def nap(seconds: float) -> float:
@@ -52,7 +41,7 @@ def nap(seconds: float) -> float:
 
 def on_threads(test: Any) -> Any:
     """Run the test where there are threads: event loops are none of the simulation's."""
-    return pytest.mark.parametrize("node", ["pool", "thread"], indirect=True)(test)
+    return pytest.mark.schedulers("pool", "thread")(test)
 
 
 # One task: wait, Elixir's yield

@@ -50,11 +50,6 @@ pytestmark = pytest.mark.usefixtures("node")
 
 
 @pytest.fixture
-def tasks(node: Node) -> TasksRef:
-    return Tasks.start()
-
-
-@pytest.fixture
 def logs(node: Node) -> Iterator[list[Any]]:
     structlog.reset_defaults()
     with capture_logs() as logs:

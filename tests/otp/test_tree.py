@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -30,20 +30,16 @@ from beam.otp import sys as otp_sys
 from beam.otp.supervision import Window
 from beam.otp.tree import Branch, branch_of
 from beam.otp.waits import Wait
-from beam.testing import SCHEDULERS, node_on, settle
+from beam.testing import settle
 from tests.otp.actors import SOON, at_once, death_of, eventually, hold_up
 from tests.volume import scaled
 
-
-@pytest.fixture(params=SCHEDULERS, autouse=True)
-def node(request: Any, unlogged: None) -> Iterator[Node]:
-    with node_on(request.param) as node:
-        yield node
+pytestmark = pytest.mark.usefixtures("node")
 
 
 def on_threads(test: Any) -> Any:
     """Run the test where there are threads: it holds them up."""
-    return pytest.mark.parametrize("node", ["pool", "thread"], indirect=True)(test)
+    return pytest.mark.schedulers("pool", "thread")(test)
 
 
 class Leaf(Server):
@@ -264,7 +260,7 @@ def test_the_restarts_that_count_are_shown_with_how_many_may(node: Node) -> None
         until(node, lambda used=used: tree.tree().restarts == Window(used, 3, 10))  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("node", ["simulation"], indirect=True)
+@pytest.mark.schedulers("simulation")
 def test_restarts_that_count_no_more_are_not_shown(node: Node) -> None:
     tree = Supervisor.start([child(Leaf, id="leaf")], max_restarts=3, max_seconds=10)
     pool = DynamicSupervisor.start(budget=Restarts(3, per=60.0))
