@@ -72,7 +72,10 @@ def end(
             unless given.
     """
     grace = KILL_GRACE if grace is None else grace
-    death = begin_end(sender, target, shutdown)
+    begin_end(sender, target, shutdown)
+    if not target.alive:
+        return target.exit_reason
+    death = death_of(target)
     if shutdown != "brutal":
         try:
             return await_death(death, shutdown)
@@ -98,15 +101,11 @@ def _note_given_up(notes: Notes | None, target: Control, shutdown: Shutdown) -> 
         notes.given_up[target] = notes.killed.get(target, _seconds(shutdown))
 
 
-def begin_end(sender: Control, target: Control, shutdown: Shutdown) -> Future[Any]:
-    """Send the signal of `end`; return the future of the exit reason.
-
-    Asked for after the signal: an idle process is dead by then, and needs no watch.
-    """
+def begin_end(sender: Control, target: Control, shutdown: Shutdown) -> None:
+    """Send the signal of `end`; a process that was idle is dead when this returns."""
     if isinstance(shutdown, (int, float)):
         target.until = target.node.clock.now() + shutdown  # For its cleanup to know.
     send_exit(sender, target, "kill" if shutdown == "brutal" else "shutdown")
-    return death_of(target)
 
 
 def end_together(
@@ -131,34 +130,35 @@ def end_together(
     """
     now = sender.node.clock.now
     begun = now()
-    deaths = [begin_end(sender, target, shutdown) for target, shutdown in targets]
-    seconds = [_seconds(shutdown) for _, shutdown in targets]
+    for target, shutdown in targets:
+        begin_end(sender, target, shutdown)
+    # The others are dead: to watch each would take a quarter of its end.
+    ending = [(*one, death_of(one[0])) for one in targets if one[0].alive]
     timed = sorted(
-        (at for at in range(len(targets)) if seconds[at] < math.inf and not deaths[at].done),
-        key=seconds.__getitem__,
+        (one for one in ending if _seconds(one[1]) < math.inf), key=lambda one: _seconds(one[1])
     )
     killed = []
-    for at in timed:
-        target, shutdown = targets[at]
+    for target, shutdown, death in timed:
         try:
-            await_death(deaths[at], max(0.0, begun + seconds[at] - now()))
+            await_death(death, max(0.0, begun + _seconds(shutdown) - now()))
         except CallTimeout:
             if shutdown != "brutal":
                 _note(notes, target, shutdown)
             send_exit(sender, target, "kill")
-            killed.append(at)
+            killed.append((target, shutdown, death))
         else:
             if ended is not None:
                 ended(target, now() - begun)
     until = now() + (KILL_GRACE if grace is None else grace)
-    for at in killed:
-        target, shutdown = targets[at]
+    for target, shutdown, death in killed:
         try:
-            await_death(deaths[at], max(0.0, until - now()))
+            await_death(death, max(0.0, until - now()))
         except CallTimeout:
             give_up(target, "killed")
             _note_given_up(notes, target, shutdown)
-    return [await_death(death, None) for death in deaths]
+    for _, _, death in ending:
+        await_death(death, None)
+    return [target.exit_reason for target, _ in targets]
 
 
 def _seconds(shutdown: Shutdown) -> float:

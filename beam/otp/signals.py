@@ -286,8 +286,8 @@ def _die(control: Control, reason: Any, doomed: list[Control]) -> bool:
     """Take the process out of everything, then tell links and monitors; under the node's lock."""
     if control.life is Life.DEAD:
         return False
+    control.exit_reason = reason  # First: who finds it dead may ask why.
     control.life = Life.DEAD
-    control.exit_reason = reason
     node = control.node
     node.forget(control)
     for watcher in control.monitors or ():
