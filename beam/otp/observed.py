@@ -220,6 +220,8 @@ class Observed:
         self.begin(mail)
         try:
             value = handler(argument)
+            if self._machine is not None:
+                self._actor._engine.machine.look()
         finally:
             for looker in self.lookers:
                 looker.ends(mail)
@@ -276,13 +278,17 @@ class _ObservedMachine:
         return self._machine.is_state(value)
 
     def is_over(self) -> bool:
-        """Look whether the state has changed too: it is asked after each event."""
+        """Look at the state too: it is asked before each event that follows upon another."""
+        self.look()
+        return self._machine.is_over()
+
+    def look(self) -> None:
+        """Tell of the state if it has changed."""
         old, new = self._state, self._engine.state
         if new is not old and new != old:
             self._state = new
             for looker in self._observed.lookers:
                 looker.changed(self._actor._state_name(old), self._actor._state_name(new))
-        return self._machine.is_over()
 
     def stop(self, reason: Any) -> None:
         self._machine.stop(reason)
