@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, settings
 from tests.volume import STRESS
 
 # `node` and `scheduler`: a test that asks for one of them runs on every scheduler.
-pytest_plugins = ["beam.testing.fixtures"]
+pytest_plugins = ["beam.testing.fixtures", "tests.simulation.totals"]
 
 # Deadlines off: two loaded cores say nothing about a slow example; pytest's hang limit bounds it.
 settings.register_profile(

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import pykka
 
-from beam.errors import CallTimeout, DeadlineExpired, Exited
+from beam.errors import CallTimeout, DeadlineExpired, Exited, NotSimulated
 from beam.otp.answer import received
 from beam.otp.clock import deadline_after
 from beam.otp.context import here, warn_if_on_loop
@@ -314,6 +314,9 @@ class Future(pykka.Future[T], Generic[T]):
 
     async def _wait_on_loop(self) -> None:
         """Wait without blocking the loop; cancelling abandons the wait, not the work."""
+        node = self.home(None)
+        if node.scheduler.simulated:
+            raise NotSimulated("an event loop", "get()")
         loop = asyncio.get_running_loop()
         arrived = asyncio.Event()
 
@@ -324,15 +327,14 @@ class Future(pykka.Future[T], Generic[T]):
 
         if not self.add_waiter(wake):
             return
-        now = self.home(None).clock.now
         try:
             while not self.done:
-                left = None if self.deadline is None else self.deadline - now()
+                left = None if self.deadline is None else self.deadline - node.clock.now()
                 try:
                     async with asyncio.timeout(left):
                         await arrived.wait()
                 except TimeoutError:
-                    self._expire(now(), None)
+                    self._expire(node.clock.now(), None)
         finally:
             self.remove_waiter(wake)
 

@@ -119,6 +119,7 @@ class Pool:
 
     messages = 200
     own_threads = False
+    simulated = False
 
     def __init__(self, clock: Clock, name: str = "beam", cap: int = CAP) -> None:
         self.clock = clock

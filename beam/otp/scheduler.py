@@ -57,11 +57,14 @@ class Scheduler(Protocol):
         messages: how many messages a process handles before others get their turn.
         running: the processes that have their turn now; those that wait in calls, too.
         own_threads: whether each process runs in a context of its own, whatever it declares.
+        simulated: whether all run on one thread, while it waits in there: an event loop that waits
+            on it would wait for ever.
     """
 
     messages: int
     running: dict[Control, object]
     own_threads: bool
+    simulated: bool
 
     def submit(self, control: Control) -> None:
         """Take a process that has something to do and whose turn the caller has claimed."""

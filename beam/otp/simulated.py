@@ -97,6 +97,7 @@ class Simulated:
 
     messages = 1
     own_threads = False
+    simulated = True
 
     def __init__(
         self, clock: VirtualClock, choose: Callable[[int], int], *, steps: int = STEPS

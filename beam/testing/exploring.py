@@ -30,7 +30,7 @@ import shlex
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from beam.errors import InvalidInput, Violation
 from beam.testing.plan import Plan
@@ -49,6 +49,7 @@ VARIABLE = "BEAM_SIMULATION"
 
 # How often a failing run is run again to find a smaller one.
 TRIES = 300
+CALLS = "calls inside handlers"
 # Lines of a failing run's history that its error shows.
 LAST = 20
 
@@ -63,6 +64,8 @@ class Totals:
         faults: how often each kind of fault happened.
         turns: how many turns were taken.
         seconds: how much virtual time has passed.
+        least: what the runs with the fewest of each had: of processes, messages, calls inside
+            handlers, faults, and kinds of faults.
     """
 
     seeds: int = 0
@@ -70,6 +73,26 @@ class Totals:
     faults: Counter[str] = field(default_factory=Counter)
     turns: int = 0
     seconds: float = 0.0
+    least: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, sim: Simulation) -> Self:
+        """Return what one run has come to by now."""
+        faults = Counter[str](fault.kind for fault in sim.faults)
+        totals = cls(1, Counter(sim.node.counts), faults, sim.turns, sim.clock.now())
+        totals.least = {
+            "processes": totals.events["starts"],
+            "messages": totals.messages,
+            CALLS: totals.events[CALLS],
+            "faults": faults.total(),
+            "kinds of faults": len(faults),
+        }
+        return totals
+
+    @property
+    def messages(self) -> int:
+        """How many messages were handled."""
+        return sum(self.events[kind] for kind in ("call", "cast", "info", "continue"))
 
     def add(self, other: Totals) -> None:
         """Add what other runs came to."""
@@ -78,15 +101,18 @@ class Totals:
         self.faults += other.faults
         self.turns += other.turns
         self.seconds += other.seconds
+        for what, count in other.least.items():
+            self.least[what] = min(count, self.least.get(what, count))
 
     def __str__(self) -> str:
-        messages = sum(self.events[kind] for kind in ("call", "cast", "info", "continue"))
         faults = ", ".join(f"{count:,} {kind}" for kind, count in sorted(self.faults.items()))
+        least = ", ".join(f"{count:,} {what}" for what, count in self.least.items())
         return (
-            f"{self.seeds:,} seeds: {self.events['starts']:,} processes, {messages:,} messages, "
-            f"{self.events['calls inside handlers']:,} calls inside handlers, "
-            f"{sum(self.faults.values()):,} faults ({faults or 'none'}), "
-            f"{self.turns:,} turns, {self.seconds:,.0f} virtual seconds"
+            f"{self.seeds:,} seeds: {self.events['starts']:,} processes, "
+            f"{self.messages:,} messages, {self.events[CALLS]:,} {CALLS}, "
+            f"{self.faults.total():,} faults ({faults or 'none'}), "
+            f"{self.turns:,} turns, {self.seconds:,.0f} virtual seconds; "
+            f"each at least {least or 'nothing'}"
         )
 
 
@@ -133,19 +159,11 @@ def explore(
     for seed in seeds:
         plan = seed if isinstance(seed, Plan) else Plan(seed)
         run = _run(scenario, plan)
-        _count(totals, run.sim)
+        totals.add(Totals.of(run.sim))
         if run.error is not None:
             small = smaller(scenario, plan, tries=tries)
             raise _explained(run, _run(scenario, small), again)
     return totals
-
-
-def _count(totals: Totals, sim: Simulation) -> None:
-    totals.seeds += 1
-    totals.events += sim.node.counts
-    totals.faults += Counter(fault.kind for fault in sim.faults)
-    totals.turns += sim.turns
-    totals.seconds += sim.clock.now()
 
 
 def _explained(first: _Run, small: _Run, again: Callable[[Plan], str]) -> BaseException:
@@ -213,7 +231,12 @@ def _kind_of(error: BaseException) -> tuple[object, ...]:
     return (type(error), place if type(error) is AssertionError else None)
 
 
-def simulate(*, seeds: int | Iterable[int], tries: int = TRIES) -> Callable[[Scenario], Any]:
+def simulate(
+    *,
+    seeds: int | Iterable[int],
+    tries: int = TRIES,
+    report: Callable[[Totals], object] | None = None,
+) -> Callable[[Scenario], Any]:
     """Make a test of a scenario: run it under many seeds.
 
     With `BEAM_SIMULATION` set to a plan in the environment, that run alone.
@@ -221,6 +244,7 @@ def simulate(*, seeds: int | Iterable[int], tries: int = TRIES) -> Callable[[Sce
     Args:
         seeds: the seeds, or how many: from 0 on.
         tries: how often a failing run is run again to find a smaller one.
+        report: is told the totals, at the end.
     """
 
     def decorate(scenario: Scenario) -> Callable[[], None]:
@@ -230,7 +254,11 @@ def simulate(*, seeds: int | Iterable[int], tries: int = TRIES) -> Callable[[Sce
                 plans: Iterable[int | Plan] = [Plan.parse(wanted)]
             else:
                 plans = range(seeds) if isinstance(seeds, int) else seeds
-            explore(scenario, plans, again=lambda plan: _pytest_line(scenario, plan), tries=tries)
+            totals = explore(
+                scenario, plans, again=lambda plan: _pytest_line(scenario, plan), tries=tries
+            )
+            if report is not None:
+                report(totals)
 
         # Not `functools.wraps`: pytest would take `sim` for a fixture.
         test.__name__ = getattr(scenario, "__name__", "test")

@@ -19,9 +19,12 @@ import functools
 import hashlib
 from collections.abc import Mapping
 from types import FunctionType, NoneType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from beam.otp import Atom, Monitor, Ref, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 __all__ = ["History", "rendered"]
 
@@ -59,28 +62,20 @@ def rendered(value: Any, depth: int = DEPTH) -> str:
     What has no form of its own here is shown by its class and its attributes, since its repr may
     hold a set.
     """
-    kind = type(value)
-    if kind in _SHORT:
-        return repr(value)
-    if kind in _PLAIN or isinstance(value, _NAMED):
+    kind: Any = type(value)
+    if kind in _PLAIN or issubclass(kind, _NAMED):
         text = repr(value)
     elif not depth:
         text = f"<{kind.__name__}>"
     elif kind in _BRACKETS:
         text = _collection(value, kind, depth)
-    elif isinstance(value, Mapping):
-        items = [f"{rendered(k, depth - 1)}: {rendered(v, depth - 1)}" for k, v in value.items()]
-        text = f"{{{', '.join(items)}}}"
-    elif isinstance(value, (type, FunctionType)):
-        text = value.__qualname__
     else:
-        text = f"{kind.__name__}({_fields(value, depth)})"
+        text = _form(kind)(value, depth)
     return text if len(text) <= WIDTH else f"{text[:WIDTH]}... ({len(text)})"
 
 
 # What is shown by its own repr, which is the same in every run.
 _NAMED = (Ref, Monitor, Table, enum.Enum)
-_SHORT = frozenset({bool, float, NoneType})
 _PLAIN = frozenset({str, bytes, int, float, complex, bool, NoneType, Atom})
 _BRACKETS: dict[type, tuple[str, str]] = {
     tuple: ("(", ")"),
@@ -100,19 +95,39 @@ def _collection(value: Any, kind: type, depth: int) -> str:
 
 
 @functools.cache
-def _field_names(kind: Any) -> list[str]:
-    return [one.name for one in dataclasses.fields(kind)]
+def _form(kind: Any) -> Callable[[Any, int], str]:
+    """Return what shows the values of a class; asked once, as there are many of few classes."""
+    if issubclass(kind, Mapping):
+        return _mapping
+    if issubclass(kind, (type, FunctionType)):
+        return _qualified_name
+    if issubclass(kind, BaseException):
+        return _exception
+    if issubclass(kind, tuple) and hasattr(kind, "_fields"):
+        return functools.partial(_record, kind._fields)
+    if dataclasses.is_dataclass(kind):
+        return functools.partial(_record, [one.name for one in dataclasses.fields(kind)])
+    return _object
 
 
-def _fields(value: Any, depth: int) -> str:
-    """Return what an object holds: an exception's arguments, a record's fields, attributes."""
-    if isinstance(value, BaseException):
-        return ", ".join(rendered(one, depth - 1) for one in value.args)
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        names: Any = value._fields
-    elif dataclasses.is_dataclass(value):
-        kind: Any = type(value)
-        names = _field_names(kind)
-    else:
-        names = list(getattr(value, "__dict__", ()))
-    return ", ".join(f"{name}={rendered(getattr(value, name), depth - 1)}" for name in names)
+def _mapping(value: Any, depth: int) -> str:
+    items = [f"{rendered(k, depth - 1)}: {rendered(v, depth - 1)}" for k, v in value.items()]
+    return f"{{{', '.join(items)}}}"
+
+
+def _qualified_name(value: Any, _depth: int) -> str:
+    name: str = value.__qualname__
+    return name
+
+
+def _exception(value: Any, depth: int) -> str:
+    return f"{type(value).__name__}({', '.join([rendered(one, depth - 1) for one in value.args])})"
+
+
+def _object(value: Any, depth: int) -> str:
+    return _record(list(getattr(value, "__dict__", ())), value, depth)
+
+
+def _record(names: Sequence[str], value: Any, depth: int) -> str:
+    shown = [f"{name}={rendered(getattr(value, name), depth - 1)}" for name in names]
+    return f"{type(value).__name__}({', '.join(shown)})"

@@ -78,6 +78,11 @@ class Plan:
     def __repr__(self) -> str:
         return f"Plan.parse({str(self)!r})"
 
+    @property
+    def is_smaller(self) -> bool:
+        """Whether it is less than all that its seed has."""
+        return self != type(self)(self.seed)
+
     def with_faults(self, names: Iterable[str]) -> Self:
         """Return the plan with these faults only."""
         return replace(self, faults=frozenset(names))

@@ -285,11 +285,13 @@ class _Disturbed:
 
     def _receive(self, handle: Callable[[Any], Any], event: str, mail: Any, message: Any) -> Any:
         node, control = self._node, self._control
-        node.note(control, event, message)
-        if node.faults.decide("kill", node.label(control), control.ref) is not None:
+        label, decide = node.label(control), node.faults.decide
+        node.counts[event] += 1
+        node.history.note(node.clock.now(), label, event, message)
+        if decide("kill", label, control.ref) is not None:
             node.note(control, "is killed")
             send_exit(node.init, control, "kill")
-        crash = node.faults.decide("crash", node.label(control), control.ref)
+        crash = decide("crash", label, control.ref)
         if crash is None:
             return handle(mail)
         if crash.where == "before":

@@ -85,7 +85,7 @@ class Simulation:
         """How many lines the history had when the block ended; what follows is its end."""
         self.random: random.Random = self._chance.generator("workload")
         """Chance for the test; that of the processes is their node's."""
-        self._choices = self._chance.generator("who is next").randrange
+        self._choices = self._chance.generator("who is next").random
         self.choices = 0
         """How often there was a choice who is next."""
         self._faults = Faults(self.plan, self._chance)
@@ -150,7 +150,7 @@ class Simulation:
 
     def _choose(self, count: int) -> int:
         self.choices += 1
-        chosen = self._choices(count)
+        chosen = int(self._choices() * count)  # A third of the time of `randrange`.
         fifo = self.plan.fifo
         return 0 if fifo is not None and self.choices > fifo else chosen
 

@@ -53,6 +53,19 @@ class Record:
         """Return whether its callee may still answer it."""
         return not self.settled and self.callee.is_alive()
 
+    @property
+    def is_orphaned(self) -> bool:
+        """Return whether one that it is made for has died: its deadline may count no more.
+
+        Its supervisor may have cut its call, to end it.
+        """
+        at: Record | None = self
+        while at is not None:
+            if at.caller is not None and not at.caller.is_alive():
+                return True
+            at = at.outer
+        return False
+
     def nearest(self) -> float | None:
         """Return when the first of its callers stops waiting."""
         times, at = [], self
@@ -164,8 +177,8 @@ class Calls(Auditor):
         inherited = record.outer.nearest() if record.outer is not None else None
         if kind == "timeout":
             early = own is None or now < own - EPSILON
-            should_inherit = inherited is not None and own is not None and inherited <= own
-            if early or should_inherit:
+            sooner = inherited is not None and own is not None and inherited <= own
+            if early or (sooner and not (record.outer is None or record.outer.is_orphaned)):
                 self.ledger.object(IN_TIME, record, kind, own, inherited)
         elif inherited is None or now < inherited - EPSILON:
             self.ledger.object(INHERITS, record, kind, own, inherited)
@@ -190,8 +203,8 @@ class Calls(Auditor):
     def check_time_left(self, me: Ref[Any], left: float | None, *, exact: bool) -> None:
         """Compare what a handler sees with what is known of its callers."""
         serving = self.serving[me]
-        if serving.caller is not None and not serving.caller.is_alive():
-            return  # Its supervisor may have cut its call, to end it.
+        if serving.is_orphaned:
+            return
         nearest = serving.nearest()
         expected = None if nearest is None else max(0.0, nearest - self.ledger.now())
         if left is None or expected is None:

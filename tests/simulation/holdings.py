@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -135,8 +136,8 @@ class Registries(Auditor):
             if seats != self._seats:
                 self.ledger.object(ENTRIES, seats, dict(self._seats))
         if self.topics is not None and self.topics.is_alive():
-            found = [(key, ref) for key, ref, _ in self.topics.entries()]
-            if len(found) != len(self._topics) or any(one not in found for one in self._topics):
+            found = Counter((key, ref) for key, ref, _ in self.topics.entries())
+            if found != Counter(self._topics):
                 self.ledger.object(ENTRIES, found, list(self._topics))
 
     def rests(self) -> None:

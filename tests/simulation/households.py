@@ -344,16 +344,17 @@ class Households(Auditor):
         infected = kid.ref is not None and self._ties.is_infected(kid.ref, reason)
         gave_up = kid.ref in self._of and self._of[kid.ref].gave_up
         kid.was_told = is_word(reason, "shutdown") and not (infected or gave_up)
-        if house.ending[kid.key] and (is_word(reason, "shutdown") or is_word(reason, "killed")):
-            # On request; or, if it was linked to one that ended so, perhaps by itself.
+        is_dynamic = house.rules.strategy == "dynamic"
+        as_told = is_word(reason, "shutdown") or is_word(reason, "killed")
+        if house.ending[kid.key] and (kid.was_told or (as_told and not is_dynamic)):
+            # Or, if it was linked to one that ended so, perhaps by itself.
             kid.state = "idle"
             kid.in_doubt = not kid.was_told
-        elif kid.was_told and house.rules.strategy != "dynamic":
+        elif kid.was_told and not is_dynamic:
             kids = list(house.kids.values())
             later = [one.key for one in kids[kids.index(kid) + 1 :] if one.runs]
             if later and house.ref.is_alive():
                 self.ledger.object(ENDING, house.ref, kid, later)
-        is_dynamic = house.rules.strategy == "dynamic"
         if kid.restart == "temporary" or (kid.state == "idle" and is_dynamic):
             del house.kids[kid.key]
 

@@ -27,6 +27,8 @@ LINKS = "links are between the living, and known on both sides"
 WHY = "nobody dies without a reason that somebody gave"
 TERMINATE = "a process cleans up once, with its reason, unless a signal ends it"
 
+NOBODY: dict[Any, None] = {}
+
 
 class Planned(Exception):
     """The crash of a citizen that was told to crash."""
@@ -305,8 +307,10 @@ class Ties(Auditor):
     def looks(self) -> None:
         alive = self.ledger.alive
         for ref in alive:
-            seen = [one for one in ref.links() if one in alive]
-            known = self._links.get(ref, {})
+            links, known = ref.links(), self._links.get(ref, NOBODY)
+            if dict.fromkeys(links).keys() == known.keys():
+                continue  # As a rule.
+            seen = [one for one in links if one in alive]
             if len(seen) != len(known) or any(one not in known for one in seen):
                 self.ledger.object(LINKS, ref, seen, list(known))
 

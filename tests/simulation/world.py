@@ -15,6 +15,7 @@ Run: python -m beam.testing tests.simulation.world:scenario --seeds 2000
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from beam.otp import (
@@ -27,6 +28,7 @@ from beam.otp import (
     child,
     current_process,
 )
+from beam.testing import Totals
 from tests.simulation.automata import Automata
 from tests.simulation.calls import Calls
 from tests.simulation.chores import Chores
@@ -223,8 +225,8 @@ def start_below(world: World, key: str, start: Callable[[], Any]) -> Ref[Any]:
 
 # Each with how likely it is, how many it concerns, and its numbers.
 ORDERS: dict[str, tuple[int, int, int]] = {
-    "tell": (12, 4, 5),
-    "spread": (7, 0, 14),
+    "tell": (18, 4, 8),
+    "spread": (12, 0, 30),
     "call_along": (14, 4, 4),
     "call_each": (7, 4, 1),
     "be_impatient": (5, 2, 6),
@@ -252,13 +254,19 @@ ORDERS: dict[str, tuple[int, int, int]] = {
     "delegate": (2, 0, 10),
 }
 NAMES = list(ORDERS)
-WEIGHTS = [weight for weight, _, _ in ORDERS.values()]
-STEPS = 100
+WEIGHTS = list(itertools.accumulate(weight for weight, _, _ in ORDERS.values()))
+
+# How much there is at least in each run: living processes and their levels from the beginning, and
+# what has come to pass by the end. A run takes steps until it has had that; one that was made
+# smaller has some of them only, and may end before.
+PROCESSES, LEVELS = 20, 3
+LEAST = {"messages": 1000, "calls inside handlers": 100, "faults": 20, "kinds of faults": 4}
+MOST_STEPS = 300
 
 
 def order_of(world: World, chance: random.Random) -> Order:
     """Return something for somebody to do."""
-    [what] = chance.choices(NAMES, WEIGHTS)
+    [what] = chance.choices(NAMES, cum_weights=WEIGHTS)
     _, others, numbers = ORDERS[what]
     return Order(what, tuple(chance.choices(world.keys, k=others)), chance.randrange(numbers))
 
@@ -290,15 +298,36 @@ def disturb(sim: Simulation) -> None:
     sim.jitter(probability=0.2, seconds=(0.0, 0.1))
 
 
+def lacking(sim: Simulation) -> dict[str, int]:
+    """Return what a run has not had enough of yet, and how much it has had."""
+    had = Totals.of(sim).least
+    return {what: had[what] for what, least in LEAST.items() if had[what] < least}
+
+
+def levels_of(tree: Any) -> list[int]:
+    """Return how many processes live on each level of a supervision tree, from above."""
+    levels, row = list[int](), [tree]
+    while row:
+        levels.append(sum(one.state == "running" for one in row))
+        row = [below for one in row for below in one.children]
+    return levels
+
+
 def scenario(sim: Simulation) -> None:
     """Let a world live for a while, in trouble; then see that it comes to rest, and is sound."""
     world = World(sim)
     root = Root.start(world, name="root")
+    levels = levels_of(root.tree())
+    assert sum(levels) >= PROCESSES, levels
+    assert len(levels) >= LEVELS, levels
     for number in range(POOL_SIZE - 1):
         world.chores.hire(None, f"pool-{number}")
     disturb(sim)
-    for chance in sim.steps(STEPS):
+    for chance in sim.steps(MOST_STEPS):
         step(world, chance)
+        if sim.turns > LEAST["messages"] / 2 and not lacking(sim):  # To look takes its time.
+            break
+    assert sim.plan.is_smaller or not lacking(sim), lacking(sim)
     sim.settle(within=60.0)
     world.ledger.rests()
     world.chores.ask_supervisors()

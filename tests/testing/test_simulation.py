@@ -363,6 +363,26 @@ def test_a_coroutine_twin_is_a_thread_and_is_told() -> None:
             asyncio.run(coroutine)
 
 
+def test_an_await_of_a_call_would_wait_for_ever_and_is_told() -> None:
+    async def main() -> None:
+        await worker.ask("never", block=False)
+
+    with Simulation(1) as sim:
+        worker = Worker.start()
+        with sim.node.entered(), pytest.raises(NotSimulated, match=r"get\(\)"):
+            asyncio.run(main())
+
+
+def test_what_has_been_answered_can_be_awaited() -> None:
+    async def main() -> Any:
+        return await answer
+
+    with Simulation(1) as sim:
+        answer = Worker.start().ask("hello", block=False)
+        sim.settle()
+        assert asyncio.run(main()) == "hello"
+
+
 # Faults
 
 
