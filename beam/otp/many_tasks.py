@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeAlias, 
 from beam.errors import CallTimeout, DeadlineExpired, InvalidInput
 from beam.otp.arrivals import Arrivals
 from beam.otp.clock import deadline_after, seconds_until
-from beam.otp.task import Task, kill_all
+from beam.otp.task import Task
+from beam.otp.task_killing import kill_all
 
 if TYPE_CHECKING:
     from beam.otp.node import Node

@@ -19,7 +19,8 @@ from beam.otp.aio import aside
 from beam.otp.arrivals import Arrivals
 from beam.otp.context import blocking_form
 from beam.otp.map_window import Window
-from beam.otp.task import Task, kill_all, kill_soon
+from beam.otp.task import Task
+from beam.otp.task_killing import kill_all, kill_soon
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from beam.errors import CallExit, CallTimeout, DeadlineExpired, Exited, InvalidInput, Refused
 from beam.otp.aio import Aio
 from beam.otp.context import blocking_form, here
-from beam.otp.control import NOTHING
 from beam.otp.future import Future
 from beam.otp.scheduler import take_back
-from beam.otp.shutdown import KILL_GRACE, end, end_together, give_up
+from beam.otp.shutdown import end
 from beam.otp.signals import Watch, link, send_exit, unlink, watch
+from beam.otp.task_killing import kill_soon, see_to_its_end
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from beam.otp.control import Control
     from beam.otp.node import Node
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from beam.otp.scheduler import Cell
     from beam.otp.shutdown import Shutdown
 
-__all__ = ["Duty", "Job", "Task", "check_function", "kill_all", "kill_soon"]
+__all__ = ["Duty", "Job", "Task", "check_function"]
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -193,12 +193,14 @@ class Job(Watch):
     """
 
     __slots__ = (
+        "_abandoned",
         "_deadline",
         "_discreet",
         "_expired",
         "_function",
         "_outcome",
         "_owner",
+        "_runner",
         "_task",
         "_timeout",
         "_timer",
@@ -234,6 +236,8 @@ class Job(Watch):
         self._timeout = timeout
         self._deadline: float | None = None
         self._expired = False
+        self._abandoned = False
+        self._runner: Control | None = None
         self._task: Task[Any] = Task(self._owner, args)
         self._outcome: tuple[Any, bool] | None = None
         self._timer: Cell | None = None
@@ -247,11 +251,16 @@ class Job(Watch):
         """Do it, in the process of the task."""
         me = here.control
         assert me is not None
+        # Noted first, looked after, as in `abandon`: one of the two sees the other.
+        self._runner = me
         if self._owner is not None:
             try:
                 link(me, self._owner)
             except CallExit:
                 raise Exited("shutdown") from None  # Nobody wants it any more.
+        if self._abandoned:
+            self._leave_owner(me)
+            raise Exited("shutdown")
         me.until = self._deadline
         try:
             self._outcome = _outcome_of(*self._function)
@@ -260,6 +269,19 @@ class Job(Watch):
                 unlink(me, self._owner)
             raise
         if self._discreet and self._owner is not None:
+            unlink(me, self._owner)
+
+    def abandon(self) -> None:
+        """End it, if it starts at all: whoever asked for it has gone before there was a task."""
+        self._abandoned = True
+        runner = self._runner
+        if runner is not None:
+            self._leave_owner(runner)
+            send_exit(runner.node.init, runner, "kill")
+            see_to_its_end(runner)
+
+    def _leave_owner(self, me: Control) -> None:
+        if self._owner is not None:
             unlink(me, self._owner)
 
     def begins(self, node: Node) -> None:
@@ -339,44 +361,6 @@ def _outcome_of(
         value.close()
         raise InvalidInput("function", function, _EXPECTED)
     return value, False
-
-
-def kill_soon(task: Task[Any]) -> None:
-    """Kill a task, and see that it is given up if it does not come out; waits for nobody."""
-    task.leave_owner()
-    control = task.process.control
-    send_exit(control.node.init, control, "kill")
-    _see_to_its_end(control)
-
-
-def _see_to_its_end(control: Control) -> None:
-    node = control.node
-    if control.alive:
-        node.scheduler.call_at(node.clock.now() + KILL_GRACE, lambda: _bring_to_end(control))
-
-
-def _bring_to_end(control: Control) -> None:
-    if control.alive:
-        give_up(control, "killed")
-
-
-def kill_all(tasks: Sequence[Task[Any]]) -> None:
-    """Kill tasks, all at once, and return when they have ended; the process that calls may die."""
-    if not tasks:
-        return
-    for task in tasks:
-        task.leave_owner()
-    controls = [task.process.control for task in tasks]
-    me = here.control
-    try:
-        if me is not None and me.pending_exit is not NOTHING:
-            raise Exited(me.pending_exit)
-        sender = me if me is not None else controls[0].node.init
-        end_together(sender, [(control, "brutal") for control in controls])
-    except Exited:
-        for task in tasks:
-            kill_soon(task)
-        raise
 
 
 def _traps(owner: Control) -> bool:

@@ -167,7 +167,14 @@ class TasksRef(SupervisingRef[Any]):
         if shutdown is not DEFAULT:
             spec_of_task(shutdown)
         with blocking_form(f"Tasks.{how}()", f"tasks.aio.{how}(...)"):
-            return job.begun(self._call("start_task", (job, shutdown, "temporary"), None))
+            try:
+                process = self._call("start_task", (job, shutdown, "temporary"), None)
+            except BaseException:
+                # The deadline of our caller, or a signal: the supervisor may start it yet.
+                if how != "start_child":
+                    job.abandon()
+                raise
+            return job.begun(process)
 
     # Several
 

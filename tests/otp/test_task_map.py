@@ -33,6 +33,7 @@ from beam.otp import (
     exit,
     receive,
     spawn,
+    sys,
 )
 from beam.otp.context import here
 from beam.otp.tasks import TasksRef
@@ -332,6 +333,22 @@ def test_g6_the_deadline_of_the_caller_of_the_process_that_walks_ends_the_map(
         walker.proxy().walk(for_ever, [1]).get(timeout=0.02)
     assert walker.proxy().heard.get(timeout=SOON) == []
     eventually(lambda: tasks.count_children().active == 0)
+
+
+@pytest.mark.parametrize("how", ["map", "map_nolink"])
+def test_g6_a_task_that_is_started_after_the_deadline_of_who_asked_for_it_ends_at_once(
+    tasks: TasksRef, how: str
+) -> None:
+    walker = Walker.start(tasks)
+    sys.suspend(tasks)
+    with pytest.raises(CallTimeout):
+        walker.proxy().walk(for_ever, [1], how).get(timeout=0.02)
+    assert walker.proxy().heard.get(timeout=SOON) == []
+    sys.resume(tasks)
+    eventually(lambda: tasks.count_children().active == 0)
+    settle()
+    assert tasks.count_children().active == 0
+    assert walker.is_alive()
 
 
 # The end
