@@ -10,7 +10,7 @@ import pytest
 
 from beam.testing import SCHEDULERS
 from tests.conformance.compare import differences
-from tests.conformance.stage import outcomes, player
+from tests.conformance.stage import LIMIT, outcomes, player
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,14 @@ CHUNKS = 4
 DATA = Path(__file__).with_name("data")
 
 on_every_scheduler = pytest.mark.parametrize("scheduler", SCHEDULERS)
-chunks = pytest.mark.parametrize("chunk", range(CHUNKS))
+
+
+def chunks(test: Any) -> Any:
+    """Play a subject in parts, each within a time that one scenario which hangs does not use up.
+
+    So it is named, with where it hangs; at pytest's own limit the whole worker goes down.
+    """
+    return pytest.mark.timeout(5 * LIMIT)(pytest.mark.parametrize("chunk", range(CHUNKS))(test))
 
 
 def scenarios(subject: str) -> list[dict[str, Any]]:
