@@ -88,6 +88,10 @@ class Calls(Auditor):
         """For whom each process waits: a record, or a ref that is not asked by way of here."""
         self._open: dict[Record, None] = {}
 
+    def open_calls(self) -> list[Record]:
+        """Return the calls that have not ended."""
+        return list(self._open)
+
     # The caller
 
     def make(self, me: Ref[Any] | None, to: Ref[Any], timeout: float | None, *what: Any) -> Outcome:

@@ -36,6 +36,7 @@ from tests.simulation.citizens import Bank, Citizen, Clerk, Digger, Keeper, star
 from tests.simulation.clocks import Clocks
 from tests.simulation.deeds import Order
 from tests.simulation.gates import Gate
+from tests.simulation.haste import Haste
 from tests.simulation.holdings import Chests, Names, Registries
 from tests.simulation.households import Households, Rules
 from tests.simulation.ledger import Ledger
@@ -110,6 +111,7 @@ class World:
         self.post = Post(self.ledger)
         self.ties = Ties(self.ledger, self.post)
         self.calls = Calls(self.ledger, self.post)
+        self.haste = Haste(self.ledger, self.post, self.calls)
         self.clocks = Clocks(self.ledger)
         self.households = Households(self.ledger, self.ties)
         self.names = Names(self.ledger)
