@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import inspect
 import io
@@ -53,13 +54,15 @@ def relative(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text("utf-8"), filename=str(path))
+@functools.cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """Return what a file's syntax tree consists of."""
+    return tuple(ast.walk(ast.parse(path.read_text("utf-8"), filename=str(path))))
 
 
-def imported(tree: ast.AST) -> Iterator[tuple[str, str]]:
+def imported(path: Path) -> Iterator[tuple[str, str]]:
     """Yield each import of a module as (module, name); the name is empty for `import module`."""
-    for node in ast.walk(tree):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from ((alias.name, "") for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -124,11 +127,10 @@ def test_a_file_is_one_that_a_person_can_hold_in_mind(path: Path) -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=relative)
 def test_a_function_is_short(path: Path) -> None:
-    text = path.read_text("utf-8")
-    code = code_lines(text)
+    code = code_lines(path.read_text("utf-8"))
     functions = (
         (node.name, sum(node.lineno <= number <= (node.end_lineno or 0) for number in code))
-        for node in ast.walk(ast.parse(text))
+        for node in nodes(path)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     )
     assert [(name, lines) for name, lines in functions if lines > LINES_OF_A_FUNCTION] == []
@@ -140,7 +142,7 @@ def test_a_room_imports_nothing_that_it_never_does(room: str) -> None:
     offences = [
         (relative(path), module)
         for path in sorted((PACKAGE / room).rglob("*.py"))
-        for module, _ in imported(parsed(path))
+        for module, _ in imported(path)
         if path != THE_CLOCK and module.partition(".")[0] in never
     ]
     assert offences == []
@@ -161,7 +163,7 @@ def test_a_module_does_not_import_what_gathers_it(path: Path) -> None:
         gathering.discard(".".join(inside[:-1]))
     taken = [
         (module, name)
-        for module, name in imported(parsed(path))
+        for module, name in imported(path)
         if module in gathering and not (name and is_module(f"{module}.{name}"))
     ]
     assert taken == []
@@ -176,7 +178,7 @@ def is_module(dotted: str) -> bool:
 def test_a_test_waits_for_events_and_never_sleeps(path: Path) -> None:
     sleeps = [
         node.lineno
-        for node in ast.walk(parsed(path))
+        for node in nodes(path)
         if isinstance(node, ast.Call)
         and (
             (
@@ -198,7 +200,7 @@ def test_no_test_is_skipped_or_expected_to_fail(path: Path) -> None:
     marks = {"skip", "skipif", "importorskip", "xfail"}
     used = [
         (node.lineno, node.attr)
-        for node in ast.walk(parsed(path))
+        for node in nodes(path)
         if isinstance(node, ast.Attribute) and node.attr in marks
         if ast.unparse(node.value) in {"pytest", "pytest.mark"}
     ]
