@@ -1,8 +1,9 @@
 """OTP's supervisor as a plain model: no process, no time of its own, nothing of `beam.otp`.
 
-Written from OTP 25's `supervisor.erl`: what restarts whom, what counts, what is answered. Its mail
-is handled in order, as a process's; a restart that failed is tried again after the mail that is
-there by then. A child's process is its number, in the order in which they began to start.
+The rules are those of OTP's manual: what restarts whom, what counts, what is answered; that ours
+are OTP's own, the recorded traces show (`tests.conformance`). Its mail is handled in order, as a
+process's; a restart that failed is tried again after the mail that is there by then. A child's
+process is its number, in the order in which they began to start.
 """
 
 from __future__ import annotations
