@@ -16,9 +16,9 @@ from beam.otp.storage import Storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from threading import RLock
 
     from beam.otp.rows import Row
+    from beam.otp.table_lock import TableLock
 
 __all__ = ["Operations"]
 
@@ -80,7 +80,7 @@ class Operations(ABC):
 
     # How often each process has fixed the table, for its walks.
     _fixers: dict[Control, int]
-    _lock: RLock
+    _lock: TableLock
 
     @abstractmethod
     def _me(self) -> Control:

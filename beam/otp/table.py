@@ -27,7 +27,6 @@ Code outside any process has no identity: it acts as `init` of the table's node,
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Self
 
 from beam.errors import Exited, InvalidInput, TableRefused
@@ -40,6 +39,7 @@ from beam.otp.node import check_name, current_node
 from beam.otp.operations import Operations
 from beam.otp.reasons import TableTransfer
 from beam.otp.ref import Ref
+from beam.otp.table_lock import TableLock
 
 if TYPE_CHECKING:
     from beam.otp.node import Node
@@ -71,7 +71,7 @@ class Table(Operations):
         self._heir: tuple[Control, Any] | None = None
         self._storage: Storage | None = storage
         self._fixers = {}
-        self._lock = threading.RLock()
+        self._lock = TableLock()
         self._number = node.next_serial()
         if access != "private":
             # Bound to the rows themselves: such a read costs what it costs there.
