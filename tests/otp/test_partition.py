@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import enum
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +13,7 @@ from hypothesis import strategies as st
 from beam.errors import InvalidInput
 from beam.otp import Atom, Node, Server
 from beam.otp.partition import partition_of
+from tests.hash_seeds import said_under
 from tests.volume import scaled
 
 scalars = st.one_of(
@@ -141,13 +139,5 @@ print([partition_of(key, 1 << 40) for key in keys])
 
 
 def test_g18_a_key_has_the_same_partition_whatever_the_hash_seed() -> None:
-    said = {
-        subprocess.run(
-            [sys.executable, "-c", _ASK],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            check=True,
-        ).stdout
-        for seed in ("0", "1", "4711")
-    }
+    said = said_under((0, 1, 4711), _ASK)
     assert len(said) == 1

@@ -439,7 +439,7 @@ def test_a_registry_is_as_its_model(scheduler: Any) -> None:
 @pytest.mark.schedulers("pool", "thread")
 def test_g5_no_entry_outlives_its_process_while_threads_register_and_kill() -> None:
     groups, names = Registry.start(keys="duplicate"), Registry.start()
-    rounds, threads = scaled(40_000), 4
+    rounds, threads = scaled(100_000, 50), 4
     wrong: list[Any] = []
     done = threading.Event()
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from beam.testing import Plan, Simulation, simulate
+from tests.hash_seeds import said_under
 from tests.simulation.totals import telling
 from tests.simulation.world import LEAST, lacking, scenario
 from tests.volume import STRESS, scaled
@@ -18,7 +15,6 @@ from tests.volume import STRESS, scaled
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ROOT = Path(__file__).parent.parent.parent
 # Parts, so that the workers share them.
 PARTS = 20
 # How often a failing run is run again: within the time that a test has.
@@ -50,16 +46,8 @@ sys.stdout.write(str(sim.history))
 
 
 def test_a_world_has_one_history_whatever_the_hash_seed() -> None:
-    histories = set()
     # Each takes seconds until all is imported.
-    for hash_seed in range(0, scaled(100), 1 if STRESS else 2):
-        run = subprocess.run(
-            [sys.executable, "-c", PROGRAM, "7"],
-            env={**os.environ, "PYTHONHASHSEED": str(hash_seed)},
-            cwd=ROOT,
-            capture_output=True,
-            check=True,
-        )
-        histories.add(run.stdout)
+    seeds = range(0, scaled(100), 1 if STRESS else 2)
+    histories = said_under(seeds, PROGRAM, "7")
     assert len(histories) == 1
     assert len(histories.pop().splitlines()) > LEAST["messages"]

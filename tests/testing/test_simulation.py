@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -46,12 +43,11 @@ from beam.otp import (
     spawn,
 )
 from beam.testing import Plan, Simulation, explore, settle
-from tests.volume import STRESS, scaled
+from tests.hash_seeds import said_under
+from tests.volume import scaled
 
 if TYPE_CHECKING:
     from beam.otp import Call
-
-ROOT = Path(__file__).parent.parent.parent
 
 
 class Worker(Server):
@@ -228,17 +224,7 @@ print(len(sim.history.lines), len(sim.faults), sim.history.digest())
 
 
 def test_a_seed_has_one_history_whatever_the_hash_seed() -> None:
-    outputs = set()
-    for hash_seed in range(0, scaled(100), 1 if STRESS else 3):
-        run = subprocess.run(
-            [sys.executable, "-c", PROGRAM, "11"],
-            env={**os.environ, "PYTHONHASHSEED": str(hash_seed)},
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        outputs.add(run.stdout)
+    outputs = said_under(range(scaled(100)), PROGRAM, "11")
     assert len(outputs) == 1
     events, faults, _ = outputs.pop().split()
     assert int(events) > 200
