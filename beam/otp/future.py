@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import pykka
 
-from beam.errors import CallTimeout, DeadlineExpired, Exited, NotSimulated
+from beam.errors import CallCycle, CallTimeout, DeadlineExpired, Exited, NotSimulated
 from beam.otp.answer import received
 from beam.otp.clock import deadline_after
 from beam.otp.context import here, warn_if_on_loop
@@ -168,7 +168,8 @@ class Future(pykka.Future[T], Generic[T]):
         Raises:
             CallTimeout: when the time is over (a `pykka.Timeout`).
             DeadlineExpired: when the deadline passed of the call that this process is serving.
-            CallCycle: if this process and the callee would wait for each other.
+            CallCycle: if this process and the callee would wait for each other. A call that the
+                callee has not begun is taken back, if nobody else waits for it.
             CallExit: if the callee died (a `pykka.ActorDeadError`).
             Refused: if the callee refused.
             InvalidInput: if `timeout` is no number.
@@ -206,13 +207,28 @@ class Future(pykka.Future[T], Generic[T]):
         if me is None:
             self._park(node, None)
             return
-        me.begin_wait(self)
+        try:
+            me.begin_wait(self)
+        except CallCycle as ring:
+            self._take_back(ring)
+            raise
         if self.callee is not None and me.inherited_deadline() is not None:
             self.callee.look_again()  # It may wait already, since before our caller grew impatient.
         try:
             self._park(node, me)
         finally:
             me.end_wait()
+
+    def _take_back(self, ring: CallCycle) -> None:
+        """Have the callee not do what was refused, unless it has begun or others wait for it.
+
+        Were it done later, each of a ring of calls would go on to ask the next, for ever.
+        """
+        callee = self.callee
+        if callee is None or self._waiters:
+            return
+        if any(getattr(mail, "future", None) is self for mail in list(callee.mailbox)):
+            self.settle(ring, failed=True)
 
     def _move_deadline(self, deadline: float | None, granted: float | None) -> None:
         before, self.deadline, self.granted = self.deadline, deadline, granted

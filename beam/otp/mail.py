@@ -87,6 +87,8 @@ class System:
 
     def carry_out(self, control: Control) -> None:
         """Do it, in the process; what it raises goes to the one who asked, and to nobody else."""
+        if self.future.done:  # Taken back, as a call is.
+            return
         try:
             value = self.action(control)
         except BaseException as error:  # noqa: BLE001 - the process lives, as in OTP

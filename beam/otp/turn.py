@@ -192,9 +192,10 @@ def _obey(control: Control, receiver: Receiver, mail: Any) -> None:
     if kind is Continue:
         mail.context.run(receiver._receive_continue, mail.message)
     elif kind is Stop:
-        ending = _Ending(mail.reason)
-        ending.stop = mail
-        control.ending = ending
+        if not mail.future.done:  # Else taken back, as a call is.
+            ending = _Ending(mail.reason)
+            ending.stop = mail
+            control.ending = ending
     elif kind is Init:
         run_init(control, mail.arguments, mail.context, mail.future)
     else:
@@ -206,6 +207,9 @@ def _serve(control: Control, receiver: Receiver, call: Call) -> None:
     control.serving = call
     # Note first, look after: who gives the process up looks at what it serves after its death.
     if control.life is Life.DEAD:
+        return
+    if call.future.done:  # Taken back: it was refused as part of a ring (G6).
+        control.serving = None
         return
     try:
         value = call.context.run(receiver._receive_call, call)

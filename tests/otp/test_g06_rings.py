@@ -13,7 +13,8 @@ from beam.errors import (
     CallCycle,
     CallExit,
 )
-from beam.otp import Mailbox, Node, Server, noreply
+from beam.otp import DynamicSupervisor, Mailbox, Node, Server, child, noreply
+from beam.testing import settle
 from tests.otp.actors import (
     KINDS,
     SOON,
@@ -55,6 +56,42 @@ def test_g6_a_ring_is_refused_with_its_path(length: int, blocking: Any) -> None:
     # Whoever closes the ring comes first and last.
     at = ring.index(refused.path[0])
     assert refused.path == (*ring[at:], *ring[: at + 1])
+
+
+@blockings
+def test_g6_what_was_refused_is_not_done_later(blocking: Any) -> None:
+    # Were it, each would go on to ask the next, for ever.
+    ring = members(3, blocking)
+    chain(ring, ring=True)
+    begun = [process.proxy().go() for process in ring]
+    assert all(isinstance(call.get(timeout=SOON), CallCycle) for call in begun)
+    settle()
+
+
+def test_g6_what_has_begun_when_it_is_refused_can_be_awaited_once_more() -> None:
+    class Worker(Server):
+        def work(self, other: Any) -> str:
+            return f"{other.ask('hello', timeout=SOON)} there"
+
+    class Asker(Server):
+        def go(self) -> str:
+            self.work = worker.proxy().work(self.actor_ref)
+            while (wait := tree.tree().children[0].waits) is None or wait.kind != "call":
+                self.sleep(0.001)
+            with pytest.raises(CallCycle):
+                self.work.get(timeout=SOON)
+            return "refused"
+
+        def again(self) -> Any:
+            return self.work.get(timeout=SOON)
+
+        def handle_call(self, message: Any, caller: Any) -> Any:
+            return message
+
+    tree = DynamicSupervisor.start()
+    worker, asker = tree.start_child(child(Worker)), Asker.start()
+    assert asker.proxy().go().get(timeout=SOON) == "refused"
+    assert asker.proxy().again().get(timeout=SOON) == "hello there"
 
 
 @pytest.mark.usefixtures("fine_switching")
