@@ -21,6 +21,7 @@ from beam.otp.context import current_node
 from beam.otp.interrupt import hold
 from beam.otp.mail import Call, Cast, Info, Init, Stop, System
 from beam.otp.reasons import Exit, is_flushed
+from beam.otp.rings import path_back, take_back
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -326,7 +327,8 @@ class Control:
         """Note that this process waits for `future`.
 
         Raises:
-            CallCycle: if the callee waits, directly or not, for this process.
+            CallCycle: if the callee waits, directly or not, for this process; it will not do what
+                it was asked, unless it has begun.
         """
         self.waiting = future
         callee = future.callee
@@ -335,22 +337,13 @@ class Control:
             callee is self or callee.waiting is not None or callee.nested is not None
         ):
             with self.node.lock:
-                path = None if future.done else self._path_back(callee)
+                path = None if future.done else path_back(self, callee)
                 if path is not None:
                     self.waiting = None
             if path is not None:
-                raise CallCycle(path)
-
-    def _path_back(self, callee: Control) -> tuple[Ref[Any], ...] | None:
-        path, seen = [self.ref], set[Control]()
-        at: Control | None = callee
-        while at is not None and at not in seen:
-            path.append(at.ref)
-            if at is self:
-                return tuple(path)
-            seen.add(at)
-            at = at.waits_for()
-        return None
+                ring = CallCycle(path)
+                take_back(future, ring)
+                raise ring
 
     def waits_for(self) -> Control | None:
         """Return the process that must act before this one goes on; `None` if none must."""

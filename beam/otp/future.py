@@ -8,8 +8,7 @@
     42
 
 `get` blocks the calling thread; `await future` lets the event loop go on (M4 of Pykka: there it
-stalls the loop). A future takes no lock. The first value set wins
-inside `beam.otp`; a second `set` by a user raises `queue.Full`, as Pykka's does.
+stalls the loop). A future takes no lock. The first value wins; a second `set` is `queue.Full`.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import pykka
 
-from beam.errors import CallCycle, CallTimeout, DeadlineExpired, Exited, NotSimulated
+from beam.errors import CallTimeout, DeadlineExpired, Exited, NotSimulated
 from beam.otp.answer import received
 from beam.otp.clock import deadline_after
 from beam.otp.context import here, warn_if_on_loop
@@ -52,17 +51,18 @@ class Future(pykka.Future[T], Generic[T]):
 
     Attributes:
         done: whether the value, or an exception, is there.
+        waiters: what is called when it comes; `add_waiter` adds to it.
     """
 
     __slots__ = (
         "_failed",
         "_outcomes",
         "_value",
-        "_waiters",
         "callee",
         "deadline",
         "done",
         "granted",
+        "waiters",
     )
 
     _value: Any
@@ -87,7 +87,7 @@ class Future(pykka.Future[T], Generic[T]):
         """
         self.done = False
         self._outcomes: list[tuple[Any, bool]] = []
-        self._waiters: list[Callable[[], None]] = []
+        self.waiters: list[Callable[[], None]] = []
         self.callee = callee
         self.deadline = deadline
         self.granted = granted
@@ -137,7 +137,7 @@ class Future(pykka.Future[T], Generic[T]):
         self.done = True
         if first is not mine:
             return False
-        waiters = self._waiters
+        waiters = self.waiters
         while waiters:
             try:
                 wake = waiters.pop(0)
@@ -168,8 +168,7 @@ class Future(pykka.Future[T], Generic[T]):
         Raises:
             CallTimeout: when the time is over (a `pykka.Timeout`).
             DeadlineExpired: when the deadline passed of the call that this process is serving.
-            CallCycle: if this process and the callee would wait for each other. A call that the
-                callee has not begun is taken back, if nobody else waits for it.
+            CallCycle: if this process and the callee would wait for each other.
             CallExit: if the callee died (a `pykka.ActorDeadError`).
             Refused: if the callee refused.
             InvalidInput: if `timeout` is no number.
@@ -207,28 +206,13 @@ class Future(pykka.Future[T], Generic[T]):
         if me is None:
             self._park(node, None)
             return
-        try:
-            me.begin_wait(self)
-        except CallCycle as ring:
-            self._take_back(ring)
-            raise
+        me.begin_wait(self)
         if self.callee is not None and me.inherited_deadline() is not None:
             self.callee.look_again()  # It may wait already, since before our caller grew impatient.
         try:
             self._park(node, me)
         finally:
             me.end_wait()
-
-    def _take_back(self, ring: CallCycle) -> None:
-        """Have the callee not do what was refused, unless it has begun or others wait for it.
-
-        Were it done later, each of a ring of calls would go on to ask the next, for ever.
-        """
-        callee = self.callee
-        if callee is None or self._waiters:
-            return
-        if any(getattr(mail, "future", None) is self for mail in list(callee.mailbox)):
-            self.settle(ring, failed=True)
 
     def _move_deadline(self, deadline: float | None, granted: float | None) -> None:
         before, self.deadline, self.granted = self.deadline, deadline, granted
@@ -248,7 +232,7 @@ class Future(pykka.Future[T], Generic[T]):
         of one, a quarter of a call between two cores.
         """
         parker = node.scheduler.parker(me)
-        self._waiters.append(parker.unpark)
+        self.waiters.append(parker.unpark)
         return parker
 
     def park(self, me: Control | None, armed: Parker | None = None) -> None:
@@ -304,14 +288,14 @@ class Future(pykka.Future[T], Generic[T]):
         Returns:
             False if the value is there already: `wake` will not be called.
         """
-        self._waiters.append(wake)
+        self.waiters.append(wake)
         # Note first, look after: who settles sets the value first, and looks for waiters after.
         return not self.done or not self.remove_waiter(wake)
 
     def remove_waiter(self, wake: Callable[[], None]) -> bool:
         """Have `wake` called no more; return whether it would have been."""
         try:
-            self._waiters.remove(wake)
+            self.waiters.remove(wake)
         except ValueError:
             return False
         return True

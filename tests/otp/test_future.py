@@ -275,7 +275,7 @@ def test_a_future_that_nobody_waits_for_holds_no_lock_and_no_waiter() -> None:
     process = Echo.start()
     call = process.ask("hello", block=False)
     eventually(lambda: call.done)
-    assert not call._waiters
+    assert not call.waiters
     assert not [each for each in gc.get_referents(call) if isinstance(each, type(threading.Lock()))]
 
 

@@ -131,7 +131,7 @@ def test_cancelling_the_task_abandons_the_call_and_not_the_work() -> None:
     call = asyncio.run(main())
     assert call.get(timeout=SOON) == "answer"
     assert done == ["done"]
-    assert not call._waiters
+    assert not call.waiters
 
 
 def test_many_may_await_and_get_the_same_future() -> None:
@@ -140,7 +140,7 @@ def test_many_may_await_and_get_the_same_future() -> None:
     async def main() -> list[Any]:
         tasks = [asyncio.create_task(awaited(future)) for _ in range(10)]
         tasks += [asyncio.create_task(asyncio.to_thread(future.get)) for _ in range(3)]
-        await asyncio.to_thread(eventually, lambda: len(future._waiters or ()) == 13)
+        await asyncio.to_thread(eventually, lambda: len(future.waiters or ()) == 13)
         future.set("all")
         return await asyncio.gather(*tasks)
 
@@ -148,7 +148,7 @@ def test_many_may_await_and_get_the_same_future() -> None:
 
 
 def open_once_waited_for(gate: Gate, call: Any) -> None:
-    eventually(lambda: call._waiters)
+    eventually(lambda: call.waiters)
     gate.open()
 
 

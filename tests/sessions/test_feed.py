@@ -115,9 +115,9 @@ def test_a_batch_that_was_taken_waits_for_nobody(node):
     running(node)
     other = Future()
     batch = Batch(node, Future(), other, 1.0)
-    assert len(other._waiters) == 1
+    assert len(other.waiters) == 1
     batch.let_go()
-    assert len(other._waiters) == 0
+    assert len(other.waiters) == 0
 
 
 def test_only_the_batch_s_own_time_may_be_over():

@@ -77,7 +77,7 @@ def test_one_caller_s_deadline_is_not_another_s(fleet, backend):
     for _ in range(3):
         with pytest.raises(CallTimeout):
             run.get(timeout=0.01)
-    assert len(run._waiters) <= 1
+    assert len(run.waiters) <= 1
     agent.complete(query)
     patient.join(PATIENCE)
     assert answers == [run.get()] == ["done"]

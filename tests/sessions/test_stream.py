@@ -289,7 +289,7 @@ def test_a_stream_that_is_read_for_long_gathers_nothing_on_its_run(fleet, backen
     for number in range(20):
         agent.text(query, f"word {number}")
         assert next(stream).content == f"word {number}"
-    assert len(stream.run._waiters or ()) == 0
+    assert len(stream.run.waiters or ()) == 0
 
 
 def test_a_reader_in_a_call_stops_when_its_caller_has_gone(fleet, backend):
