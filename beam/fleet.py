@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from beam.backends.backend import Backend
 from beam.errors import InvalidInput, NotFound, NotSimulated, SessionClosed
+from beam.facades import ControlFacade, RoutingFacade, RuntimeFacade
+from beam.facades.part import Grounds
 from beam.log import LOG, Log, MemoryStore, Shelf, SqliteStore
 from beam.model.capabilities import supported
 from beam.model.events import FLEET
@@ -40,15 +42,11 @@ from beam.ports.harbour import Harbour
 from beam.routing.backends import BackendSet
 from beam.routing.router import ROUTER, Reported, Router
 from beam.sessions.commons import Commons
-from beam.sessions.delivery import named
-from beam.sessions.facade import Facade
 from beam.sessions.handle import SessionHandle
 from beam.sessions.lifecycle import Lifecycle
 from beam.sessions.options import SessionOptions
 from beam.sessions.tree import BACKOFF, BUDGET, session_children
 from beam.sessions.watch import Watch
-from beam.state.control_rows import CONTROL
-from beam.state.runtime_state import RUNTIME
 from beam.state.tree import state_children
 
 if TYPE_CHECKING:
@@ -132,6 +130,14 @@ class Fleet:
         shelf = Shelf(self._open_store, self._open_store(), lasting=self._path is None)
         self._commons = Commons(self.node, shelf)
         self._lifecycle = Lifecycle(self._commons, self._backends, self._routes)
+        self._facade_grounds = Grounds(
+            self.node,
+            self._commons,
+            self._lifecycle,
+            self._backends,
+            self._routes,
+            self._running,
+        )
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._harbour = harbour
         self._root: Any = None
@@ -323,22 +329,23 @@ class Fleet:
             router.cast(Reported(backend, verdict, probe))
 
     @property
-    def router(self) -> Ref[Router]:
-        """The router's process."""
-        self._running()
-        return named(self.node, ROUTER)
+    def router(self) -> RoutingFacade:
+        """Routing, and what is done with routed sessions: `fleet.router.select_backend(...)`."""
+        return RoutingFacade(self._grounds())
 
     @property
-    def control(self) -> Facade:
-        """The control facade: `fleet.control.list_pending_requests(session)`."""
-        self._running()
-        return Facade(self.node, CONTROL)
+    def runtime(self) -> RuntimeFacade:
+        """What queries start from: `fleet.runtime.set_model(session, ...)`."""
+        return RuntimeFacade(self._grounds())
 
     @property
-    def runtime(self) -> Facade:
-        """The runtime facade: `fleet.runtime.get_state(session)`."""
+    def control(self) -> ControlFacade:
+        """What is kept of sessions: `fleet.control.list_pending_requests(session)`."""
+        return ControlFacade(self._grounds())
+
+    def _grounds(self) -> Grounds:
         self._running()
-        return Facade(self.node, RUNTIME)
+        return self._facade_grounds
 
     def whereis(self, name: Any) -> Ref[Any] | None:
         """Return the process registered under `name` in the fleet; a session's is its id."""

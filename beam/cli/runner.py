@@ -241,7 +241,7 @@ class Runner:
             request["affinity_key"] = str(state.task.metadata.get("affinity", state.task.id))
         if state.task.id in self._last_backend:
             request["last_backend"] = self._last_backend[state.task.id]
-        decision = self._fleet.router.proxy().select_backend(request).get()
+        decision = self._fleet.router.select_backend(request)
         chosen: str = decision.backend
         return chosen
 

@@ -1,4 +1,4 @@
-"""`beam.sessions.facade`: the functions of the state's owners, as plain functions."""
+"""`beam.facades`: what holds for every function of the three facades."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import asyncio
 import pytest
 
 from beam.errors import InvalidInput, NotFound
-from beam.otp import Node, context
+from beam.otp import context
 from beam.otp.context import BlockingCallWarning
 from beam.sessions import delivery
-from beam.sessions.facade import Facade
 from tests.sessions.scripted import PATIENCE, kill
 
 
@@ -25,14 +24,12 @@ def test_a_session_may_be_given_as_handle_or_as_id_in_any_place(fleet):
     assert fleet.runtime.get_state(session)["provider_id"] == "anthropic"
 
 
-def test_its_names_are_the_public_functions_of_the_process(fleet):
-    assert {"list_pending_requests", "set_config"} <= set(dir(fleet.control))
-    assert "set_provider" in dir(fleet.runtime)
-    assert not [name for name in dir(fleet.control) if name.startswith("_")]
+def test_its_names_are_its_functions(fleet):
+    assert {"list_pending_requests", "set_config"} <= set(fleet.control.functions())
+    assert "set_provider" in fleet.runtime.functions()
+    assert set(fleet.control.functions()) == set(dir(fleet.control.aio))
     with pytest.raises(AttributeError):
         fleet.control.nonsense  # noqa: B018 - that it is not there is the test
-    with pytest.raises(AttributeError):
-        fleet.control._rows  # noqa: B018 - likewise
 
 
 def test_bad_input_is_an_exception_and_the_process_lives(fleet):
@@ -40,7 +37,7 @@ def test_bad_input_is_an_exception_and_the_process_lives(fleet):
     with pytest.raises(InvalidInput):
         fleet.control.submit_feedback("", {})
     with pytest.raises(InvalidInput):
-        fleet.control.set_config("only one argument")
+        fleet.control.set_config("s", 7, 1)
     assert fleet.whereis("control") is control
     assert control.is_alive()
 
@@ -52,10 +49,12 @@ def test_a_process_that_is_being_restarted_is_waited_for(fleet):
     assert [one["text"] for one in fleet.control.get_feedback(session)] == ["one"]
 
 
-def test_a_process_that_does_not_come_is_not_waited_for_without_end(monkeypatch):
+def test_a_process_that_does_not_come_is_not_waited_for_without_end(fleet, monkeypatch):
     monkeypatch.setattr(delivery, "PATIENCE", 0.02)
-    with Node() as node, pytest.raises(NotFound) as missing:
-        Facade(node, "control").set_config("s", "k", 1)
+    control = fleet.control
+    fleet.close()
+    with pytest.raises(NotFound) as missing:
+        control.set_config("s", "k", 1)
     assert (missing.value.reason, missing.value.name) == ("restarting", "control")
 
 
