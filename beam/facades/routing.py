@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 from beam.facades.routing_selection import SelectionFunctions
+from beam.facades.routing_sessions import SessionFunctions
 
 __all__ = ["RoutingFacade"]
 
 
-class RoutingFacade(SelectionFunctions):
+class RoutingFacade(SelectionFunctions, SessionFunctions):
     """Routing, and everything that is done with a session once it is routed.
 
     Every function may raise:

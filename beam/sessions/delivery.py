@@ -87,6 +87,7 @@ class Delivery:
         """Tell who waits for a run that it was not taken."""
         self._waiting.forget(undelivered.run.run_id, undelivered.run)
         undelivered.run.settle(refusal, failed=True)
+        undelivered.run.taken.settle(refusal, failed=True)
 
     def _hand(self, session_id: str, process: Ref[Any], undelivered: Undelivered) -> None:
         answer = process.ask(undelivered.submit, block=False, timeout=None)
@@ -106,6 +107,8 @@ class Delivery:
             self._leave(session_id, undelivered)
         except Exception as refusal:  # noqa: BLE001 - whatever it is, it is for the waiter
             self.give_up(undelivered, refusal)
+        else:
+            undelivered.run.taken.settle(None)
 
     def _leave(self, session_id: str, undelivered: Undelivered) -> None:
         refusal = self.refusal(session_id)

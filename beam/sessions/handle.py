@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from beam.errors import CallExit, InvalidInput, StoreError
+from beam.errors import CallExit, InvalidInput, SessionRefused, StoreError
 from beam.model.events import EVENT_TYPES, message_of
 from beam.model.identifiers import RANDOM_BYTES, identifier
 from beam.otp.aio import Aio
@@ -16,6 +16,7 @@ from beam.otp.context import blocking_form
 from beam.sessions.delivery import PATIENCE
 from beam.sessions.messages import GetInfo, InterruptRun, Set, Submit
 from beam.sessions.options import check_count, check_seconds
+from beam.sessions.receiver import Receiver
 from beam.sessions.roster import Undelivered
 from beam.sessions.run import Run
 from beam.sessions.stream import EventStream, MessageStream
@@ -37,7 +38,7 @@ __all__ = ["SessionHandle"]
 
 # Seconds more than the run itself has that a query's waiter waits for the run's end to be told.
 GRACE = 5.0
-_TWINS = ("history", "health", "info", "interrupt", "messages", "set_model",
+_TWINS = ("history", "health", "info", "interrupt", "messages", "receive_message", "set_model",
           "set_permission_mode", "stop")  # fmt: skip
 
 
@@ -141,6 +142,25 @@ class SessionHandle:
         if run.session != self:
             raise InvalidInput("run", run, f"a run of {self.id}")
         return MessageStream(run, self._commons.claims)
+
+    def receive_message(self, run: Run, *, timeout: float | None = 5.0) -> Message:
+        """Return the next message of a run that nobody has received by this function yet.
+
+        Args:
+            run: a run of this session.
+            timeout: seconds to wait for it; `None` without end.
+
+        Raises:
+            SessionRefused: `complete`; there is none any more. `bad_ref`; it is no run of this
+                session. `receiver_taken`; somebody else receives.
+            RunFailed, Interrupted: the run ended like that; said once, after its last message.
+            CallTimeout: none has come in time.
+        """
+        if getattr(run, "session", None) != self:
+            raise SessionRefused("bad_ref", session_id=self.id, run=repr(run))
+        if run.receiver is None:
+            run.receiver = Receiver(run, self._commons.claims)
+        return run.receiver.receive(timeout)
 
     def _submit(self, prompt: str, terms: dict[str, Any], *, exclusive: bool) -> Run:
         run_id = identifier("run", self.node.clock.random.randbytes(RANDOM_BYTES["run"]))

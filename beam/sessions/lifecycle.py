@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from beam.otp import ChildSpec, Table
     from beam.routing.backends import BackendSet
     from beam.sessions.commons import Commons
-    from beam.sessions.roster import Undelivered
+    from beam.sessions.roster import Status, Undelivered
 
 __all__ = ["Lifecycle"]
 
@@ -71,13 +71,21 @@ class Lifecycle:
         options = spec.args[3] if spec is not None else SessionOptions()
         return SessionHandle(self._commons, session_id, options, self.stop)
 
+    def status(self, session_id: str) -> Status | None:
+        """Return how a session stands; `None` for one that this fleet has not had."""
+        return self._commons.roster.status(session_id)
+
+    def new_id(self) -> str:
+        """Return the name of a new session."""
+        return identifier("session", self._commons.node.clock.random.randbytes(_BYTES))
+
     # Beginning
 
     def start(self, options: SessionOptions) -> SessionHandle:
         """Start a session, or take one up that is in the log; see `Fleet.start_session`."""
         Toolbox(options.tools)
         backend = self._choose(options)
-        session_id = options.session_id or self._new_id()
+        session_id = options.session_id or self.new_id()
         roster = self._commons.roster
         if session_id in RESERVED:
             raise InvalidInput("session_id", session_id, "a name that is not the fleet's own")
@@ -92,9 +100,6 @@ class Lifecycle:
             raise
         roster.set_status(session_id, "live", only="starting")
         return self.handle(session_id)
-
-    def _new_id(self) -> str:
-        return identifier("session", self._commons.node.clock.random.randbytes(_BYTES))
 
     def _choose(self, options: SessionOptions) -> str:
         if options.backend is not None and options.backend != AUTO:
@@ -136,8 +141,9 @@ class Lifecycle:
         if len(known) == len(tables) and all(map(_same, known, tables)):
             return
         control.proxy().register_session_callbacks(session_id, options.callbacks()).get()
-        if options.model is not None:
-            runtime.proxy().register_session(session_id, {"model_id": options.model}).get()
+        defaults = options.defaults()
+        if defaults:
+            runtime.proxy().register_session(session_id, defaults).get()
         self._introduced[session_id] = tables
 
     def release(self, session_id: str) -> SessionHandle:

@@ -66,6 +66,7 @@ from beam.sessions.reports import session_report
 from beam.sessions.standing import Standing
 from beam.sessions.tools import Toolbox
 from beam.state.journal import Journal
+from beam.state.runtime_state import RuntimeReads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -292,7 +293,8 @@ class Session(StateMachine):
         work = self._load.current
         if work is None or self._load.query_id != query_id:
             return
-        self._line.tell(self._standing.query(query_id, work, self._tools.offers()))
+        merge = RuntimeReads(self.node).merge_query_opts
+        self._line.tell(self._standing.query(query_id, work, self._tools.offers(), merge))
 
     def _interrupt(self, run_id: str | None, caller: Call) -> Any:
         current = self._load.current

@@ -26,6 +26,7 @@ MAX_ID = 200
 # The longest time, in seconds: 30 years, which any clock can be asked for.
 LONGEST = 1e9
 
+_DEFAULTS = ("provider_id", "agent", "mode", "system")
 _HANDLERS = ("permission_handler", "approval_handler", "user_input_handler")
 
 
@@ -39,6 +40,8 @@ class SessionOptions:
         session_id: the session's name; made up unless given.
         cwd: the folder that the agent works in; empty for the fleet's own.
         model, permission_mode: chosen for the agent, where its backend knows such.
+        provider_id, provider, agent, mode, system: what the session's queries start from, beside
+            the model, until `fleet.runtime` is told otherwise; `provider` is its configuration.
         permission_handler: `(method, params, context) -> allow(...) | deny(...)`, asked when the
             agent wants permission; run on a thread of its own.
         approval_handler: the same for approvals, in the words accept and decline.
@@ -63,6 +66,11 @@ class SessionOptions:
     cwd: str = ""
     model: str | None = None
     permission_mode: str | None = None
+    provider_id: str | None = None
+    provider: Mapping[str, Any] | None = None
+    agent: str | None = None
+    mode: str | None = None
+    system: str | None = None
     permission_handler: Callable[..., Any] | None = None
     approval_handler: Callable[..., Any] | None = None
     user_input_handler: Callable[..., Any] | None = None
@@ -95,7 +103,7 @@ class SessionOptions:
 
     def __post_init__(self) -> None:
         parse_on_crash(self.on_crash)
-        for name in ("backend", "session_id", "model", "permission_mode"):
+        for name in ("backend", "session_id", "permission_mode", "model", *_DEFAULTS):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, str) or not value):
                 raise InvalidInput(name, value, "a non-empty text, or None")
@@ -112,9 +120,9 @@ class SessionOptions:
             raise InvalidInput("tools", self.tools, "a list or a tuple of functions")
         self._check_limits()
         check_json("metadata", self.metadata)
-        for name in ("routing", "options"):
+        for name in ("routing", "provider", "options"):
             value = getattr(self, name)
-            if not isinstance(value, Mapping) and not (name == "routing" and value is None):
+            if not isinstance(value, Mapping) and not (name != "options" and value is None):
                 raise InvalidInput(name, value, "a mapping")
 
     def _check_limits(self) -> None:
@@ -129,6 +137,12 @@ class SessionOptions:
             raise InvalidInput("reconnects", self.reconnects, "Restarts(most, per=seconds)")
         if not isinstance(self.backoff, Backoff):
             raise InvalidInput("backoff", self.backoff, "Backoff(first, longest, jitter=...)")
+
+    def defaults(self) -> dict[str, Any]:
+        """Return what the runtime is told of them: what queries start from."""
+        named = {"model_id": self.model, "provider": self.provider}
+        named |= {name: getattr(self, name) for name in _DEFAULTS}
+        return {name: value for name, value in named.items() if value is not None}
 
     def callbacks(self) -> dict[str, Any]:
         """Return what the callback broker is told of them."""

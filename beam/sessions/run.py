@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from beam.otp import Node
     from beam.otp.control import Control
     from beam.sessions.handle import SessionHandle
+    from beam.sessions.receiver import Receiver
 
 __all__ = ["Run"]
 
@@ -59,7 +60,7 @@ class Run(Future[Any]):
         session: the session it runs in.
     """
 
-    __slots__ = ("after", "run_id", "session")
+    __slots__ = ("after", "receiver", "run_id", "session", "taken")
 
     def __init__(
         self,
@@ -74,9 +75,31 @@ class Run(Future[Any]):
         self.run_id = run_id
         # The sequence in the session's log after which everything of this run is found.
         self.after = after
+        # Settled when the session has taken the run, and that is in the log; or has refused it.
+        self.taken: Future[None] = Future()
+        # Who receives its messages one by one, once somebody has.
+        self.receiver: Receiver | None = None
 
     def __repr__(self) -> str:
         return f"<Run {self.run_id} of {self.session.id}: {'ended' if self.done else 'open'}>"
+
+    def accepted(self, *, timeout: float = 5.0) -> None:
+        """Wait until the session has taken the run, which is in the log then.
+
+        Args:
+            timeout: seconds to wait.
+
+        Raises:
+            QueryInProgress, QueueFull, SessionQuarantined, SessionClosed: it did not take it.
+            SessionRestarting: the session was not back in time; it may take it yet.
+        """
+        try:
+            with blocking_form("Run.accepted()", "session.stream(...)"):
+                self.taken.get(timeout=timeout)
+        except DeadlineExpired:
+            raise
+        except CallTimeout as late:
+            raise SessionRestarting(session_id=self.session.id, run_id=self.run_id) from late
 
     def interrupt(self) -> None:
         """Cut this run short; return when that is in the log.

@@ -8,6 +8,8 @@ from beam.backends.backend import Query
 from beam.model.sessions import SessionInfo
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from beam.backends.host_lines import HostTool
     from beam.model.sessions import SessionState
     from beam.sessions.options import SessionOptions
@@ -43,15 +45,35 @@ class Standing:
         self._past.settings[name] = value
         return value
 
-    def query(self, query_id: str, work: Work, tools: tuple[HostTool, ...]) -> Query:
-        """Return what the agent is asked for a run; what the run says counts most."""
-        chosen = {key: value for key, value in self.settings().items() if value is not None}
+    def query(
+        self,
+        query_id: str,
+        work: Work,
+        tools: tuple[HostTool, ...],
+        merge: Callable[[str, Mapping[str, Any]], dict[str, Any]],
+    ) -> Query:
+        """Return what the agent is asked for a run.
+
+        Args:
+            query_id: the name of the attempt.
+            work: the run; its own params count most.
+            tools: what the host runs for the agent.
+            merge: adds what the runtime knows to the params, secrets included: they go to the
+                backend from here, and into no log.
+        """
+        params = merge(self.session_id, work.params)
+        settings = self.settings()
+        if "model_id" not in work.params:
+            # The runtime's word for the model, which counts where `set_model` was not called.
+            model = params.pop("model_id", None) or settings["model"]
+            settings["model"] = self._past.settings.get("model", model)
+        chosen = {key: value for key, value in settings.items() if value is not None}
         return Query(
             query_id,
             work.prompt,
             history=tuple(self._past.history),
             tools=tools,
-            params={**chosen, **work.params},
+            params={**chosen, **params},
             attempt=work.attempts,
             timeout=work.timeout,
         )

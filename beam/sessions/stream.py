@@ -20,6 +20,7 @@ from beam.errors import (
 )
 from beam.model.events import message_of
 from beam.otp import current_process
+from beam.otp.clock import deadline_after, seconds_until
 from beam.otp.context import blocking_form
 from beam.sessions.feed import Feed, time_is_up
 from beam.state.run_events import ENDS, outcome_of
@@ -163,10 +164,28 @@ class MessageStream:
         return _Reading(self)
 
     def __next__(self) -> Message:
+        return self.next_message(None)
+
+    def next_message(self, timeout: float | None) -> Message:
+        """Return the next message.
+
+        Args:
+            timeout: seconds to wait for it; `None` without end.
+
+        Raises:
+            StopIteration: there is none any more; the run is completed.
+            RunFailed, Interrupted: there is none any more, since the run ended like that.
+            CallTimeout: none has come in time.
+        """
+        clock = self.run.session.node.clock
+        until = deadline_after(clock, timeout)
         while not self._ready:
             if self._is_over():
                 raise self._end or StopIteration
-            batch = self._feed.next_batch(self._ended())
+            left = seconds_until(clock, until)
+            if left is not None and left <= 0:
+                raise CallTimeout(None, timeout)
+            batch = self._feed.next_batch(self._ended(), left)
             with blocking_form("MessageStream.__next__()", "anext(stream)"), time_is_up():
                 batch.get()
             self._take(batch)
@@ -208,6 +227,10 @@ class MessageStream:
             self._end = outcome_of(event) if event.type != "run_completed" else None
 
     # Ending
+
+    def told(self) -> None:
+        """Note that its reader knows how the run ended: it is told once."""
+        self._end = None
 
     def close(self) -> None:
         """Interrupt the run, unless it has ended; nothing more is read.

@@ -34,11 +34,12 @@ class Session(Server):
 
 
 class Run(Future):
-    __slots__ = ("run_id",)
+    __slots__ = ("run_id", "taken")
 
     def __init__(self, run_id):
         super().__init__()
         self.run_id = run_id
+        self.taken = Future()
 
 
 class Post:

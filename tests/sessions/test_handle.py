@@ -206,6 +206,7 @@ def test_each_blocking_function_has_a_coroutine_twin(fleet, backend):
         "info",
         "interrupt",
         "messages",
+        "receive_message",
         "set_model",
         "set_permission_mode",
         "stop",
