@@ -9,8 +9,9 @@
     [(1, 'run_started')]
 
 `Store` is the port and states what every store promises; `SqliteStore` keeps a log in a file,
-`MemoryStore` in memory; `SqliteReader` reads a file that another process may be writing. The log
-knows nothing of what its records mean.
+`MemoryStore` in memory; `SqliteReader` reads a file that another process may be writing;
+`snapshots_of` finds what was made of a log, beside it. The log knows nothing of what its records
+mean.
 """
 
 from beam.log.actor import LOG, Follow, Log, Shelf, log_of, store_of
@@ -20,6 +21,7 @@ from beam.log.listeners import Listener
 from beam.log.memory import MemoryStore
 from beam.log.reader import SqliteReader
 from beam.log.record import Record, StoredRecord
+from beam.log.snapshots import Snapshot, Snapshots, snapshots_of
 from beam.log.sqlite import SqliteStore
 from beam.log.store import Done, LogReader, OnAppend, Stats, Store, replay
 
@@ -36,6 +38,8 @@ __all__ = [
     "OnAppend",
     "Record",
     "Shelf",
+    "Snapshot",
+    "Snapshots",
     "SqliteReader",
     "SqliteStore",
     "Stats",
@@ -43,5 +47,6 @@ __all__ = [
     "StoredRecord",
     "log_of",
     "replay",
+    "snapshots_of",
     "store_of",
 ]

@@ -4,8 +4,9 @@
 |---|---|---|
 | `log_callback_failed` | `path`, `callback`, `error`, `traceback` | a callback raised |
 | `log_append_failed` | `path`, `appends`, `error` | so many were answered with it |
+| `log_snapshot_not_saved` | `path`, `error` | a snapshot could not be written |
 
-Both are errors. `path` is the file, `None` for the memory store.
+All are errors. `path` is the file, `None` for the memory store.
 """
 
 from __future__ import annotations
