@@ -28,6 +28,7 @@ __all__ = [
     "redact",
     "redact_pending",
     "redact_runtime_state",
+    "without_secrets",
 ]
 
 REDACTED = "redacted"
@@ -74,6 +75,12 @@ def redact_runtime_state(state: Mapping[str, Any]) -> dict[str, Any]:
 def redact_pending(entry: Mapping[str, Any]) -> dict[str, Any]:
     """Return the public view of a pending request: `request` and `response` without secrets."""
     return _redact_parts(entry, ("request", "response"))
+
+
+def without_secrets(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `values` without the entries whose keys are of secrets, at any depth."""
+    kept: dict[str, Any] = _dropped(values, in_context=False)
+    return kept
 
 
 def is_sensitive(key: object, ancestors: Iterable[object] = ()) -> bool:
@@ -123,6 +130,18 @@ def _redact_under(key: object, value: Any, in_context: bool, depth: int) -> Any:
     if _is_secret(name, in_context):
         return REDACTED
     return _redact(value, in_context=in_context or name == _CONTEXT, depth=depth + 1)
+
+
+def _dropped(value: Any, *, in_context: bool) -> Any:
+    if isinstance(value, Mapping):
+        return {
+            key: _dropped(item, in_context=in_context or canonical(key) == _CONTEXT)
+            for key, item in value.items()
+            if not _is_secret(canonical(key), in_context)
+        }
+    if isinstance(value, list):
+        return [_dropped(item, in_context=in_context) for item in value]
+    return value
 
 
 def _redact_parts(record: Mapping[str, Any], parts: tuple[str, ...]) -> dict[str, Any]:
