@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from beam.facades.part import SessionLike, id_of
 from beam.facades.reads import ControlReading
 from beam.state.control_rows import CONTROL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["ConfigFunctions"]
 
@@ -15,6 +18,44 @@ class ConfigFunctions(ControlReading):
     """Configuration: values by key, of each session."""
 
     __slots__ = ()
+
+    def ensure_tables(self) -> None:
+        """Do nothing: the tables are there as long as the fleet runs.
+
+        Raises:
+            NotFound: `restarting`: control was not back within 5 s.
+        """
+        self._ask(CONTROL, "handlers_given_up")
+
+    def clear(self) -> None:
+        """Forget configuration, tasks, feedback, handlers and requests of all sessions.
+
+        What is open of permissions is denied. The numbers of feedback go on; runs, collaboration,
+        policies and the log stay.
+        """
+        self._ask(CONTROL, "clear")
+
+    def dispatch(self, session_id: SessionLike, method: str, params: Mapping[str, Any]) -> Any:
+        """Do what a client asks for by name, and have it told and audited.
+
+        | method | param | answer |
+        |---|---|---|
+        | `setModel` | `model` | `{"model": ...}` |
+        | `setPermissionMode` | `permissionMode` | `{"permission_mode": ...}` |
+        | `setMaxThinkingTokens` | `maxThinkingTokens` | `{"max_thinking_tokens": ...}` |
+        | `stopTask` | `taskId` | nothing |
+
+        Args:
+            session_id: the session.
+            method: one of the table.
+            params: with the param; it may be written with underscores as well.
+
+        Raises:
+            StateRefused: `unknown_method` with `method`; `missing_param` or `invalid_param` with
+                `param`.
+            NotFound: `stopTask`: there is no such task.
+        """
+        return self._ask(CONTROL, "dispatch", id_of(session_id), method, params)
 
     def get_config(self, session_id: SessionLike, key: str) -> Any:
         """Return one value of the session's configuration.
@@ -25,7 +66,15 @@ class ConfigFunctions(ControlReading):
         return self._reads.get_config(id_of(session_id), key)
 
     def set_config(self, session_id: SessionLike, key: str, value: Any) -> None:
-        """Set one value of the session's configuration, in place of what it had."""
+        """Set one value of the session's configuration, in place of what it had.
+
+        It is there again when the program starts again; a secret is not, as the log has none.
+
+        Args:
+            session_id: the session.
+            key: the name.
+            value: JSON data.
+        """
         self._ask(CONTROL, "set_config", id_of(session_id), key, value)
 
     def get_all_config(self, session_id: SessionLike) -> dict[str, Any]:

@@ -40,6 +40,16 @@ its place, `sequence`, counting from 1 in each session without a gap. What belon
 | `task_unregistered` | it was taken off the list | task_id, status |
 | `task_stopped` | somebody stopped it | task_id |
 | `task_died` | its process ended before that | task_id, exit_reason |
+| `config_set` | a value of the session's configuration was set | config: the key, the value |
+| `config_cleared` | the session's configuration was forgotten | |
+| `model_updated` | a client had the model set by name | model |
+| `permission_mode_updated` | likewise | permission_mode |
+| `max_thinking_tokens_updated` | likewise | max_thinking_tokens |
+| `task_stop_requested` | a client asked by name that a task be stopped | task_id |
+| `policy_put` | there is a policy profile, or another of this name | profile |
+| `policy_deleted` | there is none any more | profile_id |
+| `control_cleared` | what control kept of all sessions was forgotten | |
+| `audit` | something was decided, here or elsewhere | category, action, scope, details |
 | `feedback_submitted` | somebody said something about the session | seq, and what was said |
 | `feedback_cleared` | what was said until now was forgotten | seq |
 | `routing_selected` | a backend was chosen | request, decision, and what it was bound to |
@@ -89,6 +99,9 @@ EventType = Literal[
     "user_input_requested", "pending_request_stored", "pending_request_resolved",
     "task_registered", "task_unregistered", "task_stopped", "task_died",
     "feedback_submitted", "feedback_cleared",
+    "config_set", "config_cleared", "model_updated", "permission_mode_updated",
+    "max_thinking_tokens_updated", "task_stop_requested", "policy_put", "policy_deleted",
+    "control_cleared", "audit",
     "routing_selected", "routing_cleared",
     "task_accepted", "task_started", "task_retried", "task_answered", "task_failed",
     "fault_injected",

@@ -3,11 +3,12 @@
 What happens to a permission or an approval, in order:
 
 1. It is stored in the log (`permission_requested`), under the name that the asker gave it.
-2. The session's handler is asked, on a thread of its own; where there is none, the default counts.
-3. What it came to is stored in the log (`permission_resolved`): the handler's answer; or no, if the
-   handler raised, hung past its time or answered nonsense (G14); or what somebody said meanwhile
-   with `resolve_pending_request`.
-4. Everybody who asked is answered.
+2. The session's policy is looked at; what it denies is denied, and nobody is asked.
+3. The session's handler is asked, on a thread of its own; where there is none, the default counts.
+4. What it came to is stored in the log (`permission_resolved`, and for the audit): the handler's
+   answer; or no, if the handler raised, hung past its time or answered nonsense (G14); or what
+   somebody said meanwhile with `resolve_pending_request`.
+5. Everybody who asked is answered.
 
 A question to the user goes the same way, with the events `pending_request_stored` and
 `pending_request_resolved`; if its handler gives no answer, it stays pending
@@ -32,8 +33,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from beam.errors import InvalidInput, SessionClosed, StateRefused
+from beam.policy import PROFILE_KEY, Verdict
 from beam.state.answering import refuse, reply
-from beam.state.ask import Asked, denial
+from beam.state.ask import Asked, as_data, denial
+from beam.state.audit import audit_event
 from beam.state.control_events import answered, event_of_told, recalled
 from beam.state.handlers import AskKey, Handlers, Heard
 from beam.state.outcome import Failed, Outcome, TimedOut
@@ -146,10 +149,23 @@ class Broker:
         return step(
             asked,
             registered.handlers,
+            verdict=self._verdict(asked),
             timeout=registered.timeout or self._timeout,
             now=self._now(),
             at=self._journal.now(),
         )
+
+    def _verdict(self, asked: Asked) -> Verdict:
+        """Return what the session's policy says of a permission or an approval."""
+        if asked.asks == "user_input":
+            return Verdict()
+        context = {
+            "session_id": asked.session_id,
+            "method": asked.request["method"],
+            "params": asked.request["params"],
+            "context": asked.context,
+        }
+        return self._rows.verdict(asked.session_id, "approval", context)
 
     def _is_old(self, stored: StoredRecord) -> bool:
         """Return whether the log had the event before, from a former life of the fleet."""
@@ -214,6 +230,22 @@ class Broker:
             reply(caller)
 
         self._submit(session_id, lambda: Step((), take), partial(refuse, caller))
+
+    def denied_all(self) -> Step:
+        """Return the step that answers everything that is open, of every session, with no."""
+        steps: list[Step] = []
+        for requests in list(self._rows.all_requests()):
+            for request_id in requests.asks:
+                key, over = AskKey(requests.session_id, request_id), Failed(SessionClosed())
+                change = requests.concluded(request_id, over, at=self._journal.now())
+                requests = change.requests  # noqa: PLW2901 - the next goes on from it
+                steps.append(self._answering(key, change, None))
+
+        def take(stored: list[StoredRecord]) -> None:
+            for step in steps:
+                step.take(stored)
+
+        return Step(tuple(event for step in steps for event in step.events), take)
 
     def _conclude(self, key: AskKey, outcome: Outcome) -> None:
         def change() -> Step:
@@ -281,7 +313,32 @@ class Broker:
         context = change.requests.pending.get(request_id).request.get("context")
         run_id = context.get("run_id") if isinstance(context, Mapping) else None
         run_id = run_id if isinstance(run_id, str) else None
-        return tuple(event_of_told(self._journal, told, run_id) for told in change.told)
+        return (
+            *(event_of_told(self._journal, told, run_id) for told in change.told),
+            *self._audited(change, request_id, run_id),
+        )
+
+    def _audited(self, change: Change, request_id: str, run_id: str | None) -> tuple[Event, ...]:
+        if not any(told.subtype == "permission_resolved" for told in change.told):
+            return ()
+        request = change.requests.pending.get(request_id).request
+        session_id = change.requests.session_id
+        profile_id = self._rows.config(session_id).values.get(PROFILE_KEY)
+        decision = as_data(change.answer)
+        scope = {
+            "session_id": session_id,
+            "run_id": run_id,
+            "profile_id": profile_id if isinstance(profile_id, str) and profile_id else None,
+        }
+        details = {
+            "request_id": request_id,
+            "method": request.get("method"),
+            "params": request.get("params"),
+            "context": request.get("context"),
+            "decision": _word(decision),
+            "reason": decision.get("reason") if isinstance(decision, Mapping) else None,
+        }
+        return (audit_event(self._journal, "control", "permission", scope, details),)
 
     def _let_wait(self, key: AskKey, caller: Call | None) -> None:
         if caller is not None:
@@ -297,6 +354,13 @@ class Broker:
 
     def _now(self) -> float:
         return self._owner.node.clock.now()
+
+
+def _word(decision: Mapping[str, Any] | str) -> str:
+    """Return a decision as the audit calls it: `allow`, `deny` or `cancel`."""
+    if isinstance(decision, str):
+        return {"decline": "deny", "cancel": "cancel"}.get(decision, "allow")
+    return "cancel" if decision.get("interrupt") else str(decision.get("decision"))
 
 
 def _nothing(_: list[StoredRecord]) -> None:

@@ -12,13 +12,13 @@
     ...     control.request_permission("session_1", "write", {"path": "a.py"}, {}).get()
     Deny(reason='not on a Friday', interrupt=False)
 
-It keeps configuration, tasks, feedback, handlers and pending requests, all by session id; that
-there is such a session is not checked. Its functions have the names and the order of arguments of
-the specification. What only reads can be read without asking the process (`ControlReads`).
+It keeps configuration, policies, tasks, feedback, handlers and pending requests, by session id;
+that there is such a session is not checked. Its functions have the names and the order of arguments
+of the specification. What only reads can be read without asking the process (`ControlReads`).
 
-What was acknowledged of requests, feedback and tasks is in the log before that (G11), and what is
-open survives a kill of this process and of the whole program (`beam.state.control_past` says what
-is read back). Configuration, handlers and the records of tasks survive a kill of this process only.
+What was acknowledged is in the log before that (G11). What is open, configuration and policies
+survive a kill of this process and of the whole program (`beam.state.control_past` says what is read
+back); handlers, the records of tasks, and secrets survive a kill of this process only.
 
 Handlers never run here: see `beam.state.handlers`.
 """
@@ -31,24 +31,25 @@ from typing import TYPE_CHECKING, Any
 
 from beam.errors import InvalidInput
 from beam.log import replay
+from beam.model.events import FLEET
 from beam.model.identifiers import request_id as new_request_id
 from beam.otp import Down, noreply
 from beam.state.answering import refuse, reply
 from beam.state.ask import Asked, Asks
 from beam.state.broker import Broker, Late
 from beam.state.callbacks import Callbacks
-from beam.state.control_events import event_of_told
+from beam.state.control_feedback import FeedbackCalls
 from beam.state.control_past import CONTROL_TYPES, read_past
 from beam.state.control_rows import CONTROL, ControlReads, ControlRows, Registered
+from beam.state.control_settings import SettingCalls
 from beam.state.handlers import HANDLERS, Fill, Heard, Overdue
 from beam.state.journal import Journal
-from beam.state.keeper import TableOwner
 from beam.state.plain import text
-from beam.state.session_config import SessionConfig
 from beam.state.tasks import LateTask, SessionTasks
 from beam.state.writes import Step, Stored, Write, Writes
 
 if TYPE_CHECKING:
+    from beam.log import StoredRecord
     from beam.otp import Ref
 
 __all__ = ["PERMISSION_TIMEOUT", "Control"]
@@ -57,7 +58,7 @@ PERMISSION_TIMEOUT = 300.0
 """Seconds that a handler has, unless its session says otherwise (G14)."""
 
 
-class Control(ControlReads, TableOwner):
+class Control(SettingCalls, FeedbackCalls, ControlReads):
     """The process `control`. Bad input is answered with `InvalidInput`, by every function."""
 
     def init(
@@ -102,35 +103,8 @@ class Control(ControlReads, TableOwner):
             now=self.node.clock.now(),
             at=self._journal.now(),
         )
-        for session_id, requests in past.requests.items():
-            self._rows.put("requests", session_id, requests)
-        for session_id, feedback in past.feedback.items():
-            self._rows.put("feedback", session_id, feedback)
+        past.put_into(self._rows)
         self._rows.put_position(max(end, past.position))
-
-    # Configuration
-
-    def set_config(self, session_id: str, key: str, value: Any) -> None:
-        """Set one value of the session's configuration, in place of what it had."""
-        self._put_config(session_id, self._config(session_id).with_value(key, value))
-
-    def clear_config(self, session_id: str) -> None:
-        """Forget the session's configuration."""
-        self._rows.drop("config", text("session_id", session_id))
-
-    def set_permission_mode(self, session_id: str, mode: str) -> None:
-        """Set how far the session's agent may go without asking."""
-        self._put_config(session_id, self._config(session_id).with_permission_mode(mode))
-
-    def set_max_thinking_tokens(self, session_id: str, tokens: int) -> None:
-        """Set the session's budget for thinking, above 0."""
-        self._put_config(session_id, self._config(session_id).with_max_thinking_tokens(tokens))
-
-    def _config(self, session_id: str) -> SessionConfig:
-        return self._rows.config(text("session_id", session_id))
-
-    def _put_config(self, session_id: str, config: SessionConfig) -> None:
-        self._rows.put("config", session_id, config)
 
     # Tasks
 
@@ -156,38 +130,6 @@ class Control(ControlReads, TableOwner):
         """
         self._tasks.stop(text("session_id", session_id), task_id, self.caller)
         return noreply
-
-    # Feedback
-
-    def submit_feedback(self, session_id: str, feedback: Mapping[str, Any]) -> Any:
-        """Keep what somebody said about the session, with the next number."""
-        text("session_id", session_id)
-        caller = self.caller
-
-        def change() -> Step:
-            kept, told = self._rows.feedback(session_id).submitted(feedback, at=self._journal.now())
-            event = event_of_told(self._journal, told)
-            return Step((event,), partial(self._feedback_kept, session_id, kept, caller))
-
-        self._writes.submit(("feedback", session_id), Write(change, partial(refuse, caller)))
-        return noreply
-
-    def clear_feedback(self, session_id: str) -> Any:
-        """Forget the feedback; the numbers go on."""
-        text("session_id", session_id)
-        caller = self.caller
-
-        def change() -> Step:
-            kept = self._rows.feedback(session_id).cleared()
-            event = self._journal.event("feedback_cleared", session_id, seq=kept.last_seq)
-            return Step((event,), partial(self._feedback_kept, session_id, kept, caller))
-
-        self._writes.submit(("feedback", session_id), Write(change, partial(refuse, caller)))
-        return noreply
-
-    def _feedback_kept(self, session_id: str, kept: Any, caller: Any, stored: Any) -> None:
-        self._rows.put_stored("feedback", session_id, kept, stored)
-        reply(caller)
 
     # The callback broker
 
@@ -297,18 +239,17 @@ class Control(ControlReads, TableOwner):
         self._broker.resolve(session_id, request_id, response, self.caller)
         return noreply
 
-    # The end of a session
+    # The end of a session, and of all that is known
 
     def forget_session(self, session_id: str) -> Any:
-        """Forget a session that has ended.
+        """Forget what belongs to the life of a session that has ended: its handlers and tasks.
 
         What it asked is denied, and what it asked the user stays, as long as nobody has answered.
+        Configuration and feedback stay: the session may be taken up again.
         """
         text("session_id", session_id)
-        for kind in ("config", "callbacks"):
-            self._rows.drop(kind, session_id)
-        for kind in ("tasks", "feedback"):
-            self._drop_in_turn(kind, session_id)
+        self._rows.drop("callbacks", session_id)
+        self._drop_in_turn("tasks", session_id)
         self._broker.forget(session_id, self.caller)
         return noreply
 
@@ -319,6 +260,28 @@ class Control(ControlReads, TableOwner):
             return Step((), lambda _: self._rows.drop(kind, session_id))
 
         self._writes.submit((kind, session_id), Write(change, partial(refuse, None)))
+
+    def clear(self) -> Any:
+        """Forget configuration, tasks, feedback, handlers and requests of all sessions.
+
+        What is open of permissions is denied. The numbers of feedback go on; runs, collaboration,
+        policies and the log stay.
+        """
+        caller = self.caller
+
+        def change() -> Step:
+            denied = self._broker.denied_all()
+
+            def take(stored: list[StoredRecord]) -> None:
+                denied.take(stored)
+                self._rows.clear_sessions(stored)
+                reply(caller)
+
+            event = self._journal.event("control_cleared", FLEET)
+            return Step((*denied.events, event), take)
+
+        self._writes.submit_alone(Write(change, partial(refuse, caller)))
+        return noreply
 
     # Counts
 

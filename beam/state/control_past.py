@@ -14,9 +14,9 @@
     ('redacted', 1)
 
 What is read back: the requests that are open, with the time that a permission has left; the
-feedback, and how far it was numbered. What is not: answered requests, which are looked for in the
-log when somebody asks again; configuration, handlers and tasks, which belong to the life of the
-program; and secrets, which the log never had.
+feedback, and how far it was numbered; configuration and policies. What is not: answered requests,
+which are looked for in the log when somebody asks again; handlers and tasks, which belong to the
+life of the program; and secrets, which the log never had.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from beam.state.ask import Ask
 from beam.state.control_events import request_in, request_of
 from beam.state.feedback import Feedback
 from beam.state.journal import event_of
+from beam.state.past_settings import SETTING_TYPES, PastSettings
 from beam.state.requests import Requests
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ CONTROL_TYPES: tuple[EventType, ...] = (
     "user_input_requested",
     "feedback_submitted",
     "feedback_cleared",
+    *SETTING_TYPES,
+    "control_cleared",
 )
 """What is read back."""
 
@@ -72,6 +75,9 @@ def read_past(
             permissions[stored.id] = stored
         elif rows is None and stored.type == "permission_resolved":
             permissions.pop(request_of(stored.id), None)
+        elif stored.type == "control_cleared":
+            permissions.clear()
+            past.take(event_of(stored), now=now, at=at)
         else:
             past.take(event_of(stored), now=now, at=at)
     for stored in permissions.values():
@@ -88,18 +94,27 @@ class Past:
         position: of the last event in the log that was taken, 0 before the first.
         requests: of the sessions of which something was taken, by session id.
         feedback: likewise.
+        settings: configuration and policies.
     """
 
     def __init__(self, rows: ControlRows | None = None) -> None:
         self.position = 0
         self.requests: dict[str, Requests] = {}
         self.feedback: dict[str, Feedback] = {}
+        self.settings = PastSettings(rows)
         self._rows = rows
+        self._cleared = False
 
     def take(self, event: Event, *, now: float, at: int) -> None:
         """Take one event more."""
         if event.type in ("feedback_submitted", "feedback_cleared"):
             self._take_feedback(event)
+            return
+        if event.type in SETTING_TYPES:
+            self.settings.take(event)
+            return
+        if event.type == "control_cleared":
+            self._take_cleared()
             return
         requests = _after(
             self._requests(event.session_id), event, now - (at - event.timestamp) / 1e3
@@ -111,6 +126,25 @@ class Past:
         else:
             self.requests.pop(event.session_id, None)
 
+    def put_into(self, rows: ControlRows) -> None:
+        """Put what was taken into the rows of the owner."""
+        if self._cleared:
+            rows.clear_sessions([])
+        for session_id, requests in self.requests.items():
+            rows.put("requests", session_id, requests)
+        for session_id, feedback in self.feedback.items():
+            rows.put("feedback", session_id, feedback)
+        self.settings.put_into(rows)
+
+    def _take_cleared(self) -> None:
+        self._cleared = True
+        self.requests.clear()
+        if self._rows is not None:
+            for _, session_id in self._rows.names("feedback"):
+                self.feedback.setdefault(session_id, self._rows.feedback(session_id))
+        self.feedback = {key: one.cleared() for key, one in self.feedback.items()}
+        self.settings.clear()
+
     def put_in_order(self) -> None:
         """Have the oldest requests first, in whatever order they were taken."""
         for session_id, requests in self.requests.items():
@@ -119,7 +153,7 @@ class Past:
             self.requests[session_id] = replace(requests, pending=pending)
 
     def _requests(self, session_id: str) -> Requests:
-        if session_id in self.requests or self._rows is None:
+        if session_id in self.requests or self._rows is None or self._cleared:
             return self.requests.get(session_id) or Requests.of(session_id)
         return self._rows.requests(session_id)
 

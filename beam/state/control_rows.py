@@ -10,6 +10,7 @@ A row's key says what it is of which session, so that each kind of change touche
 | `("feedback", session_id)` | `Feedback` |
 | `("requests", session_id)` | `Requests` |
 | `("handler", session_id, request_id)` | `Running`: a handler at work |
+| `("policy", profile_id)` | `Profile` |
 | `("position",)` | the position in the log up to which the rows are true |
 
 The table is protected: its owner, the process `control`, writes; everybody reads where they are,
@@ -19,10 +20,12 @@ handlers that are at work stay at work.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from beam.errors import NotFound
+from beam.policy import PROFILE_KEY, Profile, Verdict, evaluate, unknown_profile
 from beam.state.callbacks import Callbacks
 from beam.state.feedback import Feedback
 from beam.state.handlers import AskKey
@@ -82,6 +85,21 @@ class ControlRows:
         found: TaskRecords | None = self._value(("tasks", session_id))
         return found or TaskRecords(session_id)
 
+    def policy(self, profile_id: str) -> Profile | None:
+        """Return the policy profile of this name."""
+        found: Profile | None = self._value(("policy", profile_id))
+        return found
+
+    def verdict(self, session_id: str, action: str, context: Mapping[str, Any]) -> Verdict:
+        """Return what the session's policy says; without one, everything is allowed."""
+        profile_id = self.config(session_id).values.get(PROFILE_KEY)
+        if profile_id is None:
+            return Verdict()
+        profile = self.policy(profile_id) if isinstance(profile_id, str) else None
+        if profile is None:
+            return unknown_profile(str(profile_id))
+        return evaluate(profile, action, context)
+
     def feedback(self, session_id: str) -> Feedback:
         """Return the feedback on the session."""
         found: Feedback | None = self._value(("feedback", session_id))
@@ -112,6 +130,15 @@ class ControlRows:
         for _, value in self._of_kind("requests"):
             yield value
 
+    def names(self, *kinds: str) -> list[tuple[str, str]]:
+        """Return the kind and the name of every row of these kinds."""
+        return [(key[0], key[1]) for key, _ in self._table.tab2list() if key[0] in kinds]
+
+    def policies(self) -> Iterator[Profile]:
+        """Yield every policy profile."""
+        for _, value in self._of_kind("policy"):
+            yield value
+
     def all_tasks(self) -> Iterator[TaskRecords]:
         """Yield the tasks of every session."""
         for _, value in self._of_kind("tasks"):
@@ -126,9 +153,15 @@ class ControlRows:
     def put_stored(
         self, kind: str, session_id: str, value: Any, stored: list[StoredRecord]
     ) -> None:
-        """Keep what follows from events, and how far the rows are true with that."""
+        """Keep what follows from events, and how far the rows are true with that.
+
+        A `value` of `None` is no row.
+        """
+        if value is None:
+            self._table.delete((kind, session_id))
         position = max([self.position() or 0, *(record.position for record in stored)])
-        self._table.insert(((kind, session_id), value), (_POSITION, position))
+        rows = [] if value is None else [((kind, session_id), value)]
+        self._table.insert(*rows, (_POSITION, position))
 
     def put_position(self, position: int) -> None:
         """Note how far the rows are true."""
@@ -137,6 +170,13 @@ class ControlRows:
     def drop(self, kind: str, session_id: str) -> None:
         """Forget what is kept of a kind."""
         self._table.delete((kind, session_id))
+
+    def clear_sessions(self, stored: list[StoredRecord]) -> None:
+        """Forget what was cleared for all sessions; the numbers of feedback go on."""
+        for kind, name in self.names("config", "callbacks", "tasks", "requests"):
+            self.drop(kind, name)
+        for kind, name in self.names("feedback"):
+            self.put_stored(kind, name, self.feedback(name).cleared(), stored)
 
     def put_handler(self, key: AskKey, running: Running) -> None:
         """Keep a handler that is at work."""
@@ -202,6 +242,46 @@ class ControlReads:
             NotFound: `not_set`.
         """
         return self._rows_now().config(session_id).max_thinking_tokens()
+
+    def get_policy_profile(self, profile_id: str) -> Profile:
+        """Return a policy profile.
+
+        Raises:
+            NotFound: there is none of this name.
+        """
+        found = self._rows_now().policy(profile_id)
+        if found is None:
+            raise NotFound(profile_id=profile_id)
+        return found
+
+    def list_policy_profiles(self) -> list[Profile]:
+        """Return every policy profile, the one put last first."""
+        found = sorted(self._rows_now().policies(), key=lambda one: one.profile_id)
+        return sorted(found, key=lambda one: -one.updated_at)
+
+    def policy_verdict(self, session_id: str, action: str, context: Mapping[str, Any]) -> Verdict:
+        """Return what the policy says that the session's configuration names.
+
+        Args:
+            session_id: the session; its profile is named under `policy_profile_id`.
+            action: what somebody wants to do: `approval`, `backend`, `command`, ...
+            context: with what.
+
+        Returns:
+            An allow if no policy is named; a deny if it is named and not there.
+        """
+        return self._rows_now().verdict(session_id, action, context)
+
+    def evaluate_policy(
+        self, profile_id: str | None, action: str, context: Mapping[str, Any]
+    ) -> Verdict:
+        """Return what a policy says, by its name; `None` allows, an unknown one denies."""
+        if profile_id is None:
+            return Verdict()
+        profile = self._rows_now().policy(profile_id)
+        if profile is None:
+            return unknown_profile(profile_id)
+        return evaluate(profile, action, context)
 
     def list_tasks(self, session_id: str) -> list[TaskRecord]:
         """Return the session's tasks, in the order in which they were registered."""

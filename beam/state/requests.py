@@ -28,7 +28,8 @@ from beam.errors import StateRefused
 from beam.model.permissions import Decision, PermissionRequest
 from beam.model.records import to_record
 from beam.model.redaction import redact
-from beam.state.ask import Ask, Asked, as_data, spoken
+from beam.policy import Verdict
+from beam.state.ask import Ask, Asked, as_data, denial, spoken
 from beam.state.callbacks import Callbacks
 from beam.state.control_event import ControlEvent
 from beam.state.outcome import Outcome, TimedOut
@@ -83,7 +84,14 @@ class Requests:
     # Asking
 
     def opened(
-        self, asked: Asked, callbacks: Callbacks, *, timeout: float, now: float, at: int
+        self,
+        asked: Asked,
+        callbacks: Callbacks,
+        *,
+        timeout: float,
+        now: float,
+        at: int,
+        verdict: Verdict = Verdict(),  # noqa: B008 - it is frozen
     ) -> Change:
         """Take up a question that was not asked before.
 
@@ -93,6 +101,7 @@ class Requests:
             timeout: the seconds that a handler has.
             now: the time in seconds, on the clock of `Ask.deadline`.
             at: the time in Unix milliseconds.
+            verdict: what the session's policy says.
 
         Raises:
             InvalidInput: something in the question is not what it must be.
@@ -104,7 +113,7 @@ class Requests:
         pending, _ = self.pending.stored(asked.request_id, request, at=at)
         requests = replace(self, pending=pending)
         told = _requested(asked, timeout, at)
-        found = _who(asked, callbacks)
+        found = _who(asked, callbacks, verdict)
         if isinstance(found, Question):
             ask = Ask.of(found, asked.asks, deadline=now + timeout, timeout=timeout)
             return Change(requests.with_ask(asked.request_id, ask), (told,), ask)
@@ -112,7 +121,14 @@ class Requests:
         return replace(change, told=(told, *change.told))
 
     def asked_again(
-        self, asked: Asked, callbacks: Callbacks, *, timeout: float, now: float, at: int
+        self,
+        asked: Asked,
+        callbacks: Callbacks,
+        *,
+        timeout: float,
+        now: float,
+        at: int,
+        verdict: Verdict = Verdict(),  # noqa: B008 - it is frozen
     ) -> Change:
         """Take up a question that is open and that nobody is at work on, as after a restart.
 
@@ -124,7 +140,7 @@ class Requests:
             if new is None or entry.reason in _WAS_ASKED:
                 return Change(self, answer=_awaited(entry))
             return Change(self.with_ask(asked.request_id, new), ask=new)
-        found = _who(asked, callbacks)
+        found = _who(asked, callbacks, verdict)
         if not isinstance(found, Question):
             return self.decided(asked.request_id, found, at=at)
         deadline, timeout = (now + timeout, timeout) if ask is None else (ask.deadline, ask.timeout)
@@ -218,8 +234,10 @@ class Requests:
         return replace(self, pending=replace(self.pending, entries=kept))
 
 
-def _who(asked: Asked, callbacks: Callbacks) -> Question | Decision | Approval:
-    """Return the question for a handler, or the answer if there is nobody to ask."""
+def _who(asked: Asked, callbacks: Callbacks, verdict: Verdict) -> Question | Decision | Approval:
+    """Return the question for a handler, or the answer if nobody is to be asked."""
+    if not verdict.allowed:
+        return denial(asked.asks, verdict.reason or "a policy denies it")
     find = permission_question if asked.asks == "permission" else approval_question
     return find(callbacks, asked.request["method"], asked.request["params"], asked.context)
 

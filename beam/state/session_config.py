@@ -43,6 +43,10 @@ class SessionConfig:
         """
         return SessionConfig({**self.values, text("key", key): plain_copy(key, value)})
 
+    def without(self, key: str) -> SessionConfig:
+        """Take a name out, if it is there."""
+        return SessionConfig({name: value for name, value in self.values.items() if name != key})
+
     def get(self, key: str) -> Any:
         """Return the value of a name.
 

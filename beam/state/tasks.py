@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from beam.log import StoredRecord
+    from beam.model.events import Event
     from beam.otp import Call, Down, Monitor, Server
     from beam.state.control_event import ControlEvent
     from beam.state.control_rows import ControlRows
@@ -83,8 +84,21 @@ class SessionTasks:
 
         self._submit(session_id, change, caller, _nothing)
 
-    def stop(self, session_id: str, task_id: str, caller: Call | None) -> None:
-        """Mark a task as stopped, and end its process."""
+    def stop(
+        self,
+        session_id: str,
+        task_id: str,
+        caller: Call | None,
+        told: Callable[[], tuple[Event, ...]] = tuple,
+    ) -> None:
+        """Mark a task as stopped, and end its process.
+
+        Args:
+            session_id: whose task.
+            task_id: the task.
+            caller: who is answered.
+            told: makes what else the log is told with it.
+        """
 
         def change() -> Change:
             tasks = self._rows.tasks(session_id)
@@ -97,7 +111,7 @@ class SessionTasks:
                 exit(process, "shutdown")
                 self._owner.send_after(STOPPING, LateTask(process))
 
-        self._submit(session_id, change, caller, end)
+        self._submit(session_id, change, caller, end, more=told)
 
     def late(self, message: LateTask) -> None:
         """Kill the process of a stopped task that has not ended."""
@@ -131,10 +145,11 @@ class SessionTasks:
         change: Callable[[], Change],
         caller: Call | None,
         then: Callable[[], None],
+        more: Callable[[], tuple[Event, ...]] = tuple,
     ) -> None:
         def step() -> Step:
             tasks, told = change()
-            events = tuple(event_of_told(self._journal, one) for one in told)
+            events = (*(event_of_told(self._journal, one) for one in told), *more())
 
             def take(stored: list[StoredRecord]) -> None:
                 self._rows.put_stored("tasks", session_id, tasks, stored)

@@ -15,7 +15,8 @@
 
 A change is worked out when its turn comes, from the rows as they are then, and takes effect when
 its events are stored; in between no other change of the same key is worked out, so none is lost.
-Changes of different keys wait for nobody: the log stores them together.
+Changes of different keys wait for nobody: the log stores them together. A change of everything
+(`submit_alone`) waits for all that are under way, and all others wait for it.
 
 The owner is one process. The log answers on a thread of its own, so the answer comes back to the
 owner as mail (`Stored`), which the owner hands to `stored`. At most 1,000 changes of one key wait;
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from beam.state.journal import Journal
 
 __all__ = ["Step", "Stored", "Write", "Writes"]
+
+# The key of changes that are alone.
+_ALONE = ("alone",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +92,16 @@ class Writes:
         self._tell = tell
         self._bound = bound
         self._under_way: dict[Hashable, tuple[Write, Step]] = {}
+        # First a change that is to be alone, waiting or under way; then what came after it.
+        self._alone: deque[tuple[Hashable, Write]] = deque()
         # A key is here as long as a change of it is under way, takes effect or waits.
         self._waiting: dict[Hashable, deque[Write]] = {}
 
     def submit(self, key: Hashable, write: Write) -> None:
         """Make a change as soon as those before it have taken effect; run by the owner."""
+        if self._alone:
+            self._later(key, write)
+            return
         waiting = self._waiting.get(key)
         if waiting is None:
             self._waiting[key] = deque((write,))
@@ -102,6 +111,39 @@ class Writes:
         else:
             waiting.append(write)
 
+    def submit_alone(self, write: Write) -> None:
+        """Make a change while no other is under way, of whatever key; run by the owner.
+
+        For a change of everything: what was submitted before it takes effect before it, and what
+        comes after it is worked out from what it left.
+        """
+        self._alone.append((_ALONE, write))
+        self._go_on_alone()
+
+    def _later(self, key: Hashable, write: Write) -> None:
+        if len(self._alone) > self._bound:
+            write.failed(QueueFull(queue="state.writes", key=key, bound=self._bound))
+        else:
+            self._alone.append((key, write))
+
+    def _go_on_alone(self) -> None:
+        """Begin what is to be alone, if it is; behind it, let go on what came later."""
+        while self._alone and not self._waiting:
+            key, write = self._alone[0]
+            if key == _ALONE:
+                self._waiting[key] = deque((write,))
+                self._go_on(key)
+                if key in self._waiting:
+                    return
+                self._alone.popleft()
+                continue
+            # Those up to the next that is to be alone, as if they came now.
+            later, self._alone = self._alone, deque()
+            while later and later[0][0] != _ALONE:
+                self.submit(*later.popleft())
+            later.extend(self._alone)
+            self._alone = later
+
     def stored(self, message: Stored) -> None:
         """Take the log's answer, and go on with the next change of that key; run by the owner."""
         write, step = self._under_way.pop(message.key)
@@ -110,6 +152,10 @@ class Writes:
         else:
             step.take(message.outcome)
         self._go_on(message.key)
+        if self._alone:
+            if message.key == _ALONE:
+                self._alone.popleft()
+            self._go_on_alone()
 
     def _go_on(self, key: Hashable) -> None:
         waiting = self._waiting[key]

@@ -586,13 +586,13 @@ class TestALogThatTakesNothing:
 
 
 class TestTheEndOfASession:
-    def test_what_it_asked_is_denied_and_all_else_is_forgotten(self, state, gate):
+    def test_what_it_asked_is_denied_and_its_configuration_stays(self, state, gate):
         state.handle(gate)
         state.control.set_config("s", "colour", "red").get(timeout=PATIENCE)
         future = state.ask(request_id="q")
         gate.wait()
         state.control.forget_session("s").get(timeout=PATIENCE)
         assert isinstance(future.get(timeout=PATIENCE), Deny)
-        assert state.reads.get_all_config("s") == {}
+        assert state.reads.get_all_config("s") == {"colour": "red"}
         assert state.reads.list_pending_requests("s") == []
-        assert state.types() == ["permission_requested", "permission_resolved"]
+        assert state.types() == ["config_set", "permission_requested", "permission_resolved"]
