@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from beam.backends.backend import Backend
+from beam.backends.checking import checked_backends
 from beam.errors import InvalidInput, NotFound, NotSimulated, SessionClosed
 from beam.facades import ControlFacade, RoutingFacade, RuntimeFacade
 from beam.facades.part import Grounds
@@ -48,10 +48,12 @@ from beam.sessions.options import SessionOptions
 from beam.sessions.tree import BACKOFF, BUDGET, session_children
 from beam.sessions.watch import Watch
 from beam.state.tree import state_children
+from beam.state.vault import Vault
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from beam.backends.backend import Backend
     from beam.log import Durability, Store
     from beam.otp import Ref
     from beam.state.journal import Journal
@@ -88,6 +90,8 @@ class Fleet:
         max_restarts, max_seconds: the restart intensity of the tree's root.
         session_budget: how often one session's process may crash, before it is quarantined.
         session_backoff: how long a crashed session's process waits before it is restarted.
+        credential_key: what credentials in the log are sealed with, 32 characters or more; unless
+            given, a key in a file beside the store (see `beam.state.vault`).
         node: the node to live in; one of its own unless given.
         harbour: what its OS processes are started through; one of its own unless given.
 
@@ -107,11 +111,12 @@ class Fleet:
         max_seconds: int = 60,
         session_budget: Restarts = BUDGET,
         session_backoff: Backoff = BACKOFF,
+        credential_key: str | bytes | None = None,
         node: Node | None = None,
         harbour: Harbour | None = None,
     ) -> None:
         simulated = isinstance((node or current_node()).scheduler, Simulated)
-        self._backends = _checked_backends(backends, on_machine=not simulated)
+        self._backends = checked_backends(backends, on_machine=not simulated)
         self._routes = BackendSet.of(
             {name: supported(one.kind) for name, one in self._backends.items()}
         )
@@ -126,6 +131,7 @@ class Fleet:
         if simulated:
             _check_simulated(node, harbour, self._path)
         self.node = node or Node(f"fleet{next(_numbers)}")
+        self._vault = Vault.beside(self._path, credential_key, self.node.clock.random.randbytes)
         # In memory one store serves every life of the log: another would be empty.
         shelf = Shelf(self._open_store, self._open_store(), lasting=self._path is None)
         self._commons = Commons(self.node, shelf)
@@ -189,7 +195,7 @@ class Fleet:
             ),
         ]
         most, seconds = self._limits
-        state = state_children(self._commons.waiting)
+        state = state_children(self._commons.waiting, vault=self._vault)
         return Supervisor.start(
             [
                 child(Log, self._commons.shelf, name=LOG, shutdown=10.0),
@@ -360,22 +366,6 @@ class Fleet:
     def _running(self) -> None:
         if self._root is None or self._commons.roster.ended is not None:
             raise SessionClosed(self._commons.roster.ended or "fleet_not_started")
-
-
-def _checked_backends(backends: Any, *, on_machine: bool) -> dict[str, Backend]:
-    """Return the backends, if they can work; on this machine, if that is where they would."""
-    if backends is None:
-        return {}
-    if not isinstance(backends, Mapping):
-        raise InvalidInput("backends", backends, "a mapping of names to backends")
-    for name, one in backends.items():
-        if not isinstance(name, str) or not name:
-            raise InvalidInput("backends", name, "names that are non-empty texts")
-        if not isinstance(one, Backend):
-            raise InvalidInput(f"backends[{name!r}]", one, "function(...) or command(...)")
-        if on_machine:
-            one.check()
-    return dict(backends)
 
 
 def _check_simulated(node: Node | None, harbour: Harbour | None, path: Path | None) -> None:

@@ -52,6 +52,7 @@ its place, `sequence`, counting from 1 in each session without a gap. What belon
 | `audit` | something was decided, here or elsewhere | category, action, scope, details |
 | `feedback_submitted` | somebody said something about the session | seq, and what was said |
 | `feedback_cleared` | what was said until now was forgotten | seq |
+| `runtime_changed` | what its queries start from was changed | shown, and with secrets sealed |
 | `routing_selected` | a backend was chosen | request, decision, and what it was bound to |
 | `routing_cleared` | every binding until now was forgotten | |
 | `task_accepted` | a task of the main job is known | task_id, the task |
@@ -102,6 +103,7 @@ EventType = Literal[
     "config_set", "config_cleared", "model_updated", "permission_mode_updated",
     "max_thinking_tokens_updated", "task_stop_requested", "policy_put", "policy_deleted",
     "control_cleared", "audit",
+    "runtime_changed",
     "routing_selected", "routing_cleared",
     "task_accepted", "task_started", "task_retried", "task_answered", "task_failed",
     "fault_injected",

@@ -41,6 +41,7 @@ from beam.state.session_config import SessionConfig
 from beam.state.task_records import TaskRecord, TaskRecords
 from beam.state.tree import state_children
 from beam.state.user_input import PendingInput, concluded, opened
+from beam.state.vault import Vault
 from beam.state.waiting_runs import WaitingRuns
 
 __all__ = [
@@ -73,6 +74,7 @@ __all__ = [
     "TaskRecord",
     "TaskRecords",
     "TimedOut",
+    "Vault",
     "WaitingRuns",
     "approval_question",
     "concluded",

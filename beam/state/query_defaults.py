@@ -140,26 +140,27 @@ class QueryDefaults:
         Two provider configurations are merged key by key. Other keys of `params` pass through, and
         a `None` in `params` wins too. The secrets are in the result: it is for the backend.
         """
-        merged = {**self._present(), **params}
+        merged = {**self.present(), **params}
         ours, theirs = self.provider, params.get("provider")
         if ours is not None and isinstance(theirs, Mapping):
             merged["provider"] = {**ours, **theirs}
         kept: dict[str, Any] = plain_copy("params", merged)
         return kept
 
+    def present(self) -> dict[str, Any]:
+        """Return what is set, secrets included, as it is kept: not to be changed."""
+        values = {key: getattr(self, key) for key in QUERY_KEYS}
+        return {key: value for key, value in values.items() if value is not None}
+
     def view(self) -> dict[str, Any]:
         """Return what is set, without secrets."""
-        shown: dict[str, Any] = redact(self._present())
+        shown: dict[str, Any] = redact(self.present())
         return shown
 
     def provider_config_view(self) -> dict[str, Any]:
         """Return the provider's configuration without secrets, empty if there is none."""
         shown: dict[str, Any] = redact(self.provider or {})
         return shown
-
-    def _present(self) -> dict[str, Any]:
-        values = {key: getattr(self, key) for key in QUERY_KEYS}
-        return {key: value for key, value in values.items() if value is not None}
 
 
 QUERY_KEYS: tuple[str, ...] = tuple(field.name for field in fields(QueryDefaults))

@@ -19,6 +19,7 @@ from beam.state.waiting_runs import WaitingRuns
 
 if TYPE_CHECKING:
     from beam.otp import ChildSpec
+    from beam.state.vault import Vault
 
 __all__ = ["state_children"]
 
@@ -26,6 +27,7 @@ __all__ = ["state_children"]
 def state_children(
     waiting: WaitingRuns,
     *,
+    vault: Vault | None = None,
     permission_timeout: float = PERMISSION_TIMEOUT,
     handlers: int = HANDLERS,
     runs_kept: int = KEPT,
@@ -36,6 +38,7 @@ def state_children(
 
     Args:
         waiting: who waits for runs; the fleet keeps it.
+        vault: seals the credentials that the log has; `None` for a key in memory.
         permission_timeout: the seconds that a handler has, unless its session says otherwise.
         handlers: how many handlers may run at once.
         runs_kept: of how many runs is kept how they stand.
@@ -43,7 +46,7 @@ def state_children(
     names = (RUNTIME, CONTROL, RUNS)
     return [
         child(TableKeeper, names, id=KEEPER, name=KEEPER),
-        child(RuntimeState, id=RUNTIME, name=RUNTIME),
+        child(RuntimeState, vault, id=RUNTIME, name=RUNTIME),
         child(Control, permission_timeout, handlers, id=CONTROL, name=CONTROL),
         child(Runs, waiting, runs_kept, id=RUNS, name=RUNS),
     ]

@@ -29,7 +29,6 @@ import base64
 import binascii
 import hashlib
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.exceptions import InvalidTag
@@ -41,6 +40,7 @@ from beam.model.redaction import redact, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 __all__ = ["Vault"]
 
@@ -72,6 +72,21 @@ class Vault:
         self._file = file
         self._chance = chance
         self._cipher = None if key is None else AESSIV(_derived(key))
+
+    @classmethod
+    def beside(
+        cls, store: Path | None, key: str | bytes | None, chance: Callable[[int], bytes]
+    ) -> Vault:
+        """Return the vault of a store.
+
+        Args:
+            store: its file; `None` for one in memory, whose key is in memory too.
+            key: the user's own, if any.
+            chance: makes the key of a store in memory.
+        """
+        if store is None:
+            return cls(key, chance=chance)
+        return cls(key, file=store.with_name(f"{store.name}.key"))
 
     def sealed(self, values: Mapping[str, Any], *, about: str) -> dict[str, Any]:
         """Return JSON data as it may be in the log.

@@ -34,7 +34,7 @@ def test_a_query_is_answered_and_the_whole_of_it_is_in_the_log(shouting):
 
 def test_a_new_session_is_in_the_log_when_it_has_started(fleet):
     session = fleet.start_session(cwd="/srv", metadata={"of": "ada"}, model="large")
-    [started] = session.history()
+    [started] = session.history(types=["session_started"])
     assert started.type == "session_started"
     assert started.data["backend"] == "agent"
     assert (started.data["cwd"], started.data["model"]) == ("/srv", "large")

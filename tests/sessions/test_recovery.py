@@ -81,7 +81,8 @@ def test_a_session_killed_while_it_is_idle_keeps_its_id_name_and_conversation(fl
     info = back(session)
     assert fleet.whereis(session.id) not in (None, old)
     assert (info.session_id, info.restarts, info.permission_mode) == (session.id, 1, "plan")
-    assert info.created_at == session.history()[0].timestamp
+    [started] = session.history(types=["session_started"])
+    assert info.created_at == started.timestamp
     assert session.messages() == before
     assert session.query("again").get(timeout=PATIENCE) == "AGAIN"
     assert histories[-1] == ["hello", "HELLO"]

@@ -6,6 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from beam.errors import InvalidInput, NotFound, StateRefused
+from beam.log import SqliteStore
+from beam.model.encoding import encode
+from beam.state.checkpoints import Checkpoints
+from beam.state.vault import Vault
 from tests.state.running import PATIENCE, closing, running
 from tests.volume import scaled
 
@@ -144,6 +148,92 @@ def test_reads_need_no_process_but_a_table(state):
     assert gone.value.reason == "no_table"
 
 
-def test_secrets_are_nowhere_in_the_log(state):
-    state.runtime.set_provider_config("s", {"api_key": "sk-1"}).get(timeout=PATIENCE)
-    assert state.journal.store.last_position() == 0
+def test_secrets_are_in_the_log_sealed_only(state):
+    state.runtime.set_provider_config("s", {"api_key": "sk-1", "id": "a"}).get(timeout=PATIENCE)
+    [(kind, data)] = state.events("s")
+    assert kind == "runtime_changed"
+    assert data["shown"]["provider"] == {"api_key": "redacted", "id": "a"}
+    assert "sk-1" not in str(data)
+
+
+def test_what_is_set_already_is_not_written_again(state):
+    for _ in range(2):
+        state.runtime.set_agent("s", "build").get(timeout=PATIENCE)
+    assert state.types("s") == ["runtime_changed"]
+
+
+def rows(state):
+    return sorted(encode([key, value.present()]) for key, value, _ in sessions(state))
+
+
+def sessions(state):
+    return [row for row in state.node.tables["runtime"].tab2list() if isinstance(row[0], str)]
+
+
+def fill(state):
+    """Change what is set of some sessions, in every way."""
+    runtime, changes = state.runtime, []
+    for name in ("a", "b", "c"):
+        changes += [
+            runtime.register_session(name, {"model_id": "m", "tools": ("t", {"x": 1})}),
+            runtime.set_provider_config(name, {"id": "openai", "api_key": f"sk-{name}"}),
+            runtime.set_agent(name, "build"),
+        ]
+    changes += [runtime.clear_provider("b"), runtime.clear_agent("b"), runtime.clear_session("c")]
+    for change in changes:
+        change.get(timeout=PATIENCE)
+
+
+def test_the_log_alone_gives_the_same_table():
+    with running(vault=Vault(key="k" * 32)) as state:
+        fill(state)
+        before = rows(state)
+        assert len(before) == 2
+        for name in ("runtime", "keeper"):
+            state.tree.terminate_child(name)
+        for name in ("keeper", "runtime"):
+            state.tree.restart_child(name)
+        assert rows(state) == before
+
+
+def test_the_next_program_has_the_same_table_with_the_credentials(tmp_path):
+    vault = {"vault": Vault(file=tmp_path / "fleet.key")}
+    with running(lambda: SqliteStore.open(tmp_path / "fleet.db"), **vault) as state:
+        fill(state)
+        before = rows(state)
+    vault = {"vault": Vault(file=tmp_path / "fleet.key")}
+    with running(lambda: SqliteStore.open(tmp_path / "fleet.db"), **vault) as state:
+        assert rows(state) == before
+        assert state.runtime_reads.merge_query_opts("a", {})["provider"]["api_key"] == "sk-a"
+    (tmp_path / "fleet.key").unlink()
+    vault = {"vault": Vault(file=tmp_path / "fleet.key")}
+    with running(lambda: SqliteStore.open(tmp_path / "fleet.db"), **vault) as state:
+        assert state.runtime_reads.merge_query_opts("a", {})["provider"] == {"id": "openai"}
+
+
+def test_a_checkpoint_and_what_came_after_it_give_the_same_table(tmp_path, monkeypatch):
+    monkeypatch.setattr(Checkpoints, "due", lambda self, position, rows=0: position == 4)
+    vault = {"vault": Vault(key="k" * 32)}
+    with running(lambda: SqliteStore.open(tmp_path / "fleet.db"), **vault) as state:
+        fill(state)
+        before = rows(state)
+    [kept] = (tmp_path / "fleet.db-snapshots").iterdir()
+    assert "sk-" not in kept.read_text()
+    with running(lambda: SqliteStore.open(tmp_path / "fleet.db"), **vault) as state:
+        assert rows(state) == before
+
+
+def test_a_secret_that_cannot_be_sealed_is_refused_and_changes_nothing(tmp_path):
+    (tmp_path / "fleet.key").write_text("no key")
+    with running(vault=Vault(file=tmp_path / "fleet.key")) as state:
+        state.runtime.set_agent("s", "build").get(timeout=PATIENCE)
+        call = state.runtime.set_provider_config("s", {"api_key": "sk-1"})
+        assert closing(lambda: call.get(timeout=PATIENCE)).reason == "key_unreadable"
+        assert state.runtime_reads.get_state("s") == {"agent": "build"}
+
+
+def test_a_view_is_the_readers_own(state):
+    state.runtime.register_session("s", {"agent": "a", "tools": [1]}).get(timeout=PATIENCE)
+    state.runtime_reads.get_state("s")["tools"].append(2)
+    state.runtime_reads.get_state("s")["agent"] = "b"
+    assert state.runtime_reads.get_state("s") == {"agent": "a", "tools": [1]}
