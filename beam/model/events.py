@@ -55,6 +55,20 @@ its place, `sequence`, counting from 1 in each session without a gap. What belon
 | `runtime_changed` | what its queries start from was changed | shown, and with secrets sealed |
 | `routing_selected` | a backend was chosen | request, decision, and what it was bound to |
 | `routing_cleared` | every binding until now was forgotten | |
+| `session_registered` | the store was told of a session that does not run here | meta |
+| `session_updated` | what the store has of it was changed | changes |
+| `session_forked` | it was made of another's messages | parent_session_id, meta, base |
+| `session_reverted` | its newest messages were hidden | count, selector |
+| `session_unreverted` | all of them are shown again | |
+| `session_shared` | it was shared | share_id |
+| `session_unshared` | the share was revoked | |
+| `session_summarized` | a summary of it was kept | summary |
+| `session_deleted` | what the store had of it was forgotten | |
+| `thread_started` | a thread began, or was forked | thread_id, name, metadata, parent, base |
+| `thread_changed` | its name, its status or the like | thread_id, fields, activate |
+| `thread_rolled_back` | its newest messages were hidden | thread_id, visible |
+| `thread_deleted` | it was forgotten | thread_id |
+| `thread_activated` | what is said belongs to it from now on, or to none | thread_id |
 | `task_accepted` | a task of the main job is known | task_id, the task |
 | `task_started` | an attempt at it begins | task_id, attempt, session_id, run_id |
 | `task_retried` | it is tried again | task_id, attempt, reason |
@@ -105,6 +119,11 @@ EventType = Literal[
     "control_cleared", "audit",
     "runtime_changed",
     "routing_selected", "routing_cleared",
+    "session_registered", "session_updated", "session_forked", "session_reverted",
+    "session_unreverted", "session_shared", "session_unshared", "session_summarized",
+    "session_deleted",
+    "thread_started", "thread_changed", "thread_rolled_back", "thread_deleted",
+    "thread_activated",
     "task_accepted", "task_started", "task_retried", "task_answered", "task_failed",
     "fault_injected",
 ]  # fmt: skip
