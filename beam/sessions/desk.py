@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from beam.errors import InvalidInput, QueueFull, StoreFull
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["Desk"]
 
 
+def _no_thread() -> None:
+    return None
+
+
 class Desk:
     """The writing desk of one session's process; used by that process alone.
 
@@ -28,12 +33,20 @@ class Desk:
         journal: writes the events.
         session_id: in whose stream.
         process: the session's process, told by `Logged` when what somebody waits for is stored.
+        thread: says to which thread of the session belongs what is said now; to none unless given.
     """
 
-    def __init__(self, journal: Journal, session_id: str, process: Ref[Any]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        session_id: str,
+        process: Ref[Any],
+        thread: Callable[[], str | None] = _no_thread,
+    ) -> None:
         self.journal = journal
         self.session_id = session_id
         self._process = process
+        self._thread = thread
         self._tokens = itertools.count(1)
         # Bounded by the log's queue, which refuses what it has no room for.
         self._then: dict[int, Callable[[], Any]] = {}
@@ -46,6 +59,8 @@ class Desk:
     def message(self, message: Message, run_id: str | None) -> Event:
         """Make the event of something that was said."""
         said = stamp(message, timestamp=self.journal.now(), session_id=self.session_id)
+        if said.thread_id is None and (thread_id := self._thread()) is not None:
+            said = replace(said, thread_id=thread_id)
         return self.event("message", run_id, **message_data(said))
 
     def log(self, events: Sequence[Event], then: Callable[[], Any] | None = None) -> None:

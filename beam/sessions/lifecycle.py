@@ -29,6 +29,7 @@ from beam.state.control_rows import CONTROL
 from beam.state.keeper import KEEPER, table_of
 from beam.state.runs import RUNS
 from beam.state.runtime_state import RUNTIME
+from beam.state.store_rows import STORE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +44,19 @@ __all__ = ["Lifecycle"]
 
 # Names in a fleet's node, and a stream in its log, that no session may have.
 RESERVED = frozenset(
-    {FLEET, LOG, "ports", KEEPER, RUNTIME, CONTROL, RUNS, ROUTER, SESSION_SUPERVISOR, DIRECTORY}
+    {
+        FLEET,
+        LOG,
+        "ports",
+        KEEPER,
+        RUNTIME,
+        CONTROL,
+        RUNS,
+        STORE,
+        ROUTER,
+        SESSION_SUPERVISOR,
+        DIRECTORY,
+    }
 )
 
 

@@ -15,6 +15,7 @@ folds the events (`beam.sessions.past`) and goes on from there, under the same n
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from beam.backends.backend import Abandon, Heard, Interrupt, Opening
@@ -67,6 +68,7 @@ from beam.sessions.standing import Standing
 from beam.sessions.tools import Toolbox
 from beam.state.journal import Journal
 from beam.state.runtime_state import RuntimeReads
+from beam.state.store_rows import active_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,7 +111,12 @@ class Session(StateMachine):
         self._id = session_id
         self._options = options
         self._tools = Toolbox(options.tools)
-        self._desk = Desk(Journal.of(self.node), session_id, self.actor_ref)
+        self._desk = Desk(
+            Journal.of(self.node),
+            session_id,
+            self.actor_ref,
+            partial(active_thread, self.node, session_id),
+        )
         self._line = Line(self.node, backend_name, backend, options)
         self._past, self._load = recall(self._desk, backend_name, options)
         self._asking = Asking(

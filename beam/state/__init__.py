@@ -10,9 +10,10 @@ reports its `Outcome`.
     >>> event.as_message()["request"]["token"]
     'redacted'
 
-The owners are the processes `control` (`Control`), `runtime` (`RuntimeState`) and `runs` (`Runs`),
-with a `TableKeeper` that holds a table while its owner restarts: `state_children` is the tree of
-them. Everybody reads without asking them: `ControlReads`, `RuntimeReads`, `RunsReads`.
+The owners are the processes `control` (`Control`), `runtime` (`RuntimeState`), `runs` (`Runs`) and
+`store` (`SessionStore`), with a `TableKeeper` that holds a table while its owner restarts:
+`state_children` is the tree of them. Everybody reads without asking them: `ControlReads`,
+`RuntimeReads`, `RunsReads`, and `SessionHistory` and `ThreadHistory`, which ask for changes, too.
 
 What is read for showing (`view`, `views`, `as_message`) has no secrets in it; what is read for
 working with it has.
@@ -38,7 +39,13 @@ from beam.state.query_defaults import QueryDefaults
 from beam.state.runs import RUNS, Runs, RunsReads
 from beam.state.runtime_state import RUNTIME, RuntimeReads, RuntimeState
 from beam.state.session_config import SessionConfig
+from beam.state.session_history import SessionHistory
+from beam.state.store import SessionStore
+from beam.state.store_rows import STORE
+from beam.state.stored_session import SessionMeta
+from beam.state.stored_thread import Thread
 from beam.state.task_records import TaskRecord, TaskRecords
+from beam.state.thread_history import ThreadHistory
 from beam.state.tree import state_children
 from beam.state.user_input import PendingInput, concluded, opened
 from beam.state.vault import Vault
@@ -50,6 +57,7 @@ __all__ = [
     "PERMISSION_TIMEOUT",
     "RUNS",
     "RUNTIME",
+    "STORE",
     "Answered",
     "Approval",
     "Callbacks",
@@ -69,10 +77,15 @@ __all__ = [
     "RuntimeReads",
     "RuntimeState",
     "SessionConfig",
+    "SessionHistory",
+    "SessionMeta",
+    "SessionStore",
     "TableKeeper",
     "TableOwner",
     "TaskRecord",
     "TaskRecords",
+    "Thread",
+    "ThreadHistory",
     "TimedOut",
     "Vault",
     "WaitingRuns",

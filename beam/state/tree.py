@@ -1,7 +1,7 @@
 """The supervision tree of this room: who owns the fleet's tables.
 
 >>> [spec.name for spec in state_children(WaitingRuns())]
-['keeper', 'runtime', 'control', 'runs']
+['keeper', 'runtime', 'control', 'runs', 'store']
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from beam.state.handlers import HANDLERS
 from beam.state.keeper import KEEPER, TableKeeper
 from beam.state.runs import KEPT, RUNS, Runs
 from beam.state.runtime_state import RUNTIME, RuntimeState
+from beam.state.store import SessionStore
+from beam.state.store_rows import STORE
 from beam.state.waiting_runs import WaitingRuns
 
 if TYPE_CHECKING:
@@ -43,10 +45,11 @@ def state_children(
         handlers: how many handlers may run at once.
         runs_kept: of how many runs is kept how they stand.
     """
-    names = (RUNTIME, CONTROL, RUNS)
+    names = (RUNTIME, CONTROL, RUNS, STORE)
     return [
         child(TableKeeper, names, id=KEEPER, name=KEEPER),
         child(RuntimeState, vault, id=RUNTIME, name=RUNTIME),
         child(Control, permission_timeout, handlers, id=CONTROL, name=CONTROL),
         child(Runs, waiting, runs_kept, id=RUNS, name=RUNS),
+        child(SessionStore, id=STORE, name=STORE),
     ]

@@ -138,7 +138,7 @@ class TestAKill:
             state.kill("runs")
         write(state, "run_submitted", prompt="Hello")
         listening = state.journal.store._listeners._listeners
-        assert len(listening) == 2  # The log's own, and that of the process that lives.
+        assert len(listening) == 3  # The log's own, the store's, and that of who lives.
 
 
 class TestHowARunStands:

@@ -2,7 +2,7 @@
 
 from tests.state.running import PATIENCE, running
 
-NAMES = ("keeper", "runtime", "control", "runs")
+NAMES = ("keeper", "runtime", "control", "runs", "store")
 
 
 def test_each_is_registered_under_its_fixed_name():
@@ -21,5 +21,5 @@ def test_a_kill_of_any_of_them_touches_no_other():
 def test_they_end_together_and_leave_no_process():
     with running() as state:
         state.tree.stop(timeout=PATIENCE)
-        assert [state.node.whereis(name) for name in NAMES] == [None] * 4
+        assert [state.node.whereis(name) for name in NAMES] == [None] * len(NAMES)
         assert state.node.tables == {}
