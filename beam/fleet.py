@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from beam.backends.checking import checked_backends
 from beam.errors import InvalidInput, NotFound, NotSimulated, SessionClosed
-from beam.facades import ControlFacade, RoutingFacade, RuntimeFacade
+from beam.facades import Doors
 from beam.facades.part import Grounds
 from beam.log import LOG, Log, MemoryStore, Shelf, SqliteStore
 from beam.model.capabilities import supported
@@ -79,7 +79,7 @@ _numbers = itertools.count(1)
 SHUTDOWN = PORTS_SHUTDOWN + 15.0
 
 
-class Fleet:
+class Fleet(Doors):
     """A fleet of sessions.
 
     Args:
@@ -333,21 +333,6 @@ class Fleet:
         verdict: Any = "succeeded" if error is None else "failed" if failed else "released"
         if router is not None:
             router.cast(Reported(backend, verdict, probe))
-
-    @property
-    def router(self) -> RoutingFacade:
-        """Routing, and what is done with routed sessions: `fleet.router.select_backend(...)`."""
-        return RoutingFacade(self._grounds())
-
-    @property
-    def runtime(self) -> RuntimeFacade:
-        """What queries start from: `fleet.runtime.set_model(session, ...)`."""
-        return RuntimeFacade(self._grounds())
-
-    @property
-    def control(self) -> ControlFacade:
-        """What is kept of sessions: `fleet.control.list_pending_requests(session)`."""
-        return ControlFacade(self._grounds())
 
     def _grounds(self) -> Grounds:
         self._running()

@@ -1,13 +1,23 @@
-"""The three facades: every function of routing, runtime and control, under its own name.
+"""The facades: every function of routing, runtime and control, under its own name.
 
-`fleet.router`, `fleet.runtime` and `fleet.control` are what a user of a whole fleet calls; each of
-their functions may be called from any thread and from a process, and has a coroutine twin under
-`.aio`. They hold nothing: what they know is in the processes and tables below, so they work on
-through every restart of these.
+`fleet.router`, `fleet.runtime` and `fleet.control` are what a user of a whole fleet calls, with
+`fleet.runs` and `fleet.policies` for the books that it keeps. Each of their functions may be called
+from any thread and from a process, and has a coroutine twin under `.aio`. They hold nothing: what
+they know is in the processes and tables below, so they work on through every restart of these.
 """
 
 from beam.facades.control import ControlFacade
+from beam.facades.doors import Doors
+from beam.facades.policies import PoliciesFacade
 from beam.facades.routing import RoutingFacade
+from beam.facades.runs import RunsFacade
 from beam.facades.runtime import RuntimeFacade
 
-__all__ = ["ControlFacade", "RoutingFacade", "RuntimeFacade"]
+__all__ = [
+    "ControlFacade",
+    "Doors",
+    "PoliciesFacade",
+    "RoutingFacade",
+    "RunsFacade",
+    "RuntimeFacade",
+]

@@ -50,6 +50,14 @@ its place, `sequence`, counting from 1 in each session without a gap. What belon
 | `policy_deleted` | there is none any more | profile_id |
 | `control_cleared` | what control kept of all sessions was forgotten | |
 | `audit` | something was decided, here or elsewhere | category, action, scope, details |
+| `record_run_started` | a run record was begun; see `beam.state.run_records` | the whole record |
+| `record_run_completed` | it was completed | likewise |
+| `record_run_failed` | it failed | likewise |
+| `record_run_cancelled` | it was cancelled | likewise |
+| `record_step_started` | a step of a run record was begun | likewise |
+| `record_step_completed` | it was completed | likewise |
+| `record_step_failed` | it failed | likewise |
+| `record_step_cancelled` | it was cancelled | likewise |
 | `feedback_submitted` | somebody said something about the session | seq, and what was said |
 | `feedback_cleared` | what was said until now was forgotten | seq |
 | `runtime_changed` | what its queries start from was changed | shown, and with secrets sealed |
@@ -118,6 +126,8 @@ EventType = Literal[
     "max_thinking_tokens_updated", "task_stop_requested", "policy_put", "policy_deleted",
     "control_cleared", "audit",
     "runtime_changed",
+    "record_run_started", "record_run_completed", "record_run_failed", "record_run_cancelled",
+    "record_step_started", "record_step_completed", "record_step_failed", "record_step_cancelled",
     "routing_selected", "routing_cleared",
     "session_registered", "session_updated", "session_forked", "session_reverted",
     "session_unreverted", "session_shared", "session_unshared", "session_summarized",

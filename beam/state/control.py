@@ -41,10 +41,12 @@ from beam.state.callbacks import Callbacks
 from beam.state.control_feedback import FeedbackCalls
 from beam.state.control_past import CONTROL_TYPES, read_past
 from beam.state.control_rows import CONTROL, ControlReads, ControlRows, Registered
+from beam.state.control_runs import RunCalls
 from beam.state.control_settings import SettingCalls
 from beam.state.handlers import HANDLERS, Fill, Heard, Overdue
 from beam.state.journal import Journal
 from beam.state.plain import text
+from beam.state.run_ledger import KEPT_RUNS, RunLedger
 from beam.state.tasks import LateTask, SessionTasks
 from beam.state.writes import Step, Stored, Write, Writes
 
@@ -58,7 +60,7 @@ PERMISSION_TIMEOUT = 300.0
 """Seconds that a handler has, unless its session says otherwise (G14)."""
 
 
-class Control(SettingCalls, FeedbackCalls, ControlReads):
+class Control(SettingCalls, FeedbackCalls, RunCalls, ControlReads):
     """The process `control`. Bad input is answered with `InvalidInput`, by every function."""
 
     def init(
@@ -82,10 +84,12 @@ class Control(SettingCalls, FeedbackCalls, ControlReads):
             timeout=permission_timeout,
             most=handlers,
         )
-        self._tasks = SessionTasks(self, self._journal, self._rows, self._writes)
+        self._ledger = RunLedger(self._journal, self._rows, self._writes, KEPT_RUNS)
+        self._tasks = SessionTasks(self, self._journal, self._rows, self._writes, self._ledger)
         self._numbered = 0
         self._catch_up()
         self._broker.restore()
+        self._ledger.restore()
         self._tasks.restore()
 
     def _rows_now(self) -> ControlRows:
@@ -249,17 +253,9 @@ class Control(SettingCalls, FeedbackCalls, ControlReads):
         """
         text("session_id", session_id)
         self._rows.drop("callbacks", session_id)
-        self._drop_in_turn("tasks", session_id)
+        self._tasks.forget(session_id)
         self._broker.forget(session_id, self.caller)
         return noreply
-
-    def _drop_in_turn(self, kind: str, session_id: str) -> None:
-        """Drop a row behind the changes of it that are under way."""
-
-        def change() -> Step:
-            return Step((), lambda _: self._rows.drop(kind, session_id))
-
-        self._writes.submit((kind, session_id), Write(change, partial(refuse, None)))
 
     def clear(self) -> Any:
         """Forget configuration, tasks, feedback, handlers and requests of all sessions.
@@ -274,7 +270,10 @@ class Control(SettingCalls, FeedbackCalls, ControlReads):
 
             def take(stored: list[StoredRecord]) -> None:
                 denied.take(stored)
+                tasks = list(self._rows.all_tasks())
                 self._rows.clear_sessions(stored)
+                for one in tasks:
+                    self._tasks.end_runs(one, "cleared")
                 reply(caller)
 
             event = self._journal.event("control_cleared", FLEET)

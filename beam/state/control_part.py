@@ -10,6 +10,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from beam.errors import InvalidInput
+from beam.model.encoding import decode, encode
 from beam.otp import noreply
 from beam.state.answering import refuse, reply
 from beam.state.keeper import TableOwner
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
     Changed = tuple[Any, tuple[Event, ...]]
 
-__all__ = ["ControlPart"]
+__all__ = ["ControlPart", "json_data"]
 
 
 class ControlPart(TableOwner, framework=True):
@@ -65,3 +67,15 @@ class ControlPart(TableOwner, framework=True):
         key = (kind, text("session_id", name))
         self._writes.submit(key, Write(step, partial(refuse, caller)))
         return noreply
+
+
+def json_data(field: str, value: Any) -> Any:
+    """Return a copy of a value as the log gives it back.
+
+    Raises:
+        InvalidInput: it is not JSON data.
+    """
+    try:
+        return decode(encode(value))
+    except InvalidInput as error:
+        raise InvalidInput(text("key", field), value, "JSON data") from error

@@ -14,9 +14,9 @@
     ('redacted', 1)
 
 What is read back: the requests that are open, with the time that a permission has left; the
-feedback, and how far it was numbered; configuration and policies. What is not: answered requests,
-which are looked for in the log when somebody asks again; handlers and tasks, which belong to the
-life of the program; and secrets, which the log never had.
+feedback, and how far it was numbered; configuration, policies and run records. What is not:
+answered requests, which are looked for in the log when somebody asks again; handlers and tasks,
+which belong to the life of the program; and secrets, which the log never had.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from beam.state.feedback import Feedback
 from beam.state.journal import event_of
 from beam.state.past_settings import SETTING_TYPES, PastSettings
 from beam.state.requests import Requests
+from beam.state.run_ledger import RECORD_TYPES, record_of_event
+from beam.state.run_records import RunRecord, RunWork
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from beam.log import StoredRecord
     from beam.model.events import Event, EventType
     from beam.state.control_rows import ControlRows
+    from beam.state.run_records import AnyRecord
 
 __all__ = ["CONTROL_TYPES", "Past", "read_past"]
 
@@ -50,6 +53,7 @@ CONTROL_TYPES: tuple[EventType, ...] = (
     "feedback_cleared",
     *SETTING_TYPES,
     "control_cleared",
+    *RECORD_TYPES,
 )
 """What is read back."""
 
@@ -95,6 +99,7 @@ class Past:
         requests: of the sessions of which something was taken, by session id.
         feedback: likewise.
         settings: configuration and policies.
+        works: the run records of which something was taken, by id.
     """
 
     def __init__(self, rows: ControlRows | None = None) -> None:
@@ -102,6 +107,7 @@ class Past:
         self.requests: dict[str, Requests] = {}
         self.feedback: dict[str, Feedback] = {}
         self.settings = PastSettings(rows)
+        self.works: dict[str, RunWork] = {}
         self._rows = rows
         self._cleared = False
 
@@ -109,6 +115,9 @@ class Past:
         """Take one event more."""
         if event.type in ("feedback_submitted", "feedback_cleared"):
             self._take_feedback(event)
+            return
+        if event.type in RECORD_TYPES:
+            self._take_record(record_of_event(event))
             return
         if event.type in SETTING_TYPES:
             self.settings.take(event)
@@ -135,6 +144,19 @@ class Past:
         for session_id, feedback in self.feedback.items():
             rows.put("feedback", session_id, feedback)
         self.settings.put_into(rows)
+        for run_id, work in self.works.items():
+            rows.put("run", run_id, work)
+            for step_id in work.steps:
+                rows.put("step", step_id, run_id)
+
+    def _take_record(self, record: AnyRecord) -> None:
+        work = self.works.get(record.run_id)
+        if work is None and self._rows is not None:
+            work = self._rows.work(record.run_id)
+        if isinstance(record, RunRecord):
+            self.works[record.run_id] = RunWork(record, work.steps if work else {})
+        elif work is not None:
+            self.works[record.run_id] = work.with_step(record)
 
     def _take_cleared(self) -> None:
         self._cleared = True

@@ -11,6 +11,8 @@ A row's key says what it is of which session, so that each kind of change touche
 | `("requests", session_id)` | `Requests` |
 | `("handler", session_id, request_id)` | `Running`: a handler at work |
 | `("policy", profile_id)` | `Profile` |
+| `("run", run_id)` | `RunWork`: a run record with its steps |
+| `("step", step_id)` | the run's id |
 | `("position",)` | the position in the log up to which the rows are true |
 
 The table is protected: its owner, the process `control`, writes; everybody reads where they are,
@@ -31,6 +33,7 @@ from beam.state.feedback import Feedback
 from beam.state.handlers import AskKey
 from beam.state.keeper import table_of
 from beam.state.requests import Requests
+from beam.state.run_records import RunWork
 from beam.state.session_config import SessionConfig
 from beam.state.task_records import TaskRecord, TaskRecords
 
@@ -89,6 +92,21 @@ class ControlRows:
         """Return the policy profile of this name."""
         found: Profile | None = self._value(("policy", profile_id))
         return found
+
+    def work(self, run_id: str) -> RunWork | None:
+        """Return the run record of this name, with its steps."""
+        found: RunWork | None = self._value(("run", run_id))
+        return found
+
+    def run_of_step(self, step_id: str) -> str | None:
+        """Return the id of the run that a step is of."""
+        found: str | None = self._value(("step", step_id))
+        return found
+
+    def all_works(self) -> Iterator[RunWork]:
+        """Yield every run record."""
+        for _, value in self._of_kind("run"):
+            yield value
 
     def verdict(self, session_id: str, action: str, context: Mapping[str, Any]) -> Verdict:
         """Return what the session's policy says; without one, everything is allowed."""

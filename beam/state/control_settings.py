@@ -11,15 +11,14 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from beam.errors import InvalidInput, NotFound
-from beam.model.encoding import decode, encode
+from beam.errors import NotFound
 from beam.model.events import FLEET
 from beam.otp import noreply
 from beam.policy import Profile
 from beam.state.audit import audit_event
 from beam.state.control_event import ControlEvent
 from beam.state.control_events import event_of_told
-from beam.state.control_part import ControlPart
+from beam.state.control_part import ControlPart, json_data
 from beam.state.dispatch import parse_dispatch
 from beam.state.plain import text
 
@@ -47,7 +46,7 @@ class SettingCalls(ControlPart):
             key: the name.
             value: JSON data.
         """
-        value = _json_data(key, value)
+        value = json_data(key, value)
         return self._set(session_id, lambda config: config.with_value(key, value), key)
 
     def set_permission_mode(self, session_id: str, mode: str) -> Any:
@@ -146,7 +145,7 @@ class SettingCalls(ControlPart):
                 `invalid_match`, `invalid_rule_action`, `invalid_reason` or `invalid_profile`.
         """
         checked = Profile.of(profile, at=self._journal.now())
-        _json_data("profile", checked.as_data())
+        json_data("profile", checked.as_data())
 
         def change() -> tuple[Profile, tuple[Event, ...]]:
             before = self._rows.policy(checked.profile_id)
@@ -169,15 +168,3 @@ class SettingCalls(ControlPart):
             return None, (self._journal.event("policy_deleted", FLEET, profile_id=profile_id),)
 
         return self._change("policy", profile_id, change)
-
-
-def _json_data(field: str, value: Any) -> Any:
-    """Return a copy of a value as the log gives it back.
-
-    Raises:
-        InvalidInput: it is not JSON data.
-    """
-    try:
-        return decode(encode(value))
-    except InvalidInput as error:
-        raise InvalidInput(text("key", field), value, "JSON data") from error

@@ -40,6 +40,7 @@ class TaskRecord:
         status: `stopped` if somebody stopped it, `died` if its process ended before that.
         stopped_at: when it was stopped or died.
         exit_reason: why its process ended, of one that died.
+        run_id: the run record that was begun with it.
     """
 
     task_id: str
@@ -49,6 +50,7 @@ class TaskRecord:
     status: TaskStatus = "running"
     stopped_at: int | None = None
     exit_reason: Any = None
+    run_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class TaskRecords:
     bound: int = 1000
 
     def registered(
-        self, task_id: str, process: Any, *, at: int
+        self, task_id: str, process: Any, *, at: int, run_id: str | None = None
     ) -> tuple[TaskRecords, ControlEvent]:
         """Register a running task, in place of any with this id.
 
@@ -79,11 +81,14 @@ class TaskRecords:
             session_id=self.session_id,
             process=process,
             started_at=at,
+            run_id=run_id,
         )
         others = {key: kept for key, kept in self.entries.items() if key != task_id}
         if len(others) >= self.bound:
             del others[self._oldest_at_rest(others)]
-        told = {"task_id": task_id, "replaced": task_id in self.entries}
+        told: dict[str, Any] = {"task_id": task_id, "replaced": task_id in self.entries}
+        if run_id is not None:
+            told["run_id"] = run_id
         return (
             replace(self, entries={**others, task_id: record}),
             self._event("task_registered", at, told),

@@ -6,6 +6,9 @@
     >>> told.subtype, told.payload
     ('task_registered', {'task_id': 't1', 'replaced': False})
 
+Each has a run record (`beam.state.run_records`) that ends when it does: completed if it is taken
+off the list, cancelled if it is stopped or registered anew, failed if its process dies.
+
 `SessionTasks` is the part of `Control` that monitors the processes and stops them; the records and
 their rules are in `beam.state.task_records`.
 """
@@ -18,8 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 from beam.errors import InvalidInput
 from beam.otp import Ref, exit, monitor
+from beam.otp.reports import shown
 from beam.state.answering import refuse, reply
 from beam.state.control_events import event_of_told
+from beam.state.run_scope import Scope
 from beam.state.writes import Step, Write
 
 if TYPE_CHECKING:
@@ -31,12 +36,18 @@ if TYPE_CHECKING:
     from beam.state.control_event import ControlEvent
     from beam.state.control_rows import ControlRows
     from beam.state.journal import Journal
-    from beam.state.task_records import TaskRecords
+    from beam.state.run_ledger import RunLedger
+    from beam.state.run_records import Ending
+    from beam.state.task_records import TaskRecord, TaskRecords
     from beam.state.writes import Writes
 
     Change = tuple[TaskRecords, tuple[ControlEvent, ...]]
+    Ended = dict[str, tuple[Ending, dict[str, Any]]]
 
-__all__ = ["LateTask", "SessionTasks"]
+__all__ = ["SOURCE", "LateTask", "SessionTasks"]
+
+SOURCE = "control_task"
+"""What the metadata of a task's run says under `source`."""
 
 # Seconds that a stopped task's process has to end, before it is killed.
 STOPPING = 5.0
@@ -52,37 +63,60 @@ class LateTask:
 class SessionTasks:
     """The tasks of all sessions. Run by their owner, which hands on `Down` and `LateTask`."""
 
-    def __init__(self, owner: Server, journal: Journal, rows: ControlRows, writes: Writes) -> None:
+    def __init__(
+        self,
+        owner: Server,
+        journal: Journal,
+        rows: ControlRows,
+        writes: Writes,
+        ledger: RunLedger,
+    ) -> None:
         self._owner = owner
         self._journal = journal
         self._rows = rows
         self._writes = writes
+        self._ledger = ledger
         # The processes that are at work, each with its monitor and the sessions it works for.
         self._watched: dict[Ref[Any], tuple[Monitor, set[str]]] = {}
 
     def register(
         self, session_id: str, task_id: str, process: Ref[Any], caller: Call | None
     ) -> None:
-        """Register a task and monitor its process."""
+        """Register a task with a run record of its own, and monitor its process."""
         if not isinstance(process, Ref):
             raise InvalidInput("process", process, "the ref of a process")
 
-        def change() -> Change:
-            tasks = self._rows.tasks(session_id)
-            tasks, told = tasks.registered(task_id, process, at=self._journal.now())
-            return tasks, (told,)
+        def step() -> Step:
+            at, before = self._journal.now(), self._rows.tasks(session_id)
+            scope, metadata = Scope(session_id), {"task_id": task_id, "source": SOURCE}
+            run = self._ledger.new_run(
+                self._journal.new_id("run"), scope, kind="task", metadata=metadata
+            )
+            tasks, told = before.registered(task_id, process, at=at, run_id=run.run_id)
+            begun, keep = self._ledger.begin(run)
 
-        self._submit(session_id, change, caller, partial(self._watch, process, session_id))
+            def take(stored: list[StoredRecord]) -> None:
+                keep(stored)
+                self._rows.put_stored("tasks", session_id, tasks, stored)
+                self._watch(process, session_id)
+                old = before.entries.get(task_id)
+                over = {"source": SOURCE, "reason": "re-registered"}
+                self._end_run(old, "cancelled", over, partial(reply, caller))
+
+            return Step((event_of_told(self._journal, told), begun), take)
+
+        self._writes.submit(("tasks", session_id), Write(step, partial(refuse, caller)))
 
     def unregister(self, session_id: str, task_id: str, caller: Call | None) -> None:
-        """Forget a task."""
+        """Forget a task; its run is completed, or cancelled if steps of it run."""
 
         def change() -> Change:
             tasks = self._rows.tasks(session_id)
             tasks, told = tasks.unregistered(task_id, at=self._journal.now())
             return tasks, () if told is None else (told,)
 
-        self._submit(session_id, change, caller, _nothing)
+        over = {"source": SOURCE, "task_id": task_id, "status": "completed"}
+        self._submit(session_id, change, caller, ended={task_id: ("completed", over)})
 
     def stop(
         self,
@@ -91,7 +125,7 @@ class SessionTasks:
         caller: Call | None,
         told: Callable[[], tuple[Event, ...]] = tuple,
     ) -> None:
-        """Mark a task as stopped, and end its process.
+        """Mark a task as stopped, end its process, and cancel its run.
 
         Args:
             session_id: whose task.
@@ -102,8 +136,8 @@ class SessionTasks:
 
         def change() -> Change:
             tasks = self._rows.tasks(session_id)
-            tasks, told = tasks.stopped(task_id, at=self._journal.now())
-            return tasks, () if told is None else (told,)
+            tasks, one = tasks.stopped(task_id, at=self._journal.now())
+            return tasks, () if one is None else (one,)
 
         def end() -> None:
             process = self._rows.tasks(session_id).get(task_id).process
@@ -111,7 +145,29 @@ class SessionTasks:
                 exit(process, "shutdown")
                 self._owner.send_after(STOPPING, LateTask(process))
 
-        self._submit(session_id, change, caller, end, more=told)
+        over = {"source": SOURCE, "reason": "stopped"}
+        ended: Ended = {task_id: ("cancelled", over)}
+        self._submit(session_id, change, caller, then=end, more=told, ended=ended)
+
+    def forget(self, session_id: str) -> None:
+        """Forget the tasks of a session that has ended; the runs of those at work are cancelled."""
+
+        def step() -> Step:
+            tasks = self._rows.tasks(session_id)
+
+            def take(_: list[StoredRecord]) -> None:
+                self._rows.drop("tasks", session_id)
+                self.end_runs(tasks, "session_ended")
+
+            return Step((), take)
+
+        self._writes.submit(("tasks", session_id), Write(step, partial(refuse, None)))
+
+    def end_runs(self, tasks: TaskRecords, reason: str) -> None:
+        """Cancel the runs of tasks that are forgotten while they are at work."""
+        for record in tasks.all():
+            if record.status == "running":
+                self._end_run(record, "cancelled", {"source": SOURCE, "reason": reason}, _nothing)
 
     def late(self, message: LateTask) -> None:
         """Kill the process of a stopped task that has not ended."""
@@ -121,14 +177,33 @@ class SessionTasks:
         """Mark what a process that has ended was at work on as died."""
         _, sessions = self._watched.pop(message.process, (None, ()))
         for session_id in sorted(sessions):
-            self._submit(session_id, partial(self._ended, session_id, message), None, _nothing)
+            over = {"source": SOURCE, "reason": "died", "exit_reason": shown(message.reason)}
+            names = [
+                one.task_id
+                for one in self._rows.tasks(session_id).all()
+                if one.process == message.process
+            ]
+            ended: Ended = dict.fromkeys(names, ("failed", over))
+            self._submit(session_id, partial(self._ended, session_id, message), None, ended=ended)
 
     def restore(self) -> None:
-        """Monitor the processes that are at work since a former life of the owner."""
-        for tasks in self._rows.all_tasks():
+        """Monitor the processes that are at work since a former life of the owner.
+
+        Runs of tasks that a crash kept from being ended are ended; so are those whose tasks a
+        former life of the program has taken with it.
+        """
+        at_work: set[str | None] = set()
+        for tasks in list(self._rows.all_tasks()):
             for record in tasks.all():
                 if record.status == "running":
+                    at_work.add(record.run_id)
                     self._watch(record.process, tasks.session_id)
+        for work in list(self._rows.all_works()):
+            run = work.run
+            is_task = run.kind == "task" and run.metadata.get("source") == SOURCE
+            if is_task and run.status == "running" and run.run_id not in at_work:
+                over = {"source": SOURCE, "reason": "its task is gone"}
+                self._ledger.end_quietly(run.run_id, "cancelled", over, _nothing)
 
     def _ended(self, session_id: str, message: Down) -> Change:
         tasks = self._rows.tasks(session_id)
@@ -144,10 +219,15 @@ class SessionTasks:
         session_id: str,
         change: Callable[[], Change],
         caller: Call | None,
-        then: Callable[[], None],
+        *,
+        ended: Ended,
+        then: Callable[[], None] = lambda: None,
         more: Callable[[], tuple[Event, ...]] = tuple,
     ) -> None:
+        """Change a session's tasks; `ended` says how the runs end of those that run no more."""
+
         def step() -> Step:
+            before = self._rows.tasks(session_id)
             tasks, told = change()
             events = (*(event_of_told(self._journal, one) for one in told), *more())
 
@@ -155,11 +235,36 @@ class SessionTasks:
                 self._rows.put_stored("tasks", session_id, tasks, stored)
                 if told:
                     then()
-                reply(caller)
+                self._end_runs_of(before, tasks, ended, partial(reply, caller))
 
             return Step(events, take)
 
         self._writes.submit(("tasks", session_id), Write(step, partial(refuse, caller)))
+
+    def _end_runs_of(
+        self, before: TaskRecords, now: TaskRecords, ended: Ended, done: Callable[[], None]
+    ) -> None:
+        over: list[tuple[TaskRecord, Ending, Any]] = []
+        for task_id, (ending, value) in ended.items():
+            was, is_now = before.entries.get(task_id), now.entries.get(task_id)
+            runs = was is not None and was.status == "running"
+            if was is not None and runs and (is_now is None or is_now.status != "running"):
+                over.append((was, ending, value))
+        # The caller is answered when the last of them has ended.
+        for record, ending, value in over[:-1]:
+            self._end_run(record, ending, value, _nothing)
+        if over:
+            self._end_run(*over[-1], done)
+        else:
+            done()
+
+    def _end_run(
+        self, record: TaskRecord | None, ending: Ending, value: Any, done: Callable[[], None]
+    ) -> None:
+        if record is None or record.run_id is None:
+            done()
+        else:
+            self._ledger.end_quietly(record.run_id, ending, value, done)
 
 
 def _nothing() -> None:

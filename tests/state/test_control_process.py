@@ -147,7 +147,7 @@ class TestTasks:
         state.control.register_task("s", "t", process).get(timeout=PATIENCE)
         [task] = state.reads.list_tasks("s")
         assert (task.task_id, task.process, task.status) == ("t", process, "running")
-        assert state.types() == ["task_registered"]
+        assert state.types() == ["task_registered", "record_run_started"]
 
     def test_a_stopped_one_has_its_process_ended(self, state):
         process = spawn(sleeper)
@@ -173,7 +173,12 @@ class TestTasks:
         state.control.register_task("s", "t", process).get(timeout=PATIENCE)
         state.control.stop_task("s", "t").get(timeout=PATIENCE)
         state.control.stop_task("s", "t").get(timeout=PATIENCE)
-        assert state.types() == ["task_registered", "task_stopped"]
+        assert state.types() == [
+            "task_registered",
+            "record_run_started",
+            "task_stopped",
+            "record_run_cancelled",
+        ]
 
     def test_an_unknown_one_cannot_be_stopped_but_be_forgotten(self, state):
         with pytest.raises(NotFound):
@@ -189,7 +194,7 @@ class TestTasks:
         state.control.get_all_config("s").get(timeout=PATIENCE)
         [task] = state.reads.list_tasks("s")
         assert (task.status, task.exit_reason) == ("died", "gone")
-        assert state.types() == ["task_registered", "task_died"]
+        assert state.types("s")[2] == "task_died"
 
     def test_one_that_is_dead_when_it_is_registered_has_died(self, state):
         process = spawn(sleeper)

@@ -102,7 +102,7 @@ class TestDispatch:
     def test_stopping_a_task_is_told_with_it(self, state):
         get(state.control.register_task("s", "t", spawn(receive_mail)))
         assert get(state.control.dispatch("s", "stopTask", {"taskId": "t"})) is None
-        assert state.types()[-2:] == ["task_stopped", "task_stop_requested"]
+        assert state.types()[2:4] == ["task_stopped", "task_stop_requested"]
         error = closing(lambda: get(state.control.dispatch("s", "stopTask", {"taskId": "x"})))
         assert isinstance(error, NotFound)
 
