@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from beam.facades.routing_history import HistoryFunctions
 from beam.facades.routing_selection import SelectionFunctions
 from beam.facades.routing_sessions import SessionFunctions
+from beam.facades.routing_threads import ThreadFunctions
 
 __all__ = ["RoutingFacade"]
 
 
-class RoutingFacade(SelectionFunctions, SessionFunctions):
+class RoutingFacade(SelectionFunctions, SessionFunctions, HistoryFunctions, ThreadFunctions):
     """Routing, and everything that is done with a session once it is routed.
 
     Every function may raise:

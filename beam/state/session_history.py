@@ -37,6 +37,9 @@ from beam.state.store_summary import derived
 from beam.state.stored_session import Segment, SessionMeta, StoredSession
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from beam.log import Store
     from beam.otp import Node
     from beam.state.store_changes import Change
     from beam.state.store_state import StoreState
@@ -50,14 +53,17 @@ class SessionHistory:
     Args:
         node: where the store runs.
         ask: asks it; unless given, it has to be there when it is asked.
+        log: returns the log; likewise.
     """
 
     __slots__ = ("_ask", "_node", "_reads")
 
-    def __init__(self, node: Node, ask: Ask | None = None) -> None:
+    def __init__(
+        self, node: Node, ask: Ask | None = None, log: Callable[[], Store] | None = None
+    ) -> None:
         self._node = node
         self._ask = ask or asking(node)
-        self._reads = StoreReads(node)
+        self._reads = StoreReads(node, log)
 
     # What is known
 
@@ -174,7 +180,8 @@ class SessionHistory:
         if not isinstance(include_hidden, bool):
             raise InvalidInput("include_hidden", include_hidden, "True or False")
         name = wanted.get("session_id")
-        forked_id = text("session_id", name or new_id(self._node, "forked_session"))
+        name = new_id(self._node, "forked_session") if name is None else name
+        forked_id = text("session_id", name)
         state = self._reads.state(text("session_id", session_id))
         session = changes.session_in(state)
         base = _whole(state, session) if include_hidden else self._visible(session)

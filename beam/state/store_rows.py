@@ -26,7 +26,7 @@ from beam.log import replay, store_of
 from beam.state.store_state import STORE_TYPES, StoreState, folded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from beam.log import Store, StoredRecord
     from beam.otp import Node, Table
@@ -79,21 +79,23 @@ class StoreReads:
 
     Args:
         node: where the store runs.
+        log: returns the log; unless given, it is looked for in the node.
 
     Raises (each function):
         NotFound: `no_log`: the log is being restarted.
         StoreError: the log could not be read.
     """
 
-    __slots__ = ("_node",)
+    __slots__ = ("_log", "_node")
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, log: Callable[[], Store] | None = None) -> None:
         self._node = node
+        self._log = log or (lambda: store_of(node))
 
     @property
     def log(self) -> Store:
         """The log."""
-        return store_of(self._node)
+        return self._log()
 
     def state(self, session_id: str) -> StoreState:
         """Return what there is of a session, by everything that the log has now."""

@@ -37,6 +37,9 @@ from beam.state.store_selectors import count_in, name_in, selector_of
 from beam.state.stored_thread import THREAD_STATUSES, StoredThread, Thread
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from beam.log import Store
     from beam.otp import Node
     from beam.state.store_changes import Change
     from beam.state.store_state import StoreState
@@ -52,14 +55,17 @@ class ThreadHistory:
     Args:
         node: where the store runs.
         ask: asks it; unless given, it has to be there when it is asked.
+        log: returns the log; likewise.
     """
 
     __slots__ = ("_ask", "_node", "_reads")
 
-    def __init__(self, node: Node, ask: Ask | None = None) -> None:
+    def __init__(
+        self, node: Node, ask: Ask | None = None, log: Callable[[], Store] | None = None
+    ) -> None:
         self._node = node
         self._ask = ask or asking(node)
-        self._reads = StoreReads(node)
+        self._reads = StoreReads(node, log)
 
     # Beginning and ending
 
