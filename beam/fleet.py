@@ -28,7 +28,6 @@ from beam.errors import InvalidInput, NotFound, NotSimulated, SessionClosed
 from beam.facades import Doors
 from beam.facades.part import Grounds
 from beam.log import LOG, Log, MemoryStore, Shelf, SqliteStore
-from beam.model.capabilities import supported
 from beam.model.events import FLEET
 from beam.otp import Backoff, Node, Restarts, Supervisor, child, current_node, supervisor
 from beam.otp.aio import Aio
@@ -39,7 +38,7 @@ from beam.otp.tree import Branch, branch_of
 from beam.ports.actor import SHUTDOWN as PORTS_SHUTDOWN
 from beam.ports.actor import Ports
 from beam.ports.harbour import Harbour
-from beam.routing.backends import BackendSet
+from beam.routing.capability_registry import CapabilityRegistry
 from beam.routing.router import ROUTER, Reported, Router
 from beam.sessions.commons import Commons
 from beam.sessions.handle import SessionHandle
@@ -117,9 +116,9 @@ class Fleet(Doors):
     ) -> None:
         simulated = isinstance((node or current_node()).scheduler, Simulated)
         self._backends = checked_backends(backends, on_machine=not simulated)
-        self._routes = BackendSet.of(
-            {name: supported(one.kind) for name, one in self._backends.items()}
-        )
+        kinds = {name: one.kind for name, one in self._backends.items()}
+        self._capabilities = CapabilityRegistry.of_kinds(kinds)
+        self._routes = self._capabilities.backends()
         check_max_restarts(max_restarts)
         check_max_seconds(max_seconds)
         self._limits = (max_restarts, max_seconds)
@@ -189,13 +188,13 @@ class Fleet(Doors):
         harbour = self._harbour = self._harbour or Harbour(self._ledger())
         shared = [spec for name, one in self._backends.items() for spec in one.children(name)]
         work = [
-            child(Router, self._routes, name=ROUTER),
+            child(Router, self._capabilities, name=ROUTER),
             *session_children(
                 self._commons.roster, self._commons.delivery, self._budget, self._backoff
             ),
         ]
         most, seconds = self._limits
-        state = state_children(self._commons.waiting, vault=self._vault)
+        state = state_children(self._commons.waiting, vault=self._vault, more_owners=(ROUTER,))
         return Supervisor.start(
             [
                 child(Log, self._commons.shelf, name=LOG, shutdown=10.0),

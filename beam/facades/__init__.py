@@ -6,6 +6,7 @@ from any thread and from a process, and has a coroutine twin under `.aio`. They 
 they know is in the processes and tables below, so they work on through every restart of these.
 """
 
+from beam.facades.capabilities import CapabilityFacade
 from beam.facades.control import ControlFacade
 from beam.facades.doors import Doors
 from beam.facades.policies import PoliciesFacade
@@ -14,6 +15,7 @@ from beam.facades.runs import RunsFacade
 from beam.facades.runtime import RuntimeFacade
 
 __all__ = [
+    "CapabilityFacade",
     "ControlFacade",
     "Doors",
     "PoliciesFacade",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from beam.facades.capabilities import CapabilityFacade
 from beam.facades.control import ControlFacade
 from beam.facades.policies import PoliciesFacade
 from beam.facades.routing import RoutingFacade
@@ -48,3 +49,8 @@ class Doors:
     def policies(self) -> PoliciesFacade:
         """What agents may do, and the audit: `fleet.policies.put_profile(...)`."""
         return PoliciesFacade(self._grounds())
+
+    @property
+    def capabilities(self) -> CapabilityFacade:
+        """What each backend can do: `fleet.capabilities.supports("hooks", "claude")`."""
+        return CapabilityFacade(self._grounds())

@@ -23,11 +23,12 @@ The values with a memory (`Memory`, `Breakers`) belong to one owner, who seriali
 
 from beam.routing.backends import BackendSet
 from beam.routing.breaker import Breaker, BreakerOptions, Breakers
+from beam.routing.capability_registry import CapabilityRegistry, Projection
 from beam.routing.decision import Decision
 from beam.routing.defaults import defaults_of_handle, defaults_of_id, defaults_of_options
 from beam.routing.memory import Memory
 from beam.routing.request import RouteRequest, parse_request
-from beam.routing.router import ROUTER, Reported, Route, Router
+from beam.routing.router import ROUTER, Reported, Route, Router, registry_of
 from beam.routing.selection import Committed, Selection, commit, denied, select
 
 __all__ = [
@@ -36,9 +37,11 @@ __all__ = [
     "Breaker",
     "BreakerOptions",
     "Breakers",
+    "CapabilityRegistry",
     "Committed",
     "Decision",
     "Memory",
+    "Projection",
     "Reported",
     "Route",
     "RouteRequest",
@@ -50,5 +53,6 @@ __all__ = [
     "defaults_of_options",
     "denied",
     "parse_request",
+    "registry_of",
     "select",
 ]

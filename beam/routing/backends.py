@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from beam.errors import InvalidInput, RoutingRefused
 from beam.model.capabilities import CAPABILITIES
 
-__all__ = ["ALIASES", "AUTO", "BackendSet"]
+__all__ = ["ALIASES", "AUTO", "BackendSet", "check_name"]
 
 AUTO = "auto"
 """In a request the word for "no backend named"; no backend can bear it as a name."""
@@ -55,24 +55,25 @@ class BackendSet:
     known_capabilities: frozenset[str]
 
     @classmethod
-    def of(cls, capabilities: Mapping[str, Iterable[str]]) -> BackendSet:
+    def of(cls, capabilities: Mapping[str, Iterable[str]], known: Iterable[str] = ()) -> BackendSet:
         """Return the set of the backends that are the keys.
 
         Args:
             capabilities: backend name to the ids of what it supports. An id that the vocabulary
                 does not have becomes known to requests by being here.
+            known: what else requests may ask for, if nobody has it.
 
         Raises:
             InvalidInput: a name is not a non-empty string, or is `auto`; a capability is not a
                 non-empty string, or stands where a collection of them belongs.
         """
         for name in capabilities:
-            _check_name(name)
+            check_name(name)
         offered = {name: _capability_ids(name, ids) for name, ids in capabilities.items()}
         return cls(
             names=tuple(sorted(offered)),
             capabilities=offered,
-            known_capabilities=frozenset(CAPABILITIES).union(*offered.values()),
+            known_capabilities=frozenset(CAPABILITIES).union(known, *offered.values()),
         )
 
     def resolve(self, name: object, *, field: str = "backend") -> str:
@@ -104,7 +105,12 @@ class BackendSet:
         return capability in self.capabilities[backend]
 
 
-def _check_name(name: object) -> None:
+def check_name(name: object) -> None:
+    """Refuse what cannot be the name of a backend.
+
+    Raises:
+        InvalidInput: it is no non-empty string, or `auto`.
+    """
     if not isinstance(name, str) or not name or name == AUTO:
         raise InvalidInput("backend", name, f"a non-empty name other than {AUTO!r}")
 

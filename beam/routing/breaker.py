@@ -184,6 +184,8 @@ class Breakers:
 
     def health(self, now: float) -> Mapping[str, HealthStatus]:
         """Return what the breakers say at `now`; a backend that is not there is healthy."""
+        if not self._breakers:
+            return {}
         return {
             backend: breaker.health(now)
             for backend, breaker in self._breakers.items()

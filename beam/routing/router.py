@@ -3,148 +3,109 @@
     >>> from beam.log import Log, MemoryStore, Shelf
     >>> from beam.otp import Node
     >>> from beam.routing import BackendSet, Router
+    >>> from beam.state import TableKeeper
     >>> with Node():
-    ...     _ = Log.start(Shelf(MemoryStore), name="log")
+    ...     _ = Log.start(Shelf(MemoryStore), name="log"), TableKeeper.start(name="keeper")
     ...     backends = BackendSet.of({"reviewer": [], "claude": []})
     ...     router = Router.start(backends, name="router").proxy()
     ...     request = {"policy": "round_robin"}
     ...     [router.select_backend(request).get().backend for _ in range(3)]
     ['claude', 'reviewer', 'claude']
 
-It is a thin owner of `Memory` and `Breakers`; what is chosen, and why, is decided by the functions
-of this package. Every choice is stored in the log (`routing_selected`, under the session id
-`FLEET`). Who asks does not wait for that, with one exception: a sticky binding that is new is
-acknowledged when it is stored, because it is a promise for later requests (G11).
+It is a thin owner of `Memory`, `Breakers` and `CapabilityRegistry`; what is chosen, and why, is
+decided by the functions of this package. Every choice is stored in the log (`routing_selected`,
+under the session id `FLEET`), and what a policy profile said of it (`audit`). Who asks does not
+wait for that, with one exception: a sticky binding that is new is acknowledged when it is stored,
+because it is a promise for later requests (G11).
 
-The process does no I/O and never waits, so an idle one is run by its caller. If the log's queue is
-full, a choice that binds nothing new is made all the same, its event is dropped and counted
-(`unlogged`); one that binds is refused with `queue_full`.
+The process never waits, so an idle one is run by its caller. If the log's queue is full, a choice
+that binds nothing new is made all the same, its event is dropped and counted (`unlogged`); one that
+binds is refused with `queue_full`.
 
-When it starts it reads the bindings back, from the last 100,000 events of the fleet; a binding that
-was not used since is forgotten. Cursors and breakers start afresh: every turn begins with the first
+When it starts it reads the bindings back (`beam.routing.bindings`); the registry of capabilities
+waits for it in its table. Cursors and breakers start afresh: every turn begins with the first
 backend, and every backend gets a chance.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from beam.errors import InvalidInput, QueueFull, StoreError
+from beam import telemetry
+from beam.errors import InvalidInput, NotFound, QueueFull, RoutingRefused, StoreError
 from beam.model.events import FLEET
 from beam.model.sessions import SessionInfo
 from beam.otp import noreply
 from beam.otp.reports import report
+from beam.policy import Verdict, unknown_profile
 from beam.routing.backends import BackendSet
+from beam.routing.bindings import Bindings
 from beam.routing.breaker import BreakerOptions, Breakers
+from beam.routing.capability_registry import CapabilityRegistry
+from beam.routing.choice_records import ChoiceRecords
 from beam.routing.defaults import defaults_of_handle, defaults_of_id, defaults_of_options
 from beam.routing.health import HealthStatus
 from beam.routing.memory import Memory
-from beam.routing.request import parse_request
-from beam.routing.selection import Selection, commit, select
-from beam.state.answering import AnsweringServer, refuse, reply
-from beam.state.journal import Journal, event_of, record_of
+from beam.routing.registry_owner import ROUTER, RegistryOwner, registry_of
+from beam.routing.router_mail import Durable, Reported, Route, Unlogged
+from beam.routing.routing_span import RoutingSpan
+from beam.routing.selection import Selection, commit, denied, select
+from beam.state.answering import refuse, reply
+from beam.state.control_rows import ControlReads
+from beam.state.journal import Journal, record_of
 
 if TYPE_CHECKING:
-    from beam.log import Done, StoredRecord
-    from beam.model.events import Event, EventType
-    from beam.routing.decision import Decision
+    from beam.log import Done, Record, StoredRecord
 
-__all__ = ["ROUTER", "Reported", "Route", "Router"]
+__all__ = ["ROUTER", "Reported", "Route", "Router", "registry_of"]
 
-ROUTER = "router"
-"""The name of the process."""
+# The random bytes of a router's life in the names of its events.
+LIFE = 12
 
-# How far back bindings are read, in events of the fleet.
-WINDOW = 100_000
-PAGE = 1000
-
-Verdict = Literal["succeeded", "failed", "released"]
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """A choice of a backend for one who will report how it went.
-
-    Attributes:
-        decision: the choice.
-        probe: which probe of the backend's breaker it is, for the report; `None` for none.
-    """
-
-    decision: Decision
-    probe: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Reported:
-    """How it went with a backend; cast it to the router.
-
-    Attributes:
-        backend: the name.
-        verdict: `succeeded`; `failed`, which speaks against the backend; or `released`: nothing was
-            learnt of it, as when the user cancelled or the fleet stopped.
-        probe: as `Route` had it.
-
-    Raises:
-        InvalidInput: the verdict is none of the three.
-    """
-
-    backend: str
-    verdict: Verdict
-    probe: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.verdict not in get_args(Verdict):
-            raise InvalidInput("verdict", self.verdict, f"one of {', '.join(get_args(Verdict))}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Durable:
-    """Mail to the router: the log has the binding of a key that was made as number `stamp`."""
-
-    affinity_key: str
-    stamp: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Unlogged:
-    """Mail to the router: the log has not taken a choice."""
-
-    error: BaseException
-
-
-_TYPES: tuple[EventType, ...] = ("routing_selected", "routing_cleared")
 Session = Mapping[str, Any] | SessionInfo | str
 
 
-class Router(AnsweringServer):
+class Router(RegistryOwner):
     """The process `router`."""
 
     blocking: ClassVar[bool | None] = False
 
-    def init(self, backends: BackendSet, breakers: BreakerOptions | None = None) -> None:
-        """Read the bindings back from the log.
+    def init(
+        self,
+        backends: BackendSet | CapabilityRegistry,
+        breakers: BreakerOptions | None = None,
+    ) -> None:
+        """Read the bindings back from the log, and take the table of capabilities over.
 
         Args:
-            backends: all that can be chosen.
+            backends: all that can be chosen, unless others have been registered since.
             breakers: when a backend's breaker opens, and how it closes again.
         """
-        if not isinstance(backends, BackendSet):
-            raise InvalidInput("backends", backends, "a BackendSet")
-        self._backends = backends
+        if isinstance(backends, BackendSet):
+            backends = CapabilityRegistry.of_ids(backends.capabilities)
+        if not isinstance(backends, CapabilityRegistry):
+            raise InvalidInput("backends", backends, "a BackendSet or a CapabilityRegistry")
         self._memory = Memory()
         self._breakers = Breakers(breakers)
         self._journal = Journal.of(self.node)
+        self._records = ChoiceRecords(self._journal, self.node.clock.random.randbytes(LIFE))
         self._stamp = 0
         # The keys whose newest binding is not known to be in the log.
         self._volatile: dict[str, int] = {}
         self._unlogged = 0
-        self._read_back()
+        self._take_registry(backends)
+        self._bindings = Bindings(self._journal, ROUTER)
+        self._bindings.read_back(self._memory, self.node.clock.now())
 
     # Choosing
 
-    def select_backend(self, request: Mapping[str, Any], session: Session | None = None) -> Any:
+    def select_backend(
+        self,
+        request: Mapping[str, Any],
+        session: Session | None = None,
+        last_backend: str | None = None,
+    ) -> Any:
         """Choose a backend; answered with the `Decision`.
 
         Nobody is to report on it: a probe of a breaker that it was is given back.
@@ -152,24 +113,47 @@ class Router(AnsweringServer):
         Args:
             request: the fields of a `RouteRequest`.
             session: what the request starts from: start options, a session's info, or its id.
+            last_backend: of the session by its id, as far as it is known.
 
         Raises:
-            RoutingRefused: why no backend was chosen; see `parse_request` and `choose`.
+            RoutingRefused: why no backend was chosen; see `parse_request` and `choose`;
+                `policy_denied` with `detail`: its policy profile does not allow the choice.
             QueueFull: the log had no room for a new binding.
         """
-        return self._choose(request, session, for_report=False)
+        return self._observed(self._with_defaults(request, session, last_backend), session, False)
 
     def route(self, request: Mapping[str, Any], session: Session | None = None) -> Any:
         """Choose a backend for one who will cast `Reported`; answered with the `Route`.
 
         Arguments and errors are those of `select_backend`.
         """
-        return self._choose(request, session, for_report=True)
+        return self._observed(self._with_defaults(request, session, None), session, True)
 
-    def _choose(self, fields: Any, session: Any, *, for_report: bool) -> Any:
-        request = parse_request(self._with_defaults(fields, session), self._backends)
+    def _observed(self, fields: Any, session: Any, for_report: bool) -> Any:
+        if not telemetry.listening():
+            return self._choose(fields, session, for_report)
+        span = RoutingSpan(self.node.clock, fields)
+        try:
+            return self._choose(fields, session, for_report, span)
+        except RoutingRefused as refused:
+            span.refused(refused)
+            raise
+
+    def _choose(
+        self, fields: Any, session: Any, for_report: bool, span: RoutingSpan | None = None
+    ) -> Any:
+        plan = self._plans.of(fields)
         now = self.node.clock.now()
-        selection = select(request, self._backends, self._memory, self._breakers, now)
+        selection = select(
+            plan.request,
+            self._backends,
+            self._memory,
+            self._breakers,
+            now,
+            candidates=plan.candidates,
+        )
+        session_id = None if session is None else _session_id(session)
+        records = self._allowed(selection, session_id)
         committed = commit(selection, self._memory, self._breakers, now)
         decision, probe = selection.decision, committed.probe
         if not for_report:
@@ -179,17 +163,47 @@ class Router(AnsweringServer):
         if committed.bound is not None:
             self._stamp += 1
             self._volatile[committed.bound] = self._stamp
-        route = Route(decision, probe)
-        answer = route if for_report else decision
-        event = self._event(selection, session)
+        if span is not None:
+            span.chosen(decision)
+        records.append(self._records.chosen(selection, plan, session_id))
+        answer = Route(decision, probe) if for_report else decision
         key = selection.binds
         if key is None or key not in self._volatile:
-            self._log(event)
+            self._log(records)
+            self._bindings.chosen(self._memory, now, settled=not self._volatile)
             return answer
-        self._log_and_answer(event, _Durable(key, self._volatile[key]), route, answer)
+        binding = Durable(key, self._volatile[key])
+        self._log_and_answer(records, binding, Route(decision, probe), answer)
         return noreply
 
-    def _with_defaults(self, fields: Any, session: Any) -> Any:
+    def _allowed(self, selection: Selection, session_id: str | None) -> list[Record]:
+        """Return the audit of what the request's policy profile says, if it has one.
+
+        Raises:
+            RoutingRefused: `policy_denied`; the audit of that is on its way, and nothing changed.
+        """
+        profile_id = selection.request.policy_profile_id
+        if profile_id is None:
+            return []
+        context = {
+            "backend": selection.decision.backend,
+            "decision": selection.decision.as_payload(),
+            "request": selection.request.as_payload(),
+        }
+        verdict = self._verdict(profile_id, context)
+        audited = self._records.audited(selection, verdict, session_id)
+        if verdict.allowed:
+            return [audited]
+        self._log([audited])
+        raise denied(selection, verdict.reason)
+
+    def _verdict(self, profile_id: str, context: Mapping[str, Any]) -> Verdict:
+        try:
+            return ControlReads(self.node).evaluate_policy(profile_id, "backend", context)
+        except NotFound:  # Nobody keeps policies here: none is known.
+            return unknown_profile(profile_id)
+
+    def _with_defaults(self, fields: Any, session: Any, last_backend: str | None) -> Any:
         match session:
             case None:
                 return fields
@@ -197,7 +211,7 @@ class Router(AnsweringServer):
                 known = backend if backend in self._backends.capabilities else None
                 defaults = defaults_of_handle(known)
             case str():
-                defaults = defaults_of_id(session)
+                defaults = defaults_of_id(session, last_backend)
             case Mapping():
                 defaults = defaults_of_options(session)
             case _:
@@ -207,32 +221,22 @@ class Router(AnsweringServer):
 
     # Writing down
 
-    def _event(self, selection: Selection, session: Any) -> Event:
-        data: dict[str, Any] = {
-            "request": selection.request.as_payload(),
-            "decision": selection.decision.as_payload(),
-        }
-        if selection.binds is not None:
-            data["binds"] = selection.binds
-        session_id = _session_id(session)
-        if session_id is not None:
-            data["session_id"] = session_id
-        return self._journal.event("routing_selected", FLEET, **data)
-
-    def _log(self, event: Event) -> None:
+    def _log(self, records: list[Record]) -> None:
         """Store a choice that nobody waits for."""
         me = self.actor_ref
 
         def done(outcome: list[StoredRecord] | BaseException) -> None:
             if isinstance(outcome, BaseException):
-                me.cast(_Unlogged(outcome))
+                me.cast(Unlogged(outcome))
 
         try:
-            self._append(event, done)
+            self._append(records, done)
         except (QueueFull, StoreError) as error:
             self._count_unlogged(error)
 
-    def _log_and_answer(self, event: Event, binding: _Durable, route: Route, answer: Any) -> None:
+    def _log_and_answer(
+        self, records: list[Record], binding: Durable, route: Route, answer: Any
+    ) -> None:
         """Store a choice that binds a key, and answer when it is stored."""
         caller, me = self.caller, self.actor_ref
 
@@ -245,41 +249,18 @@ class Router(AnsweringServer):
                 reply(caller, answer)
 
         try:
-            self._append(event, done)
+            self._append(records, done)
         except (QueueFull, StoreError) as error:
             done(error)
 
-    def _append(self, event: Event, done: Done) -> None:
+    def _append(self, records: list[Record], done: Done) -> None:
         # Not the journal's own append, which waits for room: this process never waits.
-        self._journal.store.append([record_of(event)], done)
+        self._journal.store.append(records, done)
 
     def _count_unlogged(self, error: BaseException) -> None:
         self._unlogged += 1
         if self._unlogged & (self._unlogged - 1) == 0:  # The first, the second, the fourth, ...
             report("warning", "routing_unlogged", count=self._unlogged, error=str(error))
-
-    # Reading back
-
-    def _read_back(self) -> None:
-        """Bind again what was bound in former lives."""
-        store, now, at = self._journal.store, self.node.clock.now(), self._journal.now()
-        after = max(0, store.last_sequence(FLEET) - WINDOW)
-        while page := store.read(FLEET, after=after, limit=PAGE, types=_TYPES):
-            after = page[-1].sequence
-            for stored in page:
-                self._take_back(stored, now - (at - stored.timestamp) / 1000)
-
-    def _take_back(self, stored: StoredRecord, when: float) -> None:
-        if stored.type == "routing_cleared":
-            self._memory.clear()
-            return
-        # Most choices bind nothing, and need not be decoded to know it.
-        if isinstance(stored.body, str) and '"binds":' not in stored.body:
-            return
-        data = event_of(stored).data
-        key, backend = data.get("binds"), data["decision"]["backend"]
-        if key is not None and backend in self._backends.capabilities:
-            self._memory.bind(key, backend, when)
 
     # Views, and the rest
 
@@ -318,7 +299,7 @@ class Router(AnsweringServer):
                 reply(caller)
 
         try:
-            self._append(self._journal.event("routing_cleared", FLEET), done)
+            self._append([record_of(self._journal.event("routing_cleared", FLEET))], done)
         except (QueueFull, StoreError) as error:
             refuse(caller, error)
         return noreply
@@ -328,10 +309,10 @@ class Router(AnsweringServer):
         match message:
             case Reported():
                 self._take_report(message)
-            case _Durable(affinity_key=key, stamp=stamp):
+            case Durable(affinity_key=key, stamp=stamp):
                 if self._volatile.get(key) == stamp:
                     del self._volatile[key]
-            case _Unlogged(error=error):
+            case Unlogged(error=error):
                 self._count_unlogged(error)
             case _:
                 super().handle_cast(message)

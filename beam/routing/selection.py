@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from beam.errors import RoutingRefused
 from beam.routing.backends import BackendSet
 from beam.routing.breaker import Breakers
-from beam.routing.candidates import candidates_for
+from beam.routing.candidates import Candidates, candidates_for
 from beam.routing.decision import Decision
 from beam.routing.health import worst
 from beam.routing.memory import CursorKey, Memory
@@ -59,7 +59,13 @@ class Committed:
 
 
 def select(
-    request: RouteRequest, backends: BackendSet, memory: Memory, breakers: Breakers, now: float
+    request: RouteRequest,
+    backends: BackendSet,
+    memory: Memory,
+    breakers: Breakers,
+    now: float,
+    *,
+    candidates: Candidates | None = None,
 ) -> Selection:
     """Choose a backend for the request. Changes nothing; run by the owner of memory and breakers.
 
@@ -70,13 +76,15 @@ def select(
         breakers: what they know of the backends' health counts as well as what the request says;
             the worse word wins.
         now: the time in seconds.
+        candidates: who may serve it as far as the request itself says, if that is known already.
 
     Raises:
         RoutingRefused: see `beam.routing.policies.choose`.
     """
     reports = breakers.health(now)
-    health = worst(request.health, reports) if reports else request.health
-    candidates = candidates_for(request, backends, health)
+    if reports or candidates is None:
+        health = worst(request.health, reports) if reports else request.health
+        candidates = candidates_for(request, backends, health)
     choice = choose(request, candidates, memory, now)
     decision = Decision(
         backend=choice.backend,

@@ -73,6 +73,9 @@ def _check_arguments(kind: type[Server], message: ProxyCall) -> None:
     method = kind.public_names().get(message.attr_path[0])
     if not inspect.isfunction(method):
         return
+    least, most = _positional(method)
+    if not message.kwargs and least <= len(message.args) <= most:
+        return  # So most come, and binding them takes longer than many a method.
     shape = _shape(method)
     try:
         shape.bind(None, *message.args, **message.kwargs)
@@ -85,3 +88,13 @@ def _check_arguments(kind: type[Server], message: ProxyCall) -> None:
 @functools.lru_cache(maxsize=1024)
 def _shape(method: Callable[..., Any]) -> inspect.Signature:
     return inspect.signature(method)
+
+
+@functools.lru_cache(maxsize=1024)
+def _positional(method: Callable[..., Any]) -> tuple[int, int]:
+    """Return how few and how many arguments by place will do, where none is given by name."""
+    parameters = list(_shape(method).parameters.values())[1:]
+    placed = [one for one in parameters if one.kind is not one.KEYWORD_ONLY]
+    if len(placed) < len(parameters) or any(one.kind is one.VAR_POSITIONAL for one in placed):
+        return (1, 0)
+    return (sum(one.default is one.empty for one in placed), len(placed))

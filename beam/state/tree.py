@@ -20,6 +20,8 @@ from beam.state.store_rows import STORE
 from beam.state.waiting_runs import WaitingRuns
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from beam.otp import ChildSpec
     from beam.state.vault import Vault
 
@@ -30,6 +32,7 @@ def state_children(
     waiting: WaitingRuns,
     *,
     vault: Vault | None = None,
+    more_owners: Sequence[str] = (),
     permission_timeout: float = PERMISSION_TIMEOUT,
     handlers: int = HANDLERS,
     runs_kept: int = KEPT,
@@ -41,11 +44,12 @@ def state_children(
     Args:
         waiting: who waits for runs; the fleet keeps it.
         vault: seals the credentials that the log has; `None` for a key in memory.
+        more_owners: processes elsewhere in the fleet whose tables are kept as well.
         permission_timeout: the seconds that a handler has, unless its session says otherwise.
         handlers: how many handlers may run at once.
         runs_kept: of how many runs is kept how they stand.
     """
-    names = (RUNTIME, CONTROL, RUNS, STORE)
+    names = (RUNTIME, CONTROL, RUNS, STORE, *more_owners)
     return [
         child(TableKeeper, names, id=KEEPER, name=KEEPER),
         child(RuntimeState, vault, id=RUNTIME, name=RUNTIME),

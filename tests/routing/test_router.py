@@ -12,6 +12,7 @@ from beam.model.events import FLEET
 from beam.model.sessions import SessionInfo
 from beam.otp import Down, Mailbox, Node, Supervisor, child, exit, monitor
 from beam.routing import BackendSet, BreakerOptions, Reported, Route, Router
+from beam.state import TableKeeper
 from beam.state.journal import Journal
 from tests.routing.five import BACKENDS, FIVE
 from tests.volume import scaled
@@ -67,6 +68,7 @@ def routing(open_store=MemoryStore, backends=BACKENDS, **breakers):
     with Node() as node:
         Log.start(Shelf(open_store), name="log")
         options = BreakerOptions(**breakers)
+        TableKeeper.start(name="keeper")
         specs = [child(Router, backends, options, name="router")]
         tree = Supervisor.start(specs, max_restarts=10_000, max_seconds=1)
         yield Fleet(node, tree)

@@ -1,21 +1,30 @@
 """Routing against a plain reference model, on any sequence of requests, and its promises."""
 
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from beam.errors import RoutingRefused
+from beam.log import Log, Shelf, SqliteStore
+from beam.otp import Down, Mailbox, Node, Supervisor, child, exit, monitor
 from beam.routing import (
     BackendSet,
     BreakerOptions,
     Breakers,
     Memory,
+    Router,
     commit,
     parse_request,
     select,
 )
 from beam.routing.request import POLICIES
+from beam.state import TableKeeper
 from tests.routing.five import Desk
+from tests.volume import scaled
 
 CAPABILITIES = ("hooks", "interrupt", "memory")
 OFFERED = {
@@ -270,3 +279,75 @@ class RoutingUnderFailures(RuleBasedStateMachine):
 
 
 TestRoutingUnderFailures = RoutingUnderFailures.TestCase
+
+
+class RoutingOverRestarts(RuleBasedStateMachine):
+    """The router of a fleet against the reference model, over kills and the next program."""
+
+    def __init__(self):
+        super().__init__()
+        self.model = Model()
+        self.ends = ExitStack()
+        self.directory = self.ends.enter_context(TemporaryDirectory())
+        self.open()
+
+    def open(self):
+        """Begin the next program on the same log."""
+        self.life = ExitStack()
+        self.node = self.life.enter_context(Node())
+        path = Path(self.directory) / "fleet.db"
+        Log.start(Shelf(lambda: SqliteStore.open(path)), name="log")
+        TableKeeper.start(name="keeper")
+        specs = [child(Router, BACKENDS, name="router")]
+        self.tree = Supervisor.start(specs, max_restarts=10_000, max_seconds=1)
+
+    @rule(request=requests)
+    def route(self, request):
+        """Ask both."""
+        expected = self.model.answer(request)
+        router = self.node.whereis("router").proxy()
+        try:
+            answer = list(router.select_backend(request).get(timeout=30.0).candidates)
+        except RoutingRefused as refused:
+            answer = refused.reason
+        assert answer == expected
+
+    @rule()
+    def kill_the_router(self):
+        """Bindings outlive it; each turn begins anew."""
+        with Mailbox() as me:
+            old = self.node.whereis("router")
+            monitor(old)
+            exit(old, "kill")
+            assert isinstance(me.receive(timeout=30.0), Down)
+        self.tree.which_children()
+        self.model.counts.clear()
+
+    @rule()
+    def clear(self):
+        """Forget everything, on both sides."""
+        self.node.whereis("router").proxy().clear().get(timeout=30.0)
+        self.model = Model()
+
+    @rule()
+    def begin_the_next_program(self):
+        """Bindings outlive the program too."""
+        self.life.close()
+        self.open()
+        self.model.counts.clear()
+
+    @rule()
+    def bindings_are_those_of_the_model(self):
+        """Look at the bindings without using them."""
+        counts = self.node.whereis("router").proxy().counts().get(timeout=30.0)
+        assert counts["affinities"] == len(self.model.bound)
+        assert counts["unlogged"] == 0
+
+    def teardown(self):
+        """End it all."""
+        self.life.close()
+        self.ends.close()
+
+
+RoutingOverRestarts.TestCase.settings = settings(max_examples=scaled(200), stateful_step_count=25)
+TestRoutingOverRestarts = RoutingOverRestarts.TestCase

@@ -1,0 +1,107 @@
+"""Plans: what is the same for every request that says the same, worked out once.
+
+    >>> backends = BackendSet.of({"claude": [], "codex": []})
+    >>> plans = Plans(backends)
+    >>> plan = plans.of({"policy": "round_robin"})
+    >>> plan is plans.of({"policy": "round_robin"}), plan.candidates.ordered
+    (True, ('claude', 'codex'))
+
+A plan is the checked request, its candidates while no breaker has anything to say, and of each
+decision the text that the log has of it. Requests that differ each time (with an affinity key, or
+with health) are planned each time. At most 256 plans are kept; one more, and all are forgotten.
+
+One owner at a time: nothing here is locked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from beam.routing.backends import BackendSet
+from beam.routing.candidates import Candidates, candidates_for
+from beam.routing.request import RouteRequest, parse_request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from beam.routing.decision import Decision
+
+__all__ = ["Plan", "Plans"]
+
+KEPT = 256
+
+_SINGULAR = frozenset({"affinity_key", "health"})
+
+
+class Plan:
+    """What was worked out for a request.
+
+    Attributes:
+        request: the request, checked.
+        candidates: who may serve it, as far as the request itself says.
+    """
+
+    __slots__ = ("_texts", "candidates", "request")
+
+    def __init__(self, request: RouteRequest, backends: BackendSet) -> None:
+        self.request = request
+        self.candidates: Candidates = candidates_for(request, backends, request.health)
+        # By who was chosen, and in which order the rest follows: bounded by the rotations.
+        self._texts: dict[tuple[str, ...], str] = {}
+
+    def text(self, decision: Decision, make: Callable[[], str]) -> str:
+        """Return the text of a decision on this request, made the first time."""
+        text = self._texts.get(decision.candidates)
+        if text is None:
+            if len(self._texts) >= KEPT:
+                self._texts.clear()
+            text = self._texts[decision.candidates] = make()
+        return text
+
+
+class Plans:
+    """The plans for one set of backends.
+
+    Args:
+        backends: all there are; another set needs plans of its own.
+    """
+
+    __slots__ = ("_backends", "_kept")
+
+    def __init__(self, backends: BackendSet) -> None:
+        self._backends = backends
+        self._kept: dict[Hashable, Plan] = {}
+
+    def of(self, fields: Mapping[str, Any]) -> Plan:
+        """Return the plan for a request as its caller wrote it.
+
+        Raises:
+            RoutingRefused: as `parse_request`.
+        """
+        key = _key(fields)
+        plan = self._kept.get(key) if key is not None else None
+        if plan is None:
+            plan = Plan(parse_request(fields, self._backends), self._backends)
+            if key is not None:
+                if len(self._kept) >= KEPT:
+                    self._kept.clear()
+                self._kept[key] = plan
+        return plan
+
+
+def _key(fields: object) -> Hashable | None:
+    """Return what two requests that say the same have in common; `None` for one of a kind."""
+    if type(fields) is not dict or not _SINGULAR.isdisjoint(fields):
+        return None
+    key = []
+    for name, value in fields.items():
+        kind = type(value)
+        if kind is list or kind is tuple:
+            if not all(type(one) is str for one in value):
+                return None
+            value = tuple(value)  # noqa: PLW2901 - a list is no key
+        elif kind is not str and value is not None:
+            return None
+        key.append((name, value))
+    return tuple(key)

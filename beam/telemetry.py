@@ -1,0 +1,85 @@
+"""Telemetry: what the fleet does, for whoever wants to measure it; nothing, if nobody does.
+
+    >>> heard = []
+    >>> detach = attach(("routing",), lambda event, measured, about: heard.append(event))
+    >>> emit(("routing", "select_backend", "stop"), {"duration": 0.1}, {"backend": "claude"})
+    >>> detach()
+    >>> emit(("routing", "select_backend", "stop"), {"duration": 0.1}, {})
+    >>> heard
+    [('routing', 'select_backend', 'stop')]
+
+An event is a name (a tuple of words), measurements and metadata; the table below is a contract, and
+grows only. A function that is attached runs at once, in the process and on the thread where the
+event happens, so it must be quick and must not block. What it raises is reported once
+(`telemetry_handler_failed`) and detaches it: no listener breaks what it listens to.
+
+| event | measurements | metadata |
+|---|---|---|
+| `routing, select_backend, start` | system_time | request |
+| `routing, select_backend, stop` | duration | backend, policy, candidate_count, fallback_count, \
+reason_count, decision (`allow`) |
+| `routing, select_backend, exception` | duration | reason; decision `deny`, if a policy denied |
+
+`system_time` is in seconds since 1970, `duration` in seconds, both of the node's clock. Events hold
+no secrets and no prompts.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+
+__all__ = ["attach", "emit", "listening"]
+
+Event = tuple[str, ...]
+Handler = Callable[[Event, Mapping[str, Any], Mapping[str, Any]], object]
+
+_lock = threading.Lock()
+# Replaced as a whole, so that those who emit need no lock. Bounded by who attaches.
+_handlers: tuple[tuple[Event, Handler], ...] = ()
+
+
+def attach(prefix: Event, handler: Handler) -> Callable[[], None]:
+    """Have a function hear of every event whose name begins with the prefix.
+
+    Args:
+        prefix: the first words of the names; empty for all events.
+        handler: `(event, measurements, metadata)`; see the module for who runs it.
+
+    Returns:
+        What detaches it again; a second time changes nothing.
+    """
+    global _handlers  # noqa: PLW0603 - one bus for the program, as there is one log of it
+    entry = (tuple(prefix), handler)
+    with _lock:
+        _handlers = (*_handlers, entry)
+    return lambda: _detach(entry)
+
+
+def listening() -> bool:
+    """Say whether anybody listens to anything; then an event is worth putting together."""
+    return bool(_handlers)
+
+
+def emit(event: Event, measurements: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
+    """Tell everybody who listens to it of an event; run by whom it happens to."""
+    for entry in _handlers:
+        prefix, handler = entry
+        if event[: len(prefix)] != prefix:
+            continue
+        try:
+            handler(event, measurements, metadata)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the listener's
+            _detach(entry)
+            structlog.get_logger().warning(
+                "telemetry_handler_failed", telemetry_event=event, error=repr(error)
+            )
+
+
+def _detach(entry: tuple[Event, Handler]) -> None:
+    global _handlers  # noqa: PLW0603 - as above
+    with _lock:
+        _handlers = tuple(one for one in _handlers if one is not entry)
