@@ -348,8 +348,10 @@ class Fleet(Doors):
             return branch_of("fleet", self._root)
 
     def _running(self) -> None:
-        if self._root is None or self._commons.roster.ended is not None:
-            raise SessionClosed(self._commons.roster.ended or "fleet_not_started")
+        if self._commons.roster.ended is not None:
+            raise self._commons.roster.over()
+        if self._root is None:
+            raise SessionClosed("fleet_not_started")
 
 
 def _check_simulated(node: Node | None, harbour: Harbour | None, path: Path | None) -> None:

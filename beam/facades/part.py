@@ -93,6 +93,7 @@ class Part:
             **kwargs: likewise, by name.
 
         Raises:
+            SessionClosed: `fleet_closed`; `noproc`: the fleet's tree has given up.
             NotFound: `restarting`; the process was not back within 5 s.
             CallExit: it died before it answered; what it was asked may have been done.
         """
@@ -105,11 +106,19 @@ class Part:
     def _call(
         self, process: str, function: str, args: Any, kwargs: Any, timeout: float | None
     ) -> Any:
-        method = getattr(named(self._grounds.node, process).proxy(), function)
+        method = getattr(self._process(process).proxy(), function)
         if running_loop() is None:
             return method(*args, **kwargs).get(timeout=timeout)
         with self._blocking(function):
             return method(*args, **kwargs).get(timeout=timeout)
+
+    def _process(self, name: str) -> Any:
+        self._grounds.running()
+        try:
+            return named(self._grounds.node, name)
+        except NotFound:
+            self._grounds.running()  # The fleet may have given up while we waited for it.
+            raise
 
     def _blocking(self, function: str) -> Any:
         """Warn, once, if `function` is called on a thread that runs an event loop."""

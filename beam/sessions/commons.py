@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from beam.errors import Interrupted, SessionClosed, StoreClosed
+from beam.errors import Interrupted, StoreClosed
 from beam.sessions.claims import Claims
 from beam.sessions.delivery import LOOK_AGAIN, PATIENCE, Delivery
 from beam.sessions.roster import Roster
@@ -56,7 +56,7 @@ class Commons:
         """Return a journal on the fleet's log; wait for it while the log is being restarted.
 
         Raises:
-            SessionClosed: `fleet_closed`, `fleet_failed`.
+            SessionClosed: `fleet_closed`; `noproc`: its tree has given up.
             StoreClosed: the log was not back within 5 s.
         """
         until = self.node.clock.now() + PATIENCE
@@ -65,7 +65,7 @@ class Commons:
                 return Journal(self.shelf.store, self.node)
             except StoreClosed:
                 if self.roster.ended is not None:
-                    raise SessionClosed(self.roster.ended) from None
+                    raise self.roster.over() from None
                 if self.node.clock.now() >= until:
                     raise
             self.node.sleep(LOOK_AGAIN)

@@ -14,7 +14,6 @@ from beam.errors import (
     DeadlineExpired,
     NotFound,
     QueueFull,
-    SessionClosed,
     SessionQuarantined,
     SessionRefused,
     SessionRestarting,
@@ -54,7 +53,7 @@ class Delivery:
             case "quarantined":
                 return SessionQuarantined(session_id=session_id)
             case "closed" | None:
-                return SessionClosed(self._roster.ended, session_id=session_id)
+                return self._roster.over(session_id=session_id)
         return None
 
     # Submissions

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from beam.errors import CallExit, InvalidInput, SessionRefused, StoreError
+from beam.errors import CallExit, InvalidInput, SessionClosed, SessionRefused, StoreError
 from beam.model.events import EVENT_TYPES, message_of
 from beam.model.identifiers import RANDOM_BYTES, identifier
 from beam.otp.aio import Aio
@@ -191,6 +191,10 @@ class SessionHandle:
     def fleet_ended(self) -> str | None:
         """Why the session's fleet is over, `None` as long as it is not."""
         return self._commons.roster.ended
+
+    def over(self) -> SessionClosed:
+        """Return what who asks hears of this session, when it or its fleet is over."""
+        return self._commons.roster.over(session_id=self.id)
 
     def info(self) -> SessionInfo:
         """Return where the session stands.

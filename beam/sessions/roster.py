@@ -20,16 +20,21 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from beam.errors import SessionClosed
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from beam.sessions.messages import Submit
     from beam.sessions.run import Run
 
-__all__ = ["Roster", "Status", "Undelivered"]
+__all__ = ["FAILED", "Roster", "Status", "Undelivered"]
 
 Status = Literal["starting", "live", "restarting", "quarantined", "closed"]
 """How a session stands: `restarting` while its process is down and will be back."""
+
+FAILED = "fleet_failed"
+"""Why a fleet is over whose tree has given up."""
 
 # The most submissions that wait for one session to come back.
 UNDELIVERED = 1000
@@ -102,6 +107,15 @@ class Roster:
     def end(self, reason: str) -> None:
         """Note that the fleet is over, and why: every session that there was is closed."""
         self.ended = self.ended or reason
+
+    def over(self, **facts: Any) -> SessionClosed:
+        """Return what who asks hears of a session or a fleet that is over.
+
+        Of a fleet whose tree has given up it is OTP's word: `noproc`, with the cause.
+        """
+        if self.ended == FAILED:
+            return SessionClosed("noproc", cause=FAILED, **facts)
+        return SessionClosed(self.ended, **facts)
 
     # How they stand
 

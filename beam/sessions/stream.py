@@ -47,7 +47,7 @@ class EventStream:
 
     Raises, while it is iterated:
         CallTimeout: no event came for `timeout` seconds; `None` waits on.
-        SessionClosed: `fleet_closed`, `fleet_failed`; with its fleet everything ends.
+        SessionClosed: `fleet_closed`, `noproc`; with its fleet everything ends.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class EventStream:
 
     def _over(self) -> bool:
         if self._session.fleet_ended is not None:
-            raise SessionClosed(self._session.fleet_ended, session_id=self._session.id)
+            raise self._session.over()
         # One that was stopped may have been taken up again, and then there is more.
         return self._stopped and self._session.status() == "closed"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from beam.otp import Down, Server, monitor
+from beam.sessions.roster import FAILED
 
 if TYPE_CHECKING:
     from beam.otp import Ref
@@ -28,4 +29,4 @@ class Watch(Server):
     def handle_info(self, message: Any) -> None:
         """Answer everybody who waits, if the tree has ended by itself."""
         if isinstance(message, Down):
-            self._commons.end("fleet_failed")
+            self._commons.end(FAILED)

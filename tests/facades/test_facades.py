@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from beam.errors import InvalidInput, NotFound
-from beam.otp import context
+from beam.errors import InvalidInput, NotFound, SessionClosed
+from beam.otp import context, unregister
 from beam.otp.context import BlockingCallWarning
 from beam.sessions import delivery
 from tests.sessions.scripted import PATIENCE, kill
@@ -51,11 +51,19 @@ def test_a_process_that_is_being_restarted_is_waited_for(fleet):
 
 def test_a_process_that_does_not_come_is_not_waited_for_without_end(fleet, monkeypatch):
     monkeypatch.setattr(delivery, "PATIENCE", 0.02)
+    with fleet.node.entered():
+        unregister("control")
+    with pytest.raises(NotFound) as missing:
+        fleet.control.set_config("s", "k", 1)
+    assert (missing.value.reason, missing.value.name) == ("restarting", "control")
+
+
+def test_a_facade_that_is_held_says_that_its_fleet_is_closed(fleet):
     control = fleet.control
     fleet.close()
-    with pytest.raises(NotFound) as missing:
+    with pytest.raises(SessionClosed) as refused:
         control.set_config("s", "k", 1)
-    assert (missing.value.reason, missing.value.name) == ("restarting", "control")
+    assert refused.value.reason == "fleet_closed"
 
 
 def test_each_function_has_a_coroutine_twin(fleet):

@@ -67,7 +67,7 @@ def test_nothing_more_is_taken(fallen):
     ):
         with pytest.raises(SessionClosed) as refused:
             ask()
-        assert refused.value.reason == "fleet_failed"
+        assert (refused.value.reason, refused.value.cause) == ("noproc", "fleet_failed")
 
 
 def test_a_fleet_that_has_failed_can_be_closed_and_its_work_taken_up(tmp_path):
