@@ -113,12 +113,7 @@ class Part:
             return method(*args, **kwargs).get(timeout=timeout)
 
     def _process(self, name: str) -> Any:
-        self._grounds.running()
-        try:
-            return named(self._grounds.node, name)
-        except NotFound:
-            self._grounds.running()  # The fleet may have given up while we waited for it.
-            raise
+        return named(self._grounds.node, name, running=self._grounds.running)
 
     def _blocking(self, function: str) -> Any:
         """Warn, once, if `function` is called on a thread that runs an event loop."""

@@ -21,6 +21,8 @@ from beam.errors import (
 from beam.sessions.directory import DIRECTORY, Await, Undeliverable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from beam.otp import Future, Node, Ref
     from beam.sessions.roster import Roster, Undelivered
     from beam.state.waiting_runs import WaitingRuns
@@ -86,7 +88,6 @@ class Delivery:
         """Tell who waits for a run that it was not taken."""
         self._waiting.forget(undelivered.run.run_id, undelivered.run)
         undelivered.run.settle(refusal, failed=True)
-        undelivered.run.taken.settle(refusal, failed=True)
 
     def _hand(self, session_id: str, process: Ref[Any], undelivered: Undelivered) -> None:
         answer = process.ask(undelivered.submit, block=False, timeout=None)
@@ -167,14 +168,27 @@ class Delivery:
         return process
 
 
-def named(node: Node, name: Any, timeout: float | None = None) -> Ref[Any]:
+def named(
+    node: Node,
+    name: Any,
+    timeout: float | None = None,
+    running: Callable[[], None] | None = None,
+) -> Ref[Any]:
     """Return the process of this name; wait for it while it is being restarted.
 
+    Args:
+        node: where it is.
+        name: what it is registered as.
+        timeout: seconds to wait, 5 unless said.
+        running: raises what ends the wait, if the fleet is over.
+
     Raises:
-        NotFound: `restarting`; it was not back within `timeout` seconds, 5 unless said.
+        NotFound: `restarting`; it was not back in time.
     """
     until = node.clock.now() + (PATIENCE if timeout is None else timeout)
     while (process := node.whereis(name)) is None:
+        if running is not None:
+            running()
         left = until - node.clock.now()
         if left <= 0:
             raise NotFound("restarting", name=name)

@@ -141,23 +141,31 @@ class Lifecycle:
                 continue  # Whom it had started has died with it.
             return
 
-    def _introduce(self, session_id: str, options: SessionOptions) -> None:
+    def _introduce(self, session_id: str, options: SessionOptions) -> bool:
         """Tell the owners of state of a session, if they do not know it; run by its process.
 
         They keep what they are told over their own restarts. Only if all of them were restarted at
-        once, as with the log, their tables are new ones.
+        once, as with the log, their tables are new ones. Nobody is waited for: whoever restarts
+        them all may be waiting for the supervisor of this session to end.
+
+        Returns:
+            Whether they know it now; if not, one of them is being restarted.
         """
         node = self._commons.node
-        control, runtime = named(node, CONTROL), named(node, RUNTIME)
-        tables = (table_of(node, CONTROL), table_of(node, RUNTIME))
-        known = self._introduced.get(session_id, ())
-        if len(known) == len(tables) and all(map(_same, known, tables)):
-            return
-        control.proxy().register_session_callbacks(session_id, options.callbacks()).get()
-        defaults = options.defaults()
-        if defaults:
-            runtime.proxy().register_session(session_id, defaults).get()
+        try:
+            control, runtime = named(node, CONTROL, 0.0), named(node, RUNTIME, 0.0)
+            tables = (table_of(node, CONTROL), table_of(node, RUNTIME))
+            known = self._introduced.get(session_id, ())
+            if len(known) == len(tables) and all(map(_same, known, tables)):
+                return True
+            control.proxy().register_session_callbacks(session_id, options.callbacks()).get()
+            defaults = options.defaults()
+            if defaults:
+                runtime.proxy().register_session(session_id, defaults).get()
+        except (CallExit, NotFound):
+            return False
         self._introduced[session_id] = tables
+        return True
 
     def release(self, session_id: str) -> SessionHandle:
         """Let a session out of quarantine; see `Fleet.release`."""

@@ -63,7 +63,7 @@ from beam.sessions.messages import (
     ToolDone,
 )
 from beam.sessions.recovery import after_crash, is_injected, recall
-from beam.sessions.reports import session_report
+from beam.sessions.reports import session_report, violation_report
 from beam.sessions.standing import Standing
 from beam.sessions.tools import Toolbox
 from beam.state.journal import Journal
@@ -83,6 +83,10 @@ if TYPE_CHECKING:
 __all__ = ["Session"]
 
 
+# Seconds between two looks for an owner of state that is being restarted.
+LOOK_AGAIN = 0.02
+
+
 class Session(StateMachine):
     """The process of one session. Its supervisor starts it anew with the same arguments."""
 
@@ -96,7 +100,7 @@ class Session(StateMachine):
         backend_name: str,
         backend: Backend,
         options: SessionOptions,
-        introduce: Callable[[str, SessionOptions], None],
+        introduce: Callable[[str, SessionOptions], bool],
     ) -> Any:
         """Take up what the log says of the session, and connect.
 
@@ -105,9 +109,9 @@ class Session(StateMachine):
             backend_name: the name of its backend in the fleet.
             backend: connects to an agent.
             options: what its user wants.
-            introduce: tells the owners of state of it, if they do not know it.
+            introduce: tells the owners of state of it; says whether they know.
         """
-        introduce(session_id, options)
+        self._introduce, self._introduced = introduce, introduce(session_id, options)
         self._id = session_id
         self._options = options
         self._tools = Toolbox(options.tools)
@@ -231,6 +235,9 @@ class Session(StateMachine):
     # The transport
 
     def _connect(self) -> Any:
+        if not (self._introduced or self._introduce(self._id, self._options)):
+            return stay(state_timeout(LOOK_AGAIN))
+        self._introduced = True
         opening = Opening(self.actor_ref, self._id, self._options.cwd, self._options.options)
         try:
             self._line.connect(opening)
@@ -363,15 +370,8 @@ class Session(StateMachine):
         match effect:
             case AgentFailed(reason, message, _):
                 return self._transport_ended(reason, detail=message.content)
-            case ProtocolViolation(reason, detail, excerpt, fatal):
-                session_report(
-                    "protocol_violation",
-                    self._id,
-                    reason=reason,
-                    detail=detail,
-                    excerpt=excerpt,
-                    fatal=fatal,
-                )
+            case ProtocolViolation():
+                violation_report(self._id, effect)
         return None
 
     def _completed(self, message: Any) -> Any:

@@ -83,6 +83,12 @@ class Run(Future[Any]):
     def __repr__(self) -> str:
         return f"<Run {self.run_id} of {self.session.id}: {'ended' if self.done else 'open'}>"
 
+    def settle(self, value: Any, *, failed: bool = False) -> bool:
+        """Set how the run ended, as of any future; who waits for it to be taken waits no more."""
+        first = super().settle(value, failed=failed)
+        self.taken.settle(value if failed else None, failed=failed)
+        return first
+
     def accepted(self, *, timeout: float = 5.0) -> None:
         """Wait until the session has taken the run, which is in the log then.
 
@@ -92,6 +98,7 @@ class Run(Future[Any]):
         Raises:
             QueryInProgress, QueueFull, SessionQuarantined, SessionClosed: it did not take it.
             SessionRestarting: the session was not back in time; it may take it yet.
+            RunFailed, Interrupted: the run, or its fleet, has ended meanwhile.
         """
         try:
             with blocking_form("Run.accepted()", "session.stream(...)"):

@@ -51,7 +51,7 @@ def session_child(
     backend_name: str,
     backend: Backend,
     options: SessionOptions,
-    introduce: Callable[[str, SessionOptions], None],
+    introduce: Callable[[str, SessionOptions], bool],
 ) -> ChildSpec:
     """Return how a session's process is started, and started again; its name is the session's."""
     return child(

@@ -217,19 +217,16 @@ class Broker:
         self._submit(session_id, change, partial(refuse, caller))
 
     def forget(self, session_id: str, caller: Call | None) -> None:
-        """Deny what is open of a session that has ended, and forget what was answered."""
+        """Deny what is open of a session that has ended; what was answered can still be read."""
         for request_id in self._rows.requests(session_id).asks:
             self._conclude(AskKey(session_id, request_id), Failed(SessionClosed()))
 
-        def take(_: list[StoredRecord]) -> None:
-            requests = self._rows.requests(session_id).only_open()
-            if requests.pending.entries:
-                self._rows.put("requests", session_id, requests)
-            else:
-                self._rows.drop("requests", session_id)
-            reply(caller)
-
-        self._submit(session_id, lambda: Step((), take), partial(refuse, caller))
+        # Answered behind what is open.
+        self._submit(
+            session_id,
+            lambda: Step((), lambda _: reply(caller)),
+            partial(refuse, caller),
+        )
 
     def denied_all(self) -> Step:
         """Return the step that answers everything that is open, of every session, with no."""

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from beam.state.journal import Journal
     from beam.state.permission import Approval
 
-__all__ = ["answered", "event_of_told", "recalled", "request_in", "request_of"]
+__all__ = ["answered", "event_of_told", "recalled", "request_in"]
 
 _RESOLVED: tuple[EventType, ...] = ("permission_resolved",)
 _END = "_resolved"
@@ -56,11 +56,6 @@ def event_of_told(journal: Journal, told: ControlEvent, run_id: str | None = Non
     elif kind == "permission_resolved":
         event = replace(event, id=_id_of(told.session_id, data["request_id"]) + _END)
     return event
-
-
-def request_of(resolved_id: str) -> str:
-    """Return the id of the event of a permission, of the one of its answer."""
-    return resolved_id.removesuffix(_END)
 
 
 def _id_of(session_id: str, request_id: str) -> str:

@@ -13,10 +13,9 @@
     >>> past.requests["session_1"].pending.views()[0]["request"]["token"], past.position
     ('redacted', 1)
 
-What is read back: the requests that are open, with the time that a permission has left; the
+What is read back: the requests, answered or with the time that a permission has left; the
 feedback, and how far it was numbered; configuration, policies and run records. What is not:
-answered requests, which are looked for in the log when somebody asks again; handlers and tasks,
-which belong to the life of the program; and secrets, which the log never had.
+handlers and tasks, which belong to the life of the program; and secrets, which the log never had.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from beam.state.ask import Ask
-from beam.state.control_events import request_in, request_of
+from beam.state.control_events import request_in
 from beam.state.feedback import Feedback
 from beam.state.journal import event_of
 from beam.state.past_settings import SETTING_TYPES, PastSettings
@@ -65,29 +64,14 @@ def read_past(
 
     Args:
         records: those of `CONTROL_TYPES`, in the order of the log.
-        rows: what is known already, if only the last part of the log is read. Then what was
-            answered in that part is kept as well.
+        rows: what is known already, if only the last part of the log is read.
         now: the time in seconds, on the clock of `Ask.deadline`.
         at: the same time in Unix milliseconds.
     """
     past = Past(rows)
-    permissions: dict[str, StoredRecord] = {}
     for stored in records:
         past.position = stored.position
-        # Most permissions have their answer, and their names tell so: they need not be decoded.
-        if rows is None and stored.type == "permission_requested":
-            permissions[stored.id] = stored
-        elif rows is None and stored.type == "permission_resolved":
-            permissions.pop(request_of(stored.id), None)
-        elif stored.type == "control_cleared":
-            permissions.clear()
-            past.take(event_of(stored), now=now, at=at)
-        else:
-            past.take(event_of(stored), now=now, at=at)
-    for stored in permissions.values():
         past.take(event_of(stored), now=now, at=at)
-    if permissions:
-        past.put_in_order()
     return past
 
 
@@ -125,15 +109,9 @@ class Past:
         if event.type == "control_cleared":
             self._take_cleared()
             return
-        requests = _after(
+        self.requests[event.session_id] = _after(
             self._requests(event.session_id), event, now - (at - event.timestamp) / 1e3
         )
-        if self._rows is None:
-            requests = requests.only_open()
-        if requests.pending.entries or self._rows is not None:
-            self.requests[event.session_id] = requests
-        else:
-            self.requests.pop(event.session_id, None)
 
     def put_into(self, rows: ControlRows) -> None:
         """Put what was taken into the rows of the owner."""
@@ -166,13 +144,6 @@ class Past:
                 self.feedback.setdefault(session_id, self._rows.feedback(session_id))
         self.feedback = {key: one.cleared() for key, one in self.feedback.items()}
         self.settings.clear()
-
-    def put_in_order(self) -> None:
-        """Have the oldest requests first, in whatever order they were taken."""
-        for session_id, requests in self.requests.items():
-            oldest = sorted(requests.pending.entries.items(), key=lambda one: one[1].created_at)
-            pending = replace(requests.pending, entries=dict(oldest))
-            self.requests[session_id] = replace(requests, pending=pending)
 
     def _requests(self, session_id: str) -> Requests:
         if session_id in self.requests or self._rows is None or self._cleared:

@@ -226,13 +226,6 @@ class Requests:
         ask = self.asks[request_id]
         return self.with_ask(request_id, replace(ask, call=None, question=None))
 
-    def only_open(self) -> Requests:
-        """Return the requests without those that have been answered."""
-        kept = {
-            key: entry for key, entry in self.pending.entries.items() if entry.status == "pending"
-        }
-        return replace(self, pending=replace(self.pending, entries=kept))
-
 
 def _who(asked: Asked, callbacks: Callbacks, verdict: Verdict) -> Question | Decision | Approval:
     """Return the question for a handler, or the answer if nobody is to be asked."""

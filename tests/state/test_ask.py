@@ -118,7 +118,3 @@ class TestALife:
         callbacks = Callbacks(permission_handler=handler)
         change = requests.asked_again(ASKED, callbacks, timeout=99.0, now=6.0, at=2000)
         assert (change.ask.deadline, change.ask.timeout, change.told) == (7.0, 10.0, ())
-
-    def test_only_the_open_ones_are_left_of_it(self):
-        requests = opened().requests.resolved("q", {"decision": "allow"}, at=2000).requests
-        assert requests.only_open() == Requests.of("s")

@@ -533,7 +533,7 @@ class TestAfterARestartOfTheProgram:
             state.ask(request_id="q", method="read").get(timeout=PATIENCE)
         with running(open_store) as state:
             decision = state.ask(request_id="q", method="delete").get(timeout=PATIENCE)
-            assert "something else" in decision.reason
+            assert "request_id_in_use" in decision.reason
 
     def test_an_approval_is_recalled_as_a_word(self, open_store):
         for _ in range(2):
@@ -594,5 +594,6 @@ class TestTheEndOfASession:
         state.control.forget_session("s").get(timeout=PATIENCE)
         assert isinstance(future.get(timeout=PATIENCE), Deny)
         assert state.reads.get_all_config("s") == {"colour": "red"}
-        assert state.reads.list_pending_requests("s") == []
+        [entry] = state.reads.list_pending_requests("s")
+        assert entry["status"] == "resolved"
         assert state.types() == ["config_set", "permission_requested", "permission_resolved"]
