@@ -29,6 +29,9 @@ __all__ = ["EVERY", "Checkpoints"]
 EVERY = 20_000
 """How many records of the log a checkpoint is behind at least, before the next is due."""
 
+# And for each row of the table as many.
+FOR_EACH_ROW = 10
+
 
 class Checkpoints:
     """The checkpoints of one owner; used by its process alone.
@@ -60,7 +63,7 @@ class Checkpoints:
             position: up to which record of the log the table is true.
             rows: how many rows it has.
         """
-        return position - self._position >= max(EVERY, 10 * rows)
+        return position - self._position >= max(EVERY, FOR_EACH_ROW * rows)
 
     def save(self, position: int, data: Any) -> None:
         """Keep the table as it is; a disk that does not take it is reported, and no error.

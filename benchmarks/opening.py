@@ -1,0 +1,139 @@
+"""Measure how a fleet opens a log: `python -m benchmarks.opening [--events N] [--directory D]`.
+
+A log is written as 1,000 sessions write it: runs of nine events each, a permission asked and given
+now and then, feedback, threads, reverts. Then a fleet opens it in a fresh process, twice: from the
+bare log, which makes the snapshots, and with them. The time is that of `Fleet.start()`, from a
+program that has imported `beam` to a fleet that takes calls. Prints one table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from beam import Fleet
+from beam.log import Record, SqliteStore
+from beam.model.encoding import encode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SESSIONS = 1000
+BATCH = 5000
+_numbers = itertools.count(1)
+
+
+def record(session_id: str, kind: str, run_id: str | None = None, /, **data: Any) -> Record:
+    """Return an event as a session writes it."""
+    number = next(_numbers)
+    body: dict[str, Any] = {"data": data, "schema_version": 1}
+    if run_id is not None:
+        body["run_id"] = run_id
+    at = 1_760_000_000_000 + number
+    return Record(f"evt_{number:032x}", session_id, kind, at, encode(body))
+
+
+def run(session_id: str, number: int) -> Iterator[Record]:
+    """Yield the events of one run of a session."""
+    run_id = f"run_{next(_numbers):016x}"
+    terms = {"prompt": "Fix the failing test", "on_crash": "interrupt", "timeout": 120.0}
+    yield record(session_id, "run_submitted", run_id, **terms)
+    yield record(session_id, "run_started", run_id, attempt=1)
+    for turn in range(5):
+        told = {"type": "text", "content": f"turn {turn}: " + "x" * 150, "uuid": f"{run_id}-{turn}"}
+        if number % 5 == 0:
+            told["thread_id"] = "t"
+        yield record(session_id, "message", run_id, message=told)
+    result = {"type": "result", "content": "Done. " + "x" * 100, "uuid": f"{run_id}-result"}
+    yield record(session_id, "message", run_id, message=result)
+    yield record(session_id, "run_completed", run_id, output="Done.", attempts=1)
+    if number % 5 == 0:
+        yield record(session_id, "feedback_submitted", rating=5, seq=number // 5 + 1)
+    if number % 20 == 0:
+        yield record(session_id, "session_reverted", count=3, selector={"visible_message_count": 3})
+
+
+def log(events: int) -> Iterator[Record]:
+    """Yield the events of a whole log."""
+    names = [f"session_{number:032x}" for number in range(SESSIONS)]
+    for name in names:
+        yield record(name, "session_started", backend="agent", cwd="/repo", model="large")
+        yield record(name, "thread_started", thread_id="t", name="Work", metadata={})
+    for number in itertools.count():
+        for name in names:
+            yield from run(name, number)
+            if next(_numbers) > events:
+                return
+
+
+def write(path: Path, events: int) -> int:
+    """Write a log; return how many events it has."""
+    with SqliteStore.open(path, durability="process") as store:
+        wanted = itertools.islice(log(2 * events), events)
+        while batch := list(itertools.islice(wanted, BATCH)):
+            store.append_wait(batch, timeout=60.0)
+        return store.last_position()
+
+
+def opened(path: Path) -> dict[str, float]:
+    """Open a log by a fleet; return the seconds, and what was found."""
+    began = time.perf_counter()
+    with Fleet(store=path) as fleet:
+        took = time.perf_counter() - began
+        sessions = fleet.router.list_sessions()
+        return {"seconds": took, "sessions": len(sessions),
+                "messages": sum(one.message_count for one in sessions)}  # fmt: skip
+
+
+def opened_anew(path: Path) -> dict[str, float]:
+    """Return what `opened` says in a process of its own."""
+    words = [sys.executable, "-m", "benchmarks.opening", "--open", str(path)]
+    ran = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
+    found: dict[str, float] = json.loads(ran.stdout.splitlines()[-1])
+    return found
+
+
+def measure(directory: Path, events: int) -> None:
+    """Print the table."""
+    path = directory / "fleet.db"
+    began = time.perf_counter()
+    count = write(path, events)
+    print(f"{count:,} events written in {time.perf_counter() - began:.1f} s", file=sys.stderr)
+    print("| a fleet opens a log | events | seconds | sessions | messages |")
+    print("|---|---:|---:|---:|---:|")
+    for what in ("from the bare log", "with its snapshots", "with its snapshots, again"):
+        found = opened_anew(path)
+        print(
+            f"| {what} | {count:,} | {found['seconds']:.2f} | {found['sessions']:,.0f} |"
+            f" {found['messages']:,.0f} |"
+        )
+    shutil.rmtree(directory / "fleet.db-snapshots")
+    found = opened_anew(path)
+    print(f"| the snapshots deleted | {count:,} | {found['seconds']:.2f} |"
+          f" {found['sessions']:,.0f} | {found['messages']:,.0f} |")  # fmt: skip
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--directory", type=Path, default=None)
+    parser.add_argument("--open", type=Path, default=None, help="open a log, and say how long")
+    given = parser.parse_args()
+    if given.open is not None:
+        print(json.dumps(opened(given.open)))
+        return
+    with tempfile.TemporaryDirectory(dir=given.directory) as directory:
+        measure(Path(directory), given.events)
+
+
+if __name__ == "__main__":
+    main()
