@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from beam.backends.backend import Query
-from beam.errors import Interrupted, QueryInProgress, SessionRefused
+from beam.errors import Interrupted, QueryInProgress, SessionRefused, StateRefused
 from tests.otp.actors import eventually
 from tests.sessions.scripted import NOT_NOW, PATIENCE, Scripted
 
@@ -54,6 +54,13 @@ def test_fact_6_a_run_is_cut_short_without_help_of_the_backend(fleet, backend):
     assert fleet.router.health(session) == "ready"
     with pytest.raises(Interrupted):
         run.get(timeout=PATIENCE)
+
+
+def test_fact_7_a_control_method_that_nobody_knows_is_refused(fleet):
+    session = fleet.start_session()
+    with pytest.raises(StateRefused) as refused:
+        fleet.router.send_control(session, "makeCoffee", {})
+    assert refused.value.reason == "unknown_method"
 
 
 def test_fact_7_there_is_nothing_to_interrupt_in_a_session_that_is_ready(fleet):
