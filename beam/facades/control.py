@@ -8,15 +8,21 @@ from beam.facades.control_callbacks import CallbackFunctions
 from beam.facades.control_config import ConfigFunctions
 from beam.facades.control_feedback import FeedbackFunctions
 from beam.facades.control_requests import RequestFunctions
+from beam.facades.control_sessions import LiveFunctions
 from beam.facades.control_tasks import TaskFunctions
 
 __all__ = ["ControlFacade"]
 
 
 class ControlFacade(
-    ConfigFunctions, TaskFunctions, FeedbackFunctions, CallbackFunctions, RequestFunctions
+    ConfigFunctions,
+    TaskFunctions,
+    FeedbackFunctions,
+    CallbackFunctions,
+    RequestFunctions,
+    LiveFunctions,
 ):
-    """Configuration, tasks, feedback, handlers and pending requests, by session.
+    """Configuration, tasks, feedback, handlers, pending requests, collaboration, by session.
 
     That there is such a session is not checked. Every function may raise:
 

@@ -68,12 +68,15 @@ class ConfigFunctions(ControlReading):
     def set_config(self, session_id: SessionLike, key: str, value: Any) -> None:
         """Set one value of the session's configuration, in place of what it had.
 
-        It is there again when the program starts again; a secret is not, as the log has none.
+        It is there again when the program starts again, secrets too: they are in the log sealed.
 
         Args:
             session_id: the session.
             key: the name.
             value: JSON data.
+
+        Raises:
+            StateRefused: `key_unreadable`: it has a secret, and the vault cannot seal it.
         """
         self._ask(CONTROL, "set_config", id_of(session_id), key, value)
 

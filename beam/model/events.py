@@ -40,7 +40,7 @@ its place, `sequence`, counting from 1 in each session without a gap. What belon
 | `task_unregistered` | it was taken off the list | task_id, status |
 | `task_stopped` | somebody stopped it | task_id |
 | `task_died` | its process ended before that | task_id, exit_reason |
-| `config_set` | a value of the session's configuration was set | config: the key, the value |
+| `config_set` | a value of the session's configuration was set | config, as the vault keeps it |
 | `config_cleared` | the session's configuration was forgotten | |
 | `model_updated` | a client had the model set by name | model |
 | `permission_mode_updated` | likewise | permission_mode |
@@ -58,6 +58,11 @@ its place, `sequence`, counting from 1 in each session without a gap. What belon
 | `record_step_completed` | it was completed | likewise |
 | `record_step_failed` | it failed | likewise |
 | `record_step_cancelled` | it was cancelled | likewise |
+| `review_changed` | a review was begun, brought on or closed | the whole review |
+| `realtime_started` | a realtime exchange began in a thread | realtime |
+| `realtime_appended` | something was sent into it | thread_id, at, text or audio |
+| `realtime_stopped` | it was stopped | thread_id, at |
+| `collaboration_cleared` | reviews and exchanges of all sessions were forgotten | |
 | `feedback_submitted` | somebody said something about the session | seq, and what was said |
 | `feedback_cleared` | what was said until now was forgotten | seq |
 | `runtime_changed` | what its queries start from was changed | shown, and with secrets sealed |
@@ -125,6 +130,8 @@ EventType = Literal[
     "config_set", "config_cleared", "model_updated", "permission_mode_updated",
     "max_thinking_tokens_updated", "task_stop_requested", "policy_put", "policy_deleted",
     "control_cleared", "audit",
+    "review_changed", "realtime_started", "realtime_appended", "realtime_stopped",
+    "collaboration_cleared",
     "runtime_changed",
     "record_run_started", "record_run_completed", "record_run_failed", "record_run_cancelled",
     "record_step_started", "record_step_completed", "record_step_failed", "record_step_cancelled",

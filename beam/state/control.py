@@ -18,7 +18,7 @@ of the specification. What only reads can be read without asking the process (`C
 
 What was acknowledged is in the log before that (G11). What is open, configuration and policies
 survive a kill of this process and of the whole program (`beam.state.control_past` says what is read
-back); handlers, the records of tasks, and secrets survive a kill of this process only.
+back); handlers and the records of tasks survive a kill of this process only.
 
 Handlers never run here: see `beam.state.handlers`.
 """
@@ -38,6 +38,7 @@ from beam.state.answering import refuse, reply
 from beam.state.ask import Asked, Asks
 from beam.state.broker import Broker, Late
 from beam.state.callbacks import Callbacks
+from beam.state.control_collaboration import CollaborationCalls
 from beam.state.control_feedback import FeedbackCalls
 from beam.state.control_past import CONTROL_TYPES, read_past
 from beam.state.control_rows import CONTROL, ControlReads, ControlRows, Registered
@@ -48,6 +49,7 @@ from beam.state.journal import Journal
 from beam.state.plain import text
 from beam.state.run_ledger import KEPT_RUNS, RunLedger
 from beam.state.tasks import LateTask, SessionTasks
+from beam.state.vault import Vault
 from beam.state.writes import Step, Stored, Write, Writes
 
 if TYPE_CHECKING:
@@ -60,19 +62,24 @@ PERMISSION_TIMEOUT = 300.0
 """Seconds that a handler has, unless its session says otherwise (G14)."""
 
 
-class Control(SettingCalls, FeedbackCalls, RunCalls, ControlReads):
+class Control(SettingCalls, FeedbackCalls, RunCalls, CollaborationCalls, ControlReads):
     """The process `control`. Bad input is answered with `InvalidInput`, by every function."""
 
     def init(
-        self, permission_timeout: float = PERMISSION_TIMEOUT, handlers: int = HANDLERS
+        self,
+        permission_timeout: float = PERMISSION_TIMEOUT,
+        handlers: int = HANDLERS,
+        vault: Vault | None = None,
     ) -> None:
         """Take the table over, and bring it up to date from the log.
 
         Args:
             permission_timeout: the seconds that a handler has, unless its session says otherwise.
             handlers: how many handlers may run at once.
+            vault: seals the secrets of the configuration; one with a key in memory unless given.
         """
         self._journal = Journal.of(self.node)
+        self._vault = vault or Vault(chance=self.node.clock.random.randbytes)
         self._rows = ControlRows(self._take_table(CONTROL))
         me = self.actor_ref
         self._writes = Writes(self._journal, me.cast)
@@ -104,6 +111,7 @@ class Control(SettingCalls, FeedbackCalls, RunCalls, ControlReads):
         past = read_past(
             replay(store, after_position=known or 0, types=CONTROL_TYPES),
             None if known is None else self._rows,
+            vault=self._vault,
             now=self.node.clock.now(),
             at=self._journal.now(),
         )

@@ -15,15 +15,17 @@
 
 What is read back: the requests, answered or with the time that a permission has left; the
 feedback, and how far it was numbered; configuration, policies and run records. What is not:
-handlers and tasks, which belong to the life of the program; and secrets, which the log never had.
+handlers and tasks, which belong to the life of the program; and secrets, save those of the
+configuration.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from beam.state.ask import Ask
+from beam.state.control_collaboration import COLLABORATION_TYPES, after_collaboration
 from beam.state.control_events import request_in
 from beam.state.feedback import Feedback
 from beam.state.journal import event_of
@@ -31,9 +33,10 @@ from beam.state.past_settings import SETTING_TYPES, PastSettings
 from beam.state.requests import Requests
 from beam.state.run_ledger import RECORD_TYPES, record_of_event
 from beam.state.run_records import RunRecord, RunWork
+from beam.state.vault import Vault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from beam.log import StoredRecord
     from beam.model.events import Event, EventType
@@ -53,12 +56,18 @@ CONTROL_TYPES: tuple[EventType, ...] = (
     *SETTING_TYPES,
     "control_cleared",
     *RECORD_TYPES,
+    *COLLABORATION_TYPES,
 )
 """What is read back."""
 
 
 def read_past(
-    records: Iterable[StoredRecord], rows: ControlRows | None = None, *, now: float, at: int
+    records: Iterable[StoredRecord],
+    rows: ControlRows | None = None,
+    *,
+    now: float,
+    at: int,
+    vault: Vault | None = None,
 ) -> Past:
     """Return what records say of all sessions' requests and feedback.
 
@@ -67,8 +76,9 @@ def read_past(
         rows: what is known already, if only the last part of the log is read.
         now: the time in seconds, on the clock of `Ask.deadline`.
         at: the same time in Unix milliseconds.
+        vault: opens the secrets of the configuration; without one there are none.
     """
-    past = Past(rows)
+    past = Past(rows, vault)
     for stored in records:
         past.position = stored.position
         past.take(event_of(stored), now=now, at=at)
@@ -83,15 +93,17 @@ class Past:
         requests: of the sessions of which something was taken, by session id.
         feedback: likewise.
         settings: configuration and policies.
+        collaboration: reviews and exchanges, by kind and session id.
         works: the run records of which something was taken, by id.
     """
 
-    def __init__(self, rows: ControlRows | None = None) -> None:
+    def __init__(self, rows: ControlRows | None = None, vault: Vault | None = None) -> None:
         self.position = 0
         self.requests: dict[str, Requests] = {}
         self.feedback: dict[str, Feedback] = {}
-        self.settings = PastSettings(rows)
+        self.settings = PastSettings(rows, vault or Vault())
         self.works: dict[str, RunWork] = {}
+        self.collaboration: dict[tuple[str, str], Mapping[str, Any]] = {}
         self._rows = rows
         self._cleared = False
 
@@ -99,6 +111,9 @@ class Past:
         """Take one event more."""
         if event.type in ("feedback_submitted", "feedback_cleared"):
             self._take_feedback(event)
+            return
+        if event.type in COLLABORATION_TYPES:
+            self._take_collaboration(event)
             return
         if event.type in RECORD_TYPES:
             self._take_record(record_of_event(event))
@@ -122,10 +137,25 @@ class Past:
         for session_id, feedback in self.feedback.items():
             rows.put("feedback", session_id, feedback)
         self.settings.put_into(rows)
+        for (kind, session_id), kept in self.collaboration.items():
+            if kept:
+                rows.put(kind, session_id, kept)
+            else:
+                rows.drop(kind, session_id)
         for run_id, work in self.works.items():
             rows.put("run", run_id, work)
             for step_id in work.steps:
                 rows.put("step", step_id, run_id)
+
+    def _take_collaboration(self, event: Event) -> None:
+        if event.type == "collaboration_cleared":
+            known = [] if self._rows is None else self._rows.names("reviews", "realtime")
+            self.collaboration = {key: {} for key in (*known, *self.collaboration)}
+            return
+        key = ("reviews" if event.type == "review_changed" else "realtime", event.session_id)
+        if key not in self.collaboration and self._rows is not None:
+            self.collaboration[key] = self._rows.collaboration(*key)
+        self.collaboration[key] = after_collaboration(self.collaboration.get(key, {}), event)
 
     def _take_record(self, record: AnyRecord) -> None:
         work = self.works.get(record.run_id)

@@ -13,6 +13,8 @@ A row's key says what it is of which session, so that each kind of change touche
 | `("policy", profile_id)` | `Profile` |
 | `("run", run_id)` | `RunWork`: a run record with its steps |
 | `("step", step_id)` | the run's id |
+| `("reviews", session_id)` | its `Review`s by id |
+| `("realtime", session_id)` | its `Realtime`s by thread |
 | `("position",)` | the position in the log up to which the rows are true |
 
 The table is protected: its owner, the process `control`, writes; everybody reads where they are,
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     from beam.log import StoredRecord
     from beam.otp import Node, Table
     from beam.state.handlers import Running
+    from beam.state.realtime import Realtime
+    from beam.state.review import Review
 
 __all__ = ["CONTROL", "ControlReads", "ControlRows", "Registered"]
 
@@ -102,6 +106,11 @@ class ControlRows:
         """Return the id of the run that a step is of."""
         found: str | None = self._value(("step", step_id))
         return found
+
+    def collaboration(self, kind: str, session_id: str) -> Mapping[str, Any]:
+        """Return the session's `reviews` by id, or what is `realtime` by thread."""
+        found: Mapping[str, Any] | None = self._value((kind, session_id))
+        return found or {}
 
     def all_works(self) -> Iterator[RunWork]:
         """Yield every run record."""
@@ -300,6 +309,14 @@ class ControlReads:
         if profile is None:
             return unknown_profile(profile_id)
         return evaluate(profile, action, context)
+
+    def list_reviews(self, session_id: str) -> list[Review]:
+        """Return the session's reviews, the oldest first."""
+        return list(self._rows_now().collaboration("reviews", session_id).values())
+
+    def list_realtime(self, session_id: str) -> list[Realtime]:
+        """Return the session's realtime exchanges, the oldest first."""
+        return list(self._rows_now().collaboration("realtime", session_id).values())
 
     def list_tasks(self, session_id: str) -> list[TaskRecord]:
         """Return the session's tasks, in the order in which they were registered."""

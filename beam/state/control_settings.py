@@ -1,8 +1,7 @@
 """The part of `control` with what is set for a session: configuration, policies, by `dispatch`.
 
 What is set is in the log before it is acknowledged, and there again when the program starts again.
-Of secrets the log has none (G17), so those are set anew after a restart of the program: until then
-they are `not_set`. A kill of this process alone loses nothing.
+Secrets are in it sealed (`beam.state.vault`); one whose key is lost is `not_set`.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from beam.state.control_event import ControlEvent
 from beam.state.control_events import event_of_told
 from beam.state.control_part import ControlPart, json_data
 from beam.state.dispatch import parse_dispatch
+from beam.state.past_settings import about
 from beam.state.plain import text
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from beam.state.dispatch import Setting
     from beam.state.session_config import SessionConfig
     from beam.state.tasks import SessionTasks
+    from beam.state.vault import Vault
 
 __all__ = ["SettingCalls"]
 
@@ -37,6 +38,7 @@ class SettingCalls(ControlPart):
     """Configuration, and policy profiles."""
 
     _tasks: SessionTasks
+    _vault: Vault
 
     def set_config(self, session_id: str, key: str, value: Any) -> Any:
         """Set one value of the session's configuration, in place of what it had.
@@ -45,6 +47,9 @@ class SettingCalls(ControlPart):
             session_id: the session.
             key: the name.
             value: JSON data.
+
+        Raises:
+            StateRefused: `key_unreadable`: it has a secret, and the vault cannot seal it.
         """
         value = json_data(key, value)
         return self._set(session_id, lambda config: config.with_value(key, value), key)
@@ -127,7 +132,8 @@ class SettingCalls(ControlPart):
 
         def change() -> tuple[SessionConfig, tuple[Event, ...]]:
             config = change_of(self._rows.config(session_id))
-            event = self._journal.event("config_set", session_id, config={key: config.values[key]})
+            kept = self._vault.sealed({key: config.values[key]}, about=about(session_id))
+            event = self._journal.event("config_set", session_id, config=kept)
             return config, (event, *more())
 
         return self._change("config", session_id, change, answer)

@@ -1,30 +1,30 @@
 """What the log says of configuration and policies, read back by their owner.
 
     >>> from beam.model import Event
-    >>> past = PastSettings(None)
-    >>> past.take(Event(id="e", type="config_set", session_id="s", timestamp=1, data={
-    ...     "config": {"provider": {"api_key": "redacted", "base_url": "http://a"}}
-    ... }))
+    >>> config = Vault(key="x" * 32).sealed({"port": {"api_key": "sk-1", "n": 1}}, about="config:s")
+    >>> past = PastSettings(None, Vault(key="another, as if the key had been lost"))
+    >>> past.take(
+    ...     Event(id="e", type="config_set", session_id="s", timestamp=1, data={"config": config})
+    ... )
     >>> past.configs["s"].all()
-    {'provider': {'base_url': 'http://a'}}
+    {'port': {'n': 1}}
 
-Where a secret stood there is nothing: it is gone, and not the word that the log has in its place.
+Where a secret stood that cannot be opened there is nothing: not the word that the log shows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from beam.model.redaction import REDACTED, is_sensitive
 from beam.policy import Profile
 from beam.state.session_config import SessionConfig
+from beam.state.vault import Vault
 
 if TYPE_CHECKING:
     from beam.model.events import Event, EventType
     from beam.state.control_rows import ControlRows
 
-__all__ = ["SETTING_TYPES", "PastSettings"]
+__all__ = ["SETTING_TYPES", "PastSettings", "about"]
 
 SETTING_TYPES: tuple[EventType, ...] = (
     "config_set",
@@ -35,21 +35,28 @@ SETTING_TYPES: tuple[EventType, ...] = (
 """The events of what is set."""
 
 
+def about(session_id: str) -> str:
+    """Return what the vault calls the configuration of a session."""
+    return f"config:{session_id}"
+
+
 class PastSettings:
     """What events say of configuration and policies.
 
     Args:
         rows: what is known already, if only the last part of the log is read.
+        vault: opens the secrets.
 
     Attributes:
         configs: by session id, of the sessions of which something was taken.
         policies: by name, of those of which something was taken; `None` for one that was deleted.
     """
 
-    def __init__(self, rows: ControlRows | None) -> None:
+    def __init__(self, rows: ControlRows | None, vault: Vault) -> None:
         self.configs: dict[str, SessionConfig] = {}
         self.policies: dict[str, Profile | None] = {}
         self._rows = rows
+        self._vault = vault
 
     def take(self, event: Event) -> None:
         """Take one event more."""
@@ -57,8 +64,12 @@ class PastSettings:
         match event.type:
             case "config_set":
                 config = self._config(session_id)
-                for key, value in data["config"].items():
-                    config = _after(config, key, value)
+                kept = self._vault.opened(data["config"], about=about(session_id))
+                # A secret that is lost takes the place of what was there before it.
+                for key in data["config"]["shown"]:
+                    config = config.without(key)
+                for key, value in kept.items():
+                    config = config.with_value(key, value)
                 self.configs[session_id] = config
             case "config_cleared":
                 self.configs[session_id] = SessionConfig()
@@ -90,20 +101,3 @@ class PastSettings:
         if session_id in self.configs or self._rows is None:
             return self.configs.get(session_id) or SessionConfig()
         return self._rows.config(session_id)
-
-
-def _after(config: SessionConfig, key: str, value: Any) -> SessionConfig:
-    if is_sensitive(key) and value == REDACTED:
-        return config.without(key)
-    return config.with_value(key, _known(value))
-
-
-def _known(value: Any) -> Any:
-    """Return a value without the places where secrets stood."""
-    if isinstance(value, Mapping):
-        return {
-            key: _known(item)
-            for key, item in value.items()
-            if not (item == REDACTED and is_sensitive(key, ("oauth_callback",)))
-        }
-    return [_known(item) for item in value] if isinstance(value, list) else value

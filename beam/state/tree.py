@@ -53,7 +53,7 @@ def state_children(
     return [
         child(TableKeeper, names, id=KEEPER, name=KEEPER),
         child(RuntimeState, vault, id=RUNTIME, name=RUNTIME),
-        child(Control, permission_timeout, handlers, id=CONTROL, name=CONTROL),
+        child(Control, permission_timeout, handlers, vault, id=CONTROL, name=CONTROL),
         child(Runs, waiting, runs_kept, id=RUNS, name=RUNS),
         child(SessionStore, id=STORE, name=STORE),
     ]

@@ -8,6 +8,7 @@ from beam.model.permissions import Allow, Deny, allow
 from beam.otp import receive as receive_mail
 from beam.otp import spawn
 from beam.state.audit import audit_events
+from beam.state.vault import Vault
 from tests.state.running import PATIENCE, closing, running
 
 
@@ -38,15 +39,25 @@ class TestConfigurationInTheLog:
             assert state.reads.get_all_config("a") == {"colour": "blue", "permission_mode": "plan"}
             assert state.reads.get_all_config("b") == {}
 
-    def test_a_secret_is_not_in_the_log_and_then_not_set(self, open_store):
+    def test_a_secret_is_in_the_log_sealed_and_gone_if_the_key_is(self, open_store):
         config = {"api_key": "sk-1", "base_url": "http://a"}
         with running(open_store) as state:
             get(state.control.set_config("a", "token", "sk-1"))
             get(state.control.set_config("a", "provider", config))
             assert "sk-1" not in repr(state.events("a"))
             assert state.reads.get_config("a", "provider") == config
+        # Of a key in memory the next program knows nothing.
         with running(open_store) as state:
             assert state.reads.get_all_config("a") == {"provider": {"base_url": "http://a"}}
+
+    def test_a_secret_is_there_again_if_the_key_is(self, open_store):
+        vault = Vault(key="a key of the user's own, of 32 letters or more")
+        with running(open_store, vault=vault) as state:
+            get(state.control.set_config("a", "token", "sk-1"))
+            get(state.control.set_config("a", "token", "sk-2"))
+            assert "sk-" not in repr(state.events("a"))
+        with running(open_store, vault=vault) as state:
+            assert state.reads.get_all_config("a") == {"token": "sk-2"}
 
     def test_a_value_that_is_no_json_data_is_refused_by_its_name(self, state):
         error = closing(lambda: get(state.control.set_config("s", "handler", print)))
