@@ -33,7 +33,10 @@ from typing import TYPE_CHECKING, Any
 
 from beam.errors import InvalidInput, NotFound
 from beam.log import replay, store_of
-from beam.state.journal import event_of
+from beam.model.records import to_record
+from beam.model.runs import RunInfo
+from beam.state.checkpoints import Checkpoints
+from beam.state.journal import Journal, event_of
 from beam.state.keeper import TableOwner, table_of
 from beam.state.run_events import ENDS, RUN_TYPES, after, outcome_of
 from beam.state.waiting_runs import WaitingRuns
@@ -43,7 +46,6 @@ if TYPE_CHECKING:
 
     from beam.log import Listener, Store, StoredRecord
     from beam.model.events import Event
-    from beam.model.runs import RunInfo
     from beam.otp import Node, Ref
 
 __all__ = ["RUNS", "Runs", "RunsReads"]
@@ -54,7 +56,11 @@ RUNS = "runs"
 KEPT = 10_000
 """How many runs the table has, unless said otherwise."""
 
-# How far back the log is read for the table, in records, when no table is left.
+VERSION = 1
+"""The version of the shape of its checkpoints."""
+
+# How far back the log is looked through for the newest runs, in records, if there is nothing else
+# to begin with; ever further, until there are as many as are kept.
 WINDOW = 100_000
 
 # No run has this name: under it is the position up to which the rows are true.
@@ -126,12 +132,8 @@ class Runs(TableOwner):
         self._waiting = waiting
         self._keep = keep
         self._table = self._take_table(RUNS)
-        runs = sorted(
-            (info.created_at, run_id)
-            for run_id, info in self._table.tab2list()
-            if run_id != _POSITION
-        )
-        self._order = deque(run_id for _, run_id in runs)
+        self._order: deque[str] = deque()
+        self._checkpoints = Checkpoints(Journal.of(self.node), RUNS, version=VERSION)
         store = store_of(self.node)
         self._listener = _listen(store, self.actor_ref)
         self._catch_up(store)
@@ -141,12 +143,35 @@ class Runs(TableOwner):
         """Bring the rows up to where the listener begins."""
         until = self._listener.since
         rows = self._table.lookup(_POSITION)
-        position = rows[0][1] if rows else max(0, until - WINDOW)
+        position = rows[0][1] if rows else self._load()
+        runs = sorted(
+            (info.created_at, run_id)
+            for run_id, info in self._table.tab2list()
+            if run_id != _POSITION
+        )
+        self._order = deque(run_id for _, run_id in runs)
+        if not position:
+            position = first_position(store, until, self._keep)
         for stored in replay(store, after_position=position, types=RUN_TYPES):
             if stored.position > until:
                 break
             self._take(stored)
         self._table.insert((_POSITION, until))
+        self._save_if_due(until)
+
+    def _load(self) -> int:
+        """Begin with the last checkpoint; return up to where in the log it is true, 0 for none."""
+        found = self._checkpoints.load()
+        if found is None:
+            return 0
+        runs = [RunInfo(**record) for record in found.data]
+        self._table.insert(*((run.run_id, run) for run in runs), (_POSITION, found.position))
+        return found.position
+
+    def _save_if_due(self, position: int) -> None:
+        if self._checkpoints.due(position, len(self._order)):
+            rows = [self._table.lookup(run_id)[0][1] for run_id in self._order]
+            self._checkpoints.save(position, [to_record(run) for run in rows])
 
     def _look_for_expected(self, store: Store) -> None:
         """Settle what ended while nobody listened."""
@@ -161,6 +186,7 @@ class Runs(TableOwner):
             return
         for stored in message.records:
             self._take(stored)
+        self._save_if_due(message.records[-1].position)
 
     def handle_info(self, message: Any) -> None:
         """Drop exit signals of others than the parent: this process is linked to nobody else."""
@@ -193,6 +219,17 @@ class Runs(TableOwner):
         outcome = outcome_of(event)
         for future in futures:
             future.settle(outcome, failed=event.type != "run_completed")
+
+
+def first_position(store: Store, until: int, keep: int) -> int:
+    """Return a position after which the log has the last `keep` runs, or 0."""
+    window = WINDOW
+    while window < until:
+        begun = replay(store, after_position=until - window, types=("run_submitted",))
+        if sum(1 for _ in begun) >= keep:
+            return until - window
+        window *= 4
+    return 0
 
 
 def _listen(store: Store, runs: Ref[Any]) -> Listener:

@@ -234,6 +234,9 @@ class RuntimeState(RuntimeReads, TableOwner):
             self._table.insert((_POSITION, position))
         else:
             self._table.insert(_row(key, defaults), (_POSITION, position))
+        self._save_if_due(position)
+
+    def _save_if_due(self, position: int) -> None:
         if self._checkpoints.due(position, len(self._table)):
             self._checkpoints.save(position, self._kept())
 
@@ -261,7 +264,10 @@ class RuntimeState(RuntimeReads, TableOwner):
         end = store.last_position()
         changed, last = newest(replay(store, after_position=known or 0, types=RUNTIME_TYPES))
         self._take(changed)
-        self._table.insert((_POSITION, max(end, last)))
+        position = max(end, last)
+        self._table.insert((_POSITION, position))
+        # Also if little of it was the runtime's: it was looked through.
+        self._save_if_due(position)
 
     def _take(self, kept: Mapping[str, Any]) -> None:
         rows = []

@@ -40,12 +40,19 @@ def as_bytes(state: State, table: str, only: Callable[[Any], bool] = _all) -> by
     return "\n".join(sorted(texts)).encode()
 
 
-def rebuilt(state: State, table: str, only: Callable[[Any], bool] = _all) -> bytes:
-    """Return a table as bytes, as owners that know nothing but the log make it."""
+def rebuilt(state: State, table: str, only: Callable[[Any], bool] = _all, **options: Any) -> bytes:
+    """Return a table as bytes, as owners that know nothing but the log make it.
+
+    Args:
+        state: the owners that know more.
+        table: the table's name.
+        only: which rows, by their keys.
+        options: those of the owners, as of `running`.
+    """
     log = store_of(state.node)
     with TemporaryDirectory() as directory:
         store = _copy(log, Path(directory))
-        with running(lambda: store) as again:
+        with running(lambda: store, **options) as again:
             return as_bytes(again, table, only)
 
 

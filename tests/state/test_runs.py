@@ -12,6 +12,7 @@ from beam.model import Event
 from beam.otp import Future, Node
 from beam.state import Runs, TableKeeper
 from beam.state.run_events import RUN_TYPES, after, outcome_of
+from tests.state.rebuilding import as_bytes, rebuilt, without_snapshots
 from tests.state.running import PATIENCE, closing, running
 from tests.volume import scaled
 
@@ -195,7 +196,7 @@ class TestHowARunStands:
     def test_only_so_much_of_a_long_log_is_read_and_the_rest_is_found_when_asked(self, monkeypatch):
         monkeypatch.setattr("beam.state.runs.WINDOW", 4)
         store = MemoryStore()
-        with running(lambda: store) as state:
+        with running(lambda: store, runs_kept=4) as state:
             for n in range(10):
                 write(state, "run_submitted", f"r{n}", prompt=str(n))
             state.tree.terminate_child("runs")
@@ -204,7 +205,32 @@ class TestHowARunStands:
             state.tree.restart_child("runs")
             assert not state.node.tables["runs"].member("r0")
             assert state.node.tables["runs"].member("r9")
+            assert state.node.tables["runs"].member("r6")
             assert state.runs_reads.get("r0").prompt == "0"
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_the_table_is_the_same_from_a_checkpoint_and_from_the_bare_log(tmp_path, monkeypatch, bare):
+    monkeypatch.setattr("beam.state.checkpoints.EVERY", 10)
+    monkeypatch.setattr("beam.state.checkpoints.FOR_EACH_ROW", 0)
+
+    def open_store():
+        return SqliteStore.open(tmp_path / "fleet.db")
+
+    with running(open_store, runs_kept=5) as state:
+        for n in range(9):
+            write(state, "run_submitted", f"r{n}", prompt=str(n), metadata={"n": n})
+            write(state, "run_started", f"r{n}", attempt=1)
+            write(state, "run_completed", f"r{n}", output="done")
+        state.tree.stop(timeout=PATIENCE)
+    assert (tmp_path / "fleet.db-snapshots" / "runs.json").exists()
+    if bare:
+        without_snapshots(tmp_path / "fleet.db")
+    with running(open_store, runs_kept=5) as state:
+        runs = [row for row in state.node.tables["runs"].tab2list() if row[0] != ("position",)]
+        assert sorted(run_id for run_id, _ in runs) == [f"r{n}" for n in range(4, 9)]
+        assert {(run.status, run.output) for _, run in runs} == {("completed", "done")}
+        assert rebuilt(state, "runs", runs_kept=5) == as_bytes(state, "runs")
 
 
 def event(kind, at, run_id="r", **data):
