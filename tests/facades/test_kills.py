@@ -129,6 +129,7 @@ def working(fleet: Fleet) -> tuple[list[Any], list[Work]]:
     return sessions, [Work(fleet, sessions, seed) for seed in range(WORKERS)]
 
 
+@pytest.mark.timeout(3600)
 def test_any_actor_is_killed_again_and_again_and_no_call_hangs_and_nothing_is_lost(tmp_path):
     with fleet_of(Scripted(shout), tmp_path / "fleet.db", max_restarts=100_000) as fleet:
         sessions, works = working(fleet)
