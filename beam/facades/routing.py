@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from beam.facades.routing_catalogue import CatalogueFunctions
 from beam.facades.routing_history import HistoryFunctions
 from beam.facades.routing_selection import SelectionFunctions
 from beam.facades.routing_sessions import SessionFunctions
@@ -12,7 +13,9 @@ from beam.facades.routing_threads import ThreadFunctions
 __all__ = ["RoutingFacade"]
 
 
-class RoutingFacade(SelectionFunctions, SessionFunctions, HistoryFunctions, ThreadFunctions):
+class RoutingFacade(
+    SelectionFunctions, SessionFunctions, HistoryFunctions, ThreadFunctions, CatalogueFunctions
+):
     """Routing, and everything that is done with a session once it is routed.
 
     Every function may raise:

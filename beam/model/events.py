@@ -20,7 +20,7 @@ its place, `sequence`, counting from 1 in each session without a gap. What belon
 | `session_quarantined` | its restart budget is used up | reason, restarts |
 | `session_released` | an operator lets it go on | |
 | `session_stopped` | it ended for good | reason |
-| `state_changed` | between its states or settings | from_state, to_state, reason, settings |
+| `state_changed` | of state, settings, agent | from_state, to_state, reason, settings, details |
 | `run_submitted` | a prompt was accepted, before anybody is told so | the run's record |
 | `run_started` | an attempt begins | attempt |
 | `run_retried` | back to the queue after a crash | reason, attempts |

@@ -1,19 +1,20 @@
-"""How a run ends, as the events that say so: with its answer, or without one."""
+"""What an agent said, and how a run ended, as the events that say so."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from beam.model.messages import ResultMessage
+from beam.model.messages import ResultMessage, SystemMessage
+from beam.model.redaction import redact
 
 if TYPE_CHECKING:
     from beam.backends.effects import Failed
     from beam.model.events import Event, EventType
     from beam.model.messages import Message
     from beam.sessions.desk import Desk
-    from beam.sessions.past import Work
+    from beam.sessions.past import Past, Work
 
-__all__ = ["answered", "failed", "output_of"]
+__all__ = ["answered", "failed", "output_of", "spoken"]
 
 
 def output_of(message: Message) -> Any:
@@ -53,3 +54,20 @@ def failed(desk: Desk, work: Work, failure: Failed) -> list[Event]:
             attempts=work.attempts,
         ),
     ]
+
+
+def spoken(desk: Desk, past: Past, message: Message, run_id: str | None) -> list[Event]:
+    """Return what an agent said in the middle of a run; what it says of itself is kept, too.
+
+    Args:
+        desk: makes the events.
+        past: told at once what the agent says of itself, if that is new.
+        message: what it said.
+        run_id: in which run.
+    """
+    said = [desk.message(message, run_id)]
+    info = message.system_info if isinstance(message, SystemMessage) else None
+    if info is not None and info != past.details.get("system_info"):
+        past.details["system_info"] = redact(info)
+        said.append(desk.event("state_changed", details={"system_info": info}))
+    return said

@@ -48,7 +48,7 @@ from beam.otp import (
 from beam.sessions.asking import Asking
 from beam.sessions.desk import Desk
 from beam.sessions.directory import DIRECTORY, Live
-from beam.sessions.ends import answered, failed, output_of
+from beam.sessions.ends import answered, failed, output_of, spoken
 from beam.sessions.line import Line
 from beam.sessions.messages import (
     Decided,
@@ -347,8 +347,8 @@ class Session(StateMachine):
     def _hear_of_run(self, effect: Any) -> Any:
         match effect:
             case Deliver(_, message):
-                said = self._desk.message(message, self._load.run_id)
-                self._desk.log([said], self._line.taker())
+                said = spoken(self._desk, self._past, message, self._load.run_id)
+                self._desk.log(said, self._line.taker())
             case RunTool():
                 self._asking.run_tool(effect)
             case AskPermission():

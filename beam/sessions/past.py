@@ -116,6 +116,7 @@ class Past:
         open_tools: the tool calls that were dispatched and have no outcome yet (G12): the run and
             the call's id.
         settings: the model and the permission mode that were chosen for it.
+        details: what its agent said of itself, as `system_info`.
         known: the runs that it has taken, the newest `KNOWN`.
         faulted: whether an experiment has injected a fault that has not shown yet. It may hit a
             later run than the one it was meant for.
@@ -128,6 +129,7 @@ class Past:
         self.history: deque[Turn] = deque()
         self.open_tools: dict[tuple[str | None, str], None] = {}
         self.settings: dict[str, Any] = {}
+        self.details: dict[str, Any] = {}
         self.known: dict[str, None] = {}
         self.faulted = False
         self._characters = 0
@@ -155,6 +157,7 @@ class Past:
                 self.stopped = True
             case "state_changed":
                 self.settings.update(data.get("settings") or {})
+                self.details.update(data.get("details") or {})
                 self.faulted = self.faulted and data.get("to_state") != "error"
             case "fault_injected":
                 self.faulted = True

@@ -103,5 +103,5 @@ class Standing:
             permission_mode=settings["permission_mode"],
             cwd=self.options.cwd or None,
             metadata=self.options.metadata,
-            details=details,
+            details={**self._past.details, **details},
         )

@@ -72,7 +72,8 @@ class RuntimeReads:
     def _table_now(self) -> Table:
         return table_of(self._node_of_table, RUNTIME)
 
-    def _defaults(self, session_key: str) -> QueryDefaults:
+    def defaults(self, session_key: str) -> QueryDefaults:
+        """Return what is set, secrets included: for the fleet's own use."""
         rows = self._table_now().lookup(session_key)
         return rows[0][1] if rows else _NOTHING
 
@@ -95,7 +96,7 @@ class RuntimeReads:
         Raises:
             NotFound: `not_set`.
         """
-        return self._defaults(session_key).current_provider(info)
+        return self.defaults(session_key).current_provider(info)
 
     def current_agent(self, session_key: str, info: Mapping[str, Any] = _NO_INFO) -> str:
         """Return the agent that is selected, else the one that a live session tells of.
@@ -103,11 +104,11 @@ class RuntimeReads:
         Raises:
             NotFound: `not_set`.
         """
-        return self._defaults(session_key).current_agent(info)
+        return self.defaults(session_key).current_agent(info)
 
     def get_provider_config(self, session_key: str) -> dict[str, Any]:
         """Return the provider's configuration without secrets, empty if there is none."""
-        return self._defaults(session_key).provider_config_view()
+        return self.defaults(session_key).provider_config_view()
 
     def validate_provider_config(self, provider_id: str | None, config: Mapping[str, Any]) -> None:
         """Check a configuration, whichever provider it is for; nothing is stored.
@@ -123,7 +124,7 @@ class RuntimeReads:
         The secrets are in it: it is for the backend, and for nobody to see.
         """
         _check_mapping("params", params)
-        return self._defaults(session_key).merge(params)
+        return self.defaults(session_key).merge(params)
 
 
 class RuntimeState(RuntimeReads, TableOwner):
@@ -205,7 +206,7 @@ class RuntimeState(RuntimeReads, TableOwner):
         return noreply
 
     def _step(self, key: str, change: Change, done: Callable[[], None]) -> Step:
-        before = self._defaults(key)
+        before = self.defaults(key)
         after = as_logged(change(before))
         if after == before:
             return Step((), lambda _: done())
