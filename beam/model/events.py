@@ -96,7 +96,7 @@ taken out of the set and never changes its meaning; a change of shape raises `SC
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from beam.errors import InvalidInput
@@ -301,11 +301,12 @@ def message_data(message: Message) -> dict[str, Any]:
 
 
 def message_of(event: Event) -> Message:
-    """Return the message of a `message` event.
+    """Return the message of a `message` event; one that its agent gave no uuid has the event's id.
 
     Raises:
         InvalidInput: the event is of another type, or its message is malformed.
     """
     if event.type != "message":
         raise InvalidInput("event.type", event.type, "'message'")
-    return from_wire(event.data.get("message", {}))
+    message = from_wire(event.data.get("message", {}))
+    return message if message.uuid is not None else replace(message, uuid=event.id)

@@ -66,7 +66,7 @@ class Place:
 
     def has_id(self, name: str) -> bool:
         """Say whether the message is called so, by its uuid or its message id."""
-        if not _mentions(self, name):
+        if name != self.record.id and not _mentions(self, name):
             return False
         message = self.message()
         return name in (message.uuid, message.message_id)

@@ -130,3 +130,13 @@ def test_bad_input_is_refused_by_name(shouting, call, field):
     with pytest.raises(InvalidInput) as raised:
         call(shouting.router)
     assert raised.value.field == field
+
+
+def test_a_message_that_its_agent_gave_no_uuid_is_called_by_its_event(shouting):
+    session = shouting.start_session()
+    said = [shouting.router.query(session, prompt)[-1] for prompt in ("one", "two", "three")]
+    ids = [one.uuid for one in said]
+    assert ids == [event.id for event in session.history(types=["message"])][1::2]
+    shouting.router.revert_session(session, {"uuid": ids[1]})
+    shown = shouting.router.get_session_messages(session.id)
+    assert [one.uuid for one in shown if one.type == "result"] == ids[:2]

@@ -131,7 +131,8 @@ def test_every_type_is_in_the_table_of_the_docstring() -> None:
 @given(messages())
 def test_a_message_travels_in_an_event(message: Message) -> None:
     carried = event(type="message", data=message_data(message))
-    assert message_of(Event.from_json(carried.to_json())) == message
+    read = message_of(Event.from_json(carried.to_json()))
+    assert read == (message if message.uuid is not None else replace(message, uuid=carried.id))
 
 
 def test_a_message_in_an_event_has_no_secrets() -> None:

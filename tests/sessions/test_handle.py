@@ -152,7 +152,8 @@ def test_what_a_session_asked_is_denied_when_it_is_stopped(fleet, backend):
     answer.set()
     [resolved] = session.history(types=["permission_resolved"])
     assert resolved.data["decision"]["decision"] == "deny"
-    assert fleet.control.list_pending_requests(session) == []
+    [request] = fleet.control.list_pending_requests(session)
+    assert request["status"] == "resolved"
 
 
 def test_a_handle_of_a_closed_fleet_says_so():
