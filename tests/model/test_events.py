@@ -1,5 +1,6 @@
 """`beam.model.events`: what the log keeps."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
