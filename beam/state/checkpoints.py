@@ -16,15 +16,20 @@ log says: no more than that, and no secrets.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from beam.log import snapshots_of
+from beam.otp.reports import report, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from beam.log import Snapshot
     from beam.state.journal import Journal
 
 __all__ = ["EVERY", "Checkpoints"]
+
+T = TypeVar("T")
 
 EVERY = 20_000
 """How many records of the log a checkpoint is behind at least, before the next is due."""
@@ -56,6 +61,24 @@ class Checkpoints:
         self._position = 0 if found is None else found.position
         return found
 
+    def restored(self, decode: Callable[[Any], T]) -> tuple[int, T] | None:
+        """Return the last one's position, and what it holds; `None` if there is none.
+
+        Args:
+            decode: makes it of the data. If it raises, an earlier program has written another shape
+                under the same version: that is reported (`checkpoint_unreadable`), and there is
+                none.
+        """
+        found = self.load()
+        if found is None:
+            return None
+        try:
+            return found.position, decode(found.data)
+        except Exception as error:  # noqa: BLE001 - the log has it all; no cache may end its owner
+            report("warning", "checkpoint_unreadable", name=self._name, error=shown(error))
+            self._position = 0
+            return None
+
     def due(self, position: int, rows: int = 0) -> bool:
         """Say whether the next one is worth its while.
 
@@ -65,6 +88,10 @@ class Checkpoints:
         """
         return position - self._position >= max(EVERY, FOR_EACH_ROW * rows)
 
+    def put_off(self, position: int) -> None:
+        """Have the next one due as if one had been saved; for an owner that cannot make it now."""
+        self._position = position
+
     def save(self, position: int, data: Any) -> None:
         """Keep the table as it is; a disk that does not take it is reported, and no error.
 
@@ -73,5 +100,5 @@ class Checkpoints:
             data: JSON data.
         """
         # Also if it was not kept: a full disk is not tried again with every record.
-        self._position = position
+        self.put_off(position)
         self._snapshots.save(self._name, self._version, position, data)

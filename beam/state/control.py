@@ -29,7 +29,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from beam.errors import InvalidInput
+from beam.errors import InvalidInput, StateRefused
 from beam.log import replay
 from beam.model.events import FLEET
 from beam.model.identifiers import request_id as new_request_id
@@ -38,9 +38,11 @@ from beam.state.answering import refuse, reply
 from beam.state.ask import Asked, Asks
 from beam.state.broker import Broker, Late
 from beam.state.callbacks import Callbacks
+from beam.state.checkpoints import Checkpoints
+from beam.state.control_checkpoint import VERSION, data_of, past_of
 from beam.state.control_collaboration import CollaborationCalls
 from beam.state.control_feedback import FeedbackCalls
-from beam.state.control_past import CONTROL_TYPES, read_past
+from beam.state.control_past import CONTROL_TYPES, Past, read_past
 from beam.state.control_rows import CONTROL, ControlReads, ControlRows, Registered
 from beam.state.control_runs import RunCalls
 from beam.state.control_settings import SettingCalls
@@ -91,6 +93,7 @@ class Control(SettingCalls, FeedbackCalls, RunCalls, CollaborationCalls, Control
             timeout=permission_timeout,
             most=handlers,
         )
+        self._checkpoints = Checkpoints(self._journal, CONTROL, version=VERSION)
         self._ledger = RunLedger(self._journal, self._rows, self._writes, KEPT_RUNS)
         self._tasks = SessionTasks(self, self._journal, self._rows, self._writes, self._ledger)
         self._numbered = 0
@@ -104,19 +107,49 @@ class Control(SettingCalls, FeedbackCalls, RunCalls, CollaborationCalls, Control
 
     def _catch_up(self) -> None:
         """Fold what is in the log and not in the rows: all of it, or what a crash kept out."""
-        store = self._journal.store
         # Behind everything that a former life of this process has handed to the log.
-        store.append_wait([])
-        end, known = store.last_position(), self._rows.position()
-        past = read_past(
-            replay(store, after_position=known or 0, types=CONTROL_TYPES),
-            None if known is None else self._rows,
+        self._journal.settle()
+        known = self._rows.position()
+        if known is None:
+            past = self._from_log()
+        else:
+            end = self._journal.store.last_position()
+            past = self._read(known, self._rows)
+            past.position = max(end, past.position)
+        past.put_into(self._rows)
+        self._rows.put_position(past.position)
+
+    def _read(self, position: int, rows: ControlRows | None, begun: Past | None = None) -> Past:
+        """Return what the log says after a position."""
+        return read_past(
+            replay(self._journal.store, after_position=position, types=CONTROL_TYPES),
+            rows,
             vault=self._vault,
             now=self.node.clock.now(),
             at=self._journal.now(),
+            begun=begun,
         )
-        past.put_into(self._rows)
-        self._rows.put_position(max(end, past.position))
+
+    def _from_log(self) -> Past:
+        """Return all that the log says, from the last checkpoint on; make the next if it is due."""
+        now, at = self.node.clock.now(), self._journal.now()
+        found = self._checkpoints.restored(lambda data: past_of(data, self._vault, now=now, at=at))
+        position, begun = found or (0, None)
+        end = self._journal.store.last_position()
+        past = self._read(position, None, begun)
+        past.position = max(end, past.position)
+        if self._checkpoints.due(past.position, past.size()):
+            self._save(past)
+        return past
+
+    def _save(self, past: Past) -> None:
+        try:
+            data = data_of(past, self._vault, now=self.node.clock.now(), at=self._journal.now())
+        except StateRefused:
+            # The vault cannot seal the secrets now: then there is none.
+            self._checkpoints.put_off(past.position)
+        else:
+            self._checkpoints.save(past.position, data)
 
     # Tasks
 
@@ -303,6 +336,8 @@ class Control(SettingCalls, FeedbackCalls, RunCalls, CollaborationCalls, Control
         match message:
             case Stored():
                 self._writes.stored(message)
+                if self._checkpoints.due(self._rows.position() or 0, self._rows.count()):
+                    self._from_log()
             case Heard():
                 self._broker.heard(message)
             case Fill():

@@ -68,6 +68,7 @@ def read_past(
     now: float,
     at: int,
     vault: Vault | None = None,
+    begun: Past | None = None,
 ) -> Past:
     """Return what records say of all sessions' requests and feedback.
 
@@ -77,8 +78,9 @@ def read_past(
         now: the time in seconds, on the clock of `Ask.deadline`.
         at: the same time in Unix milliseconds.
         vault: opens the secrets of the configuration; without one there are none.
+        begun: what the records before these said, for these to be added to it; instead of rows.
     """
-    past = Past(rows, vault)
+    past = begun or Past(rows, vault)
     for stored in records:
         past.position = stored.position
         past.take(event_of(stored), now=now, at=at)
@@ -127,6 +129,11 @@ class Past:
         self.requests[event.session_id] = _after(
             self._requests(event.session_id), event, now - (at - event.timestamp) / 1e3
         )
+
+    def size(self) -> int:
+        """Return how many rows it makes, roughly."""
+        kinds = (self.requests, self.feedback, self.settings.configs, self.works)
+        return sum(len(one) for one in kinds)
 
     def put_into(self, rows: ControlRows) -> None:
         """Put what was taken into the rows of the owner."""

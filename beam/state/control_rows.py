@@ -142,6 +142,10 @@ class ControlRows:
         found: Running | None = self._value(("handler", *key))
         return found
 
+    def count(self) -> int:
+        """Return how many rows there are."""
+        return len(self._table)
+
     def position(self) -> int | None:
         """Return the position in the log up to which the rows are true; `None` if unknown."""
         found: int | None = self._value(_POSITION)

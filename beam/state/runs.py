@@ -161,12 +161,12 @@ class Runs(TableOwner):
 
     def _load(self) -> int:
         """Begin with the last checkpoint; return up to where in the log it is true, 0 for none."""
-        found = self._checkpoints.load()
+        found = self._checkpoints.restored(lambda data: [RunInfo(**record) for record in data])
         if found is None:
             return 0
-        runs = [RunInfo(**record) for record in found.data]
-        self._table.insert(*((run.run_id, run) for run in runs), (_POSITION, found.position))
-        return found.position
+        position, runs = found
+        self._table.insert(*((run.run_id, run) for run in runs), (_POSITION, position))
+        return position
 
     def _save_if_due(self, position: int) -> None:
         if self._checkpoints.due(position, len(self._order)):

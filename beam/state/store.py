@@ -94,11 +94,12 @@ class SessionStore(TableOwner):
 
     def _load(self) -> int:
         """Begin with the last checkpoint; return the position from which the log is to be read."""
-        found = self._checkpoints.load()
+        found = self._checkpoints.restored(lambda data: [StoreState.of(one) for one in data])
         if found is None:
             return 0
-        self._rows.put([StoreState.of(one) for one in found.data], found.position)
-        return found.position
+        position, states = found
+        self._rows.put(states, position)
+        return position
 
     def _fold(self, records: Sequence[StoredRecord], position: int) -> None:
         """Bring the rows up to a position; a checkpoint is made if it is due."""

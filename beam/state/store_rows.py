@@ -65,7 +65,7 @@ class StoreRows:
 
     def count(self) -> int:
         """Return how many rows there are."""
-        return int(self._table.info()["size"]) if self._table is not None else 0
+        return len(self._table) if self._table is not None else 0
 
     def put(self, states: Iterable[StoreState], position: int) -> None:
         """Put states in place of the rows, all at once; for the owner."""
