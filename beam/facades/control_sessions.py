@@ -177,6 +177,10 @@ class LiveFunctions(CollaborationFunctions):
         self._router.delete_session(session_id)
         return {"session_id": session_id, "deleted": True}
 
+    def list_server_agents(self, session: SessionLike) -> list[dict[str, Any]]:
+        """Return the agents that the session's agent can be, as `router.supported_agents`."""
+        return self._router.supported_agents(session)
+
     @property
     def _router(self) -> RoutingFacade:
         return RoutingFacade(self._grounds)

@@ -235,3 +235,9 @@ class TestLiveSessions:
             }
         with pytest.raises(NotFound):
             control.get_server_session(session, other.id)
+
+
+def test_the_agents_of_a_session_are_what_its_agent_told(fleet):
+    session = fleet.start_session()
+    listed = fleet.control.list_server_agents(session)
+    assert listed == fleet.router.supported_agents(session)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["FUNCTIONS", "NOT_YET", "Function", "longest"]
+__all__ = ["FUNCTIONS", "Function", "longest"]
 
 _TEXT = (Path(__file__).parent / "functions.txt").read_text("utf-8")
 
@@ -32,9 +32,6 @@ def _read(line: str) -> Function:
     module, name, *arguments = line.split()
     return Function(module, name, tuple(arguments))
 
-
-NOT_YET = frozenset((Path(__file__).parent / "not_yet.txt").read_text("utf-8").split())
-"""Those that are not there, or have no row on the page; a line goes when its function comes."""
 
 FUNCTIONS = tuple(_read(line) for line in _TEXT.splitlines())
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 import inspect
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from beam.facades import ControlFacade, RoutingFacade, RuntimeFacade
-from tests.parity.functions import FUNCTIONS, NOT_YET, Function, longest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from tests.parity.functions import FUNCTIONS, Function, longest
 
 FACADES: dict[str, type[Any]] = {
     "routing": RoutingFacade,
@@ -30,11 +27,7 @@ def test_the_specification_has_124_functions_of_113_names() -> None:
     assert (len(FUNCTIONS), len(longest())) == (124, 113)
 
 
-def here(functions: Iterable[Function]) -> list[Function]:
-    return [one for one in functions if str(one) not in NOT_YET]
-
-
-@pytest.mark.parametrize("function", here(longest().values()), ids=str)
+@pytest.mark.parametrize("function", longest().values(), ids=str)
 def test_it_is_there_takes_the_same_arguments_and_says_what_it_is_for(function: Function) -> None:
     method = getattr(FACADES[function.module], function.name)
     assert inspect.getdoc(method)
@@ -52,7 +45,7 @@ def test_it_is_there_takes_the_same_arguments_and_says_what_it_is_for(function: 
     assert all(one.kind is inspect.Parameter.KEYWORD_ONLY for one in optional)
 
 
-@pytest.mark.parametrize("function", here(FUNCTIONS), ids=str)
+@pytest.mark.parametrize("function", FUNCTIONS, ids=str)
 def test_the_page_has_a_row_for_it(function: Function) -> None:
     row = re.search(rf"^\| `{function.module}\.{function.name}/{len(function.arguments)}` \|.*$",
                     PAGE, re.MULTILINE)  # fmt: skip
