@@ -13,6 +13,7 @@ from beam.facades.runtime import RuntimeFacade
 
 if TYPE_CHECKING:
     from beam.facades.part import Grounds
+    from beam.policy import HookRegistry
 
 __all__ = ["Doors"]
 
@@ -39,6 +40,11 @@ class Doors:
     def control(self) -> ControlFacade:
         """What is kept of sessions: `fleet.control.list_pending_requests(session)`."""
         return ControlFacade(self._grounds())
+
+    @property
+    def hooks(self) -> HookRegistry:
+        """The fleet's hooks: `fleet.hooks.register(hook("stop", ...))`; see `beam.policy.hooks`."""
+        return self._grounds().commons.hooks
 
     @property
     def runs(self) -> RunsFacade:

@@ -1,4 +1,4 @@
-"""Policies: what a session's agent may do, decided by rules before anybody is asked. All pure.
+"""Policies: what a session's agent may do, decided by rules before anybody is asked; and hooks.
 
     >>> profile = Profile.of(
     ...     {
@@ -20,16 +20,21 @@ configuration names under `policy_profile_id`.
 """
 
 from beam.policy.evaluation import PROFILE_KEY, Verdict, evaluate, unknown_profile
+from beam.policy.hooks import Hook, HookChain, HookRegistry, hook
 from beam.policy.matching import Match, parse_match
 from beam.policy.profile import Profile, Rule
 
 __all__ = [
     "PROFILE_KEY",
+    "Hook",
+    "HookChain",
+    "HookRegistry",
     "Match",
     "Profile",
     "Rule",
     "Verdict",
     "evaluate",
+    "hook",
     "parse_match",
     "unknown_profile",
 ]

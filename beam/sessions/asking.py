@@ -7,6 +7,7 @@ query is open; what became of a tool is written down whenever it is known.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pykka.messages import ProxyCall
@@ -16,14 +17,18 @@ from beam.errors import CallExit, InvalidInput
 from beam.model.messages import ToolMessage
 from beam.model.permissions import Allow, Decision, Deny
 from beam.otp import send_after, spawn_link
+from beam.sessions.hooked import with_hooks
 from beam.sessions.messages import Decided, PermissionAsked, ToolDone
 from beam.state.control_rows import CONTROL
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from beam.backends.effects import AskPermission, RunTool
     from beam.otp import Ref
     from beam.sessions.desk import Desk
     from beam.sessions.line import Line
+    from beam.sessions.options import SessionOptions
     from beam.sessions.tools import Toolbox
     from beam.sessions.workload import Workload
 
@@ -44,7 +49,7 @@ class Asking:
         line: leads to the agent.
         load: says which query is open.
         tools: what the agent may call.
-        patience: the seconds that a handler has to decide.
+        options: say what is called before and after that, and how long a handler may take.
     """
 
     def __init__(
@@ -55,14 +60,15 @@ class Asking:
         line: Line,
         load: Workload,
         tools: Toolbox,
-        patience: float,
+        options: SessionOptions,
     ) -> None:
         self._process = process
         self._desk = desk
         self._line = line
         self._load = load
         self._tools = tools
-        self._patience = patience
+        self._hooks = options.chain()
+        self._patience = options.permission_timeout
         # Bounded by the calls that one query may have open, of this and of queries cut short.
         self._tasks: dict[Ref[Any], ToolDone] = {}
 
@@ -87,7 +93,9 @@ class Asking:
         if self._load.query_id != asked.query_id:
             self.tool_done(_said(ended, "the query was over before the tool was run"))
             return
-        task = spawn_link(_tool_task, self._process, self._tools, asked, run_id)
+        named = {"session_id": self._desk.session_id, "run_id": run_id}
+        work = partial(with_hooks, self._hooks, self._tools, asked, named)
+        task = spawn_link(_tool_task, self._process, work, asked, run_id)
         self._tasks[task] = ended
 
     def tool_done(self, done: ToolDone) -> None:
@@ -173,7 +181,9 @@ def _said(done: ToolDone, content: str) -> ToolDone:
     return ToolDone(done.run_id, done.query_id, done.tool_use_id, content, is_error=True)
 
 
-def _tool_task(session: Ref[Any], tools: Toolbox, asked: RunTool, run_id: str) -> None:
+def _tool_task(
+    session: Ref[Any], work: Callable[[], tuple[str, bool]], asked: RunTool, run_id: str
+) -> None:
     """Run one tool; the process of this function is linked to the session's."""
-    content, is_error = tools.call(asked.tool_name, asked.tool_input)
+    content, is_error = work()
     session.cast(ToolDone(run_id, asked.query_id, asked.tool_use_id, content, is_error))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from beam.errors import Interrupted, StoreClosed
+from beam.policy import HookRegistry
 from beam.sessions.claims import Claims
 from beam.sessions.delivery import LOOK_AGAIN, PATIENCE, Delivery
 from beam.sessions.roster import Roster
@@ -29,10 +30,11 @@ class Commons:
         roster: which sessions there are.
         waiting: who waits for which run.
         claims: who reads which run.
+        hooks: the fleet's hooks.
         delivery: brings to the sessions what is meant for them.
     """
 
-    __slots__ = ("claims", "delivery", "node", "roster", "shelf", "waiting")
+    __slots__ = ("claims", "delivery", "hooks", "node", "roster", "shelf", "waiting")
 
     def __init__(self, node: Node, shelf: Shelf) -> None:
         self.node = node
@@ -40,6 +42,7 @@ class Commons:
         self.roster = Roster()
         self.waiting = WaitingRuns()
         self.claims = Claims()
+        self.hooks = HookRegistry()
         self.delivery = Delivery(node, self.roster, self.waiting)
 
     def end(self, reason: str) -> None:

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 from beam.errors import InvalidInput, QueueFull, StoreFull
 from beam.model.events import message_data
 from beam.model.messages import stamp
+from beam.policy import HookChain
+from beam.sessions.hooked import tell_hooks
 from beam.sessions.messages import Logged
+from beam.state.run_events import ENDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,6 +37,7 @@ class Desk:
         session_id: in whose stream.
         process: the session's process, told by `Logged` when what somebody waits for is stored.
         thread: says to which thread of the session belongs what is said now; to none unless given.
+        hooks: told when a run has ended.
     """
 
     def __init__(
@@ -42,11 +46,13 @@ class Desk:
         session_id: str,
         process: Ref[Any],
         thread: Callable[[], str | None] = _no_thread,
+        hooks: HookChain | None = None,
     ) -> None:
         self.journal = journal
         self.session_id = session_id
         self._process = process
         self._thread = thread
+        self._hooks = hooks or HookChain()
         self._tokens = itertools.count(1)
         # Bounded by the log's queue, which refuses what it has no room for.
         self._then: dict[int, Callable[[], Any]] = {}
@@ -80,6 +86,8 @@ class Desk:
 
         def done(outcome: Any) -> None:
             failure = outcome if isinstance(outcome, BaseException) else None
+            if failure is None:
+                self._tell_ends(events)
             if then is not None or failure is not None:
                 process.cast(Logged(token, failure))
 
@@ -91,6 +99,12 @@ class Desk:
             self._then.pop(token, None)
             raise
         self.changed_at = events[-1].timestamp
+
+    def _tell_ends(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if event.type in ENDS:
+                told = {"session_id": self.session_id, "run_id": event.run_id, "how": event.type}
+                tell_hooks(self._process.node, self._hooks, "stop", told)
 
     def log_wait(self, events: Sequence[Event]) -> None:
         """Append events and wait until they are stored."""

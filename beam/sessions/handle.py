@@ -14,6 +14,7 @@ from beam.model.identifiers import RANDOM_BYTES, identifier
 from beam.otp.aio import Aio
 from beam.otp.context import blocking_form
 from beam.sessions.delivery import PATIENCE
+from beam.sessions.hooked import before_prompt
 from beam.sessions.messages import GetInfo, InterruptRun, Set, Submit
 from beam.sessions.options import check_count, check_seconds
 from beam.sessions.receiver import Receiver
@@ -163,6 +164,9 @@ class SessionHandle:
         return run.receiver.receive(timeout)
 
     def _submit(self, prompt: str, terms: dict[str, Any], *, exclusive: bool) -> Run:
+        chain = self._options.chain()
+        if chain.has("user_prompt_submit"):
+            prompt = before_prompt(chain, self.id, prompt, terms)
         run_id = identifier("run", self.node.clock.random.randbytes(RANDOM_BYTES["run"]))
         work = work_of(run_id, prompt, terms, self._options)
         deadline = granted = None

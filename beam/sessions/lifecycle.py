@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from beam.errors import (
@@ -21,6 +22,7 @@ from beam.routing.router import ROUTER
 from beam.sessions.delivery import PATIENCE, named
 from beam.sessions.directory import DIRECTORY, SESSION_SUPERVISOR
 from beam.sessions.handle import SessionHandle
+from beam.sessions.hooked import hooked, tell_hooks
 from beam.sessions.options import SessionOptions
 from beam.sessions.recovery import close_runs
 from beam.sessions.tools import Toolbox
@@ -102,6 +104,7 @@ class Lifecycle:
         roster = self._commons.roster
         if session_id in RESERVED:
             raise InvalidInput("session_id", session_id, "a name that is not the fleet's own")
+        options = replace(options, hooks=options.chain(self._commons.hooks))
         spec = session_child(session_id, backend, self._backends[backend], options, self._introduce)
         if not roster.enter(session_id, spec):
             raise AlreadyExists("session_exists", session_id=session_id)
@@ -112,6 +115,8 @@ class Lifecycle:
             self._give_up(session_id, roster.withdraw(session_id))
             raise
         roster.set_status(session_id, "live", only="starting")
+        told = {"session_id": session_id, "backend": backend}
+        tell_hooks(self._commons.node, options.chain(), "session_start", told)
         return self.handle(session_id)
 
     def _choose(self, options: SessionOptions) -> str:
@@ -158,7 +163,8 @@ class Lifecycle:
             known = self._introduced.get(session_id, ())
             if len(known) == len(tables) and all(map(_same, known, tables)):
                 return True
-            control.proxy().register_session_callbacks(session_id, options.callbacks()).get()
+            callbacks = hooked(options.chain(), options.callbacks(), session_id)
+            control.proxy().register_session_callbacks(session_id, callbacks).get()
             defaults = options.defaults()
             if defaults:
                 runtime.proxy().register_session(session_id, defaults).get()
@@ -198,7 +204,8 @@ class Lifecycle:
     def stop(self, session_id: str) -> None:
         """End a session for good; see `SessionHandle.stop`."""
         roster = self._commons.roster
-        if roster.spec(session_id) is None:
+        spec = roster.spec(session_id)
+        if spec is None:
             return
         journal = self._commons.journal()
         undelivered = roster.strike(session_id)
@@ -207,6 +214,8 @@ class Lifecycle:
             close_runs(journal, session_id, "run_interrupted", "session_closed")
             self._forget(session_id)
             journal.append_wait([journal.event("session_stopped", session_id, reason="stopped")])
+            chain, told = spec.args[3].chain(), {"session_id": session_id, "reason": "stopped"}
+            tell_hooks(self._commons.node, chain, "session_end", told)
         finally:
             self._give_up(session_id, undelivered)
 

@@ -112,14 +112,14 @@ class Session(StateMachine):
             introduce: tells the owners of state of it; says whether they know.
         """
         self._introduce, self._introduced = introduce, introduce(session_id, options)
-        self._id = session_id
-        self._options = options
+        self._id, self._options = session_id, options
         self._tools = Toolbox(options.tools)
         self._desk = Desk(
             Journal.of(self.node),
             session_id,
             self.actor_ref,
             partial(active_thread, self.node, session_id),
+            options.chain(),
         )
         self._line = Line(self.node, backend_name, backend, options)
         self._past, self._load = recall(self._desk, backend_name, options)
@@ -129,7 +129,7 @@ class Session(StateMachine):
             line=self._line,
             load=self._load,
             tools=self._tools,
-            patience=options.permission_timeout,
+            options=options,
         )
         self._standing = Standing(session_id, backend_name, options, self._past)
         directory = self.node.whereis(DIRECTORY)

@@ -18,6 +18,7 @@ from beam.errors import InvalidInput
 from beam.model.encoding import encode
 from beam.model.runs import OnCrash, parse_on_crash
 from beam.otp import Backoff, Restarts
+from beam.policy import Hook, HookChain, HookRegistry
 
 __all__ = ["SessionOptions", "check_count", "check_json", "check_seconds"]
 
@@ -49,6 +50,7 @@ class SessionOptions:
         permission_default: `"allow"` or `"deny"`: what counts where no handler is registered.
         permission_timeout: how long a handler may take; then the answer is no (G14).
         tools: functions that the agent may call; their signatures say with what.
+        hooks: what is called before and after what it does; see `beam.policy.hooks`.
         on_crash: what becomes of a run whose session crashes: `"interrupt"` or `"retry"`.
         retries: how many crashes a retried run survives; `None` for any number.
         timeout: how long a run may take once it is at work; `None` for ever.
@@ -77,6 +79,7 @@ class SessionOptions:
     permission_default: str = "deny"
     permission_timeout: float = 300.0
     tools: Sequence[Callable[..., Any]] = ()
+    hooks: Sequence[Hook] | HookChain = ()
     on_crash: OnCrash = "interrupt"
     retries: int | None = None
     timeout: float | None = 120.0
@@ -118,12 +121,26 @@ class SessionOptions:
                 raise InvalidInput(name, getattr(self, name), "a function, or None")
         if not isinstance(self.tools, (list, tuple)):
             raise InvalidInput("tools", self.tools, "a list or a tuple of functions")
+        self._check_hooks()
         self._check_limits()
         check_json("metadata", self.metadata)
         for name in ("routing", "provider", "options"):
             value = getattr(self, name)
             if not isinstance(value, Mapping) and not (name != "options" and value is None):
                 raise InvalidInput(name, value, "a mapping")
+
+    def _check_hooks(self) -> None:
+        if isinstance(self.hooks, HookChain):
+            return
+        right = isinstance(self.hooks, (list, tuple))
+        if not right or not all(isinstance(one, Hook) for one in self.hooks):
+            raise InvalidInput("hooks", self.hooks, "a list or a tuple of hook(...)")
+
+    def chain(self, registry: HookRegistry | None = None) -> HookChain:
+        """Return its hooks, behind those of the fleet's registry if one is given."""
+        if isinstance(self.hooks, HookChain):
+            return self.hooks
+        return HookChain(registry, self.hooks)
 
     def _check_limits(self) -> None:
         for name in ("permission_timeout", "connect_timeout", "init_timeout"):
