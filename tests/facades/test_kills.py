@@ -42,7 +42,7 @@ class Work:
         self.config: dict[tuple[str, str], int] = {}
         self.acknowledged = self.refused = 0
         self.defects: list[BaseException] = []
-        self.thread = threading.Thread(target=self._go)
+        self.thread = threading.Thread(target=self._go, daemon=True)
         self.thread.start()
 
     def end(self) -> None:
@@ -97,12 +97,13 @@ class Work:
         self.fleet.runtime.get_state(session)
 
 
-def victims(fleet: Fleet) -> list[str]:
+def victims(fleet: Fleet) -> list[Any]:
     """Return what the processes of the fleet's own tree are called, without the sessions."""
     sessions = {one.id for one in fleet.sessions()}
     names = {fleet.node.whereis(name): name for name in fleet.node.registered()}
     ours = [one.process for one in fleet.tree().walk() if one.process is not fleet.whereis("fleet")]
-    return sorted(names[one] for one in ours if one in names and names[one] not in sessions)
+    ours_named = [names[one] for one in ours if one in names and names[one] not in sessions]
+    return sorted(ours_named, key=str)
 
 
 def check(fleet: Fleet, works: list[Work]) -> None:
@@ -138,6 +139,7 @@ def test_any_actor_is_killed_again_and_again_and_no_call_hangs_and_nothing_is_lo
         for number in range(scaled(200)):
             for name in (*names, sessions[number % SESSIONS].id):
                 before = sum(work.acknowledged for work in works)
+                eventually(lambda: fleet.whereis(name))  # noqa: B023
                 kill(fleet, name)
                 # They work on in between, so that each kill meets them somewhere else.
                 eventually(lambda: sum(work.acknowledged for work in works) > before + WORKERS)  # noqa: B023
