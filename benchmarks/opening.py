@@ -1,9 +1,9 @@
 """Measure how a fleet opens a log: `python -m benchmarks.opening [--events N] [--directory D]`.
 
-A log is written as 1,000 sessions write it: runs of nine events each, a permission asked and given
-now and then, feedback, threads, reverts. Then a fleet opens it in a fresh process, twice: from the
-bare log, which makes the snapshots, and with them. The time is that of `Fleet.start()`, from a
-program that has imported `beam` to a fleet that takes calls. Prints one table.
+A log is written as 1,000 sessions write it: runs of nine events each, every tenth with a permission
+asked and given, choices of the router with bindings, feedback, threads, reverts. Then a fleet opens
+it in fresh processes: from the bare log, which makes the snapshots, with them, and when they have
+been deleted. The time is that from `Fleet(...)` to a fleet that takes calls. Prints one table.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from beam import Fleet
+from beam.backends import function
 from beam.log import Record, SqliteStore
 from beam.model.encoding import encode
+from beam.model.events import FLEET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,10 +57,30 @@ def run(session_id: str, number: int) -> Iterator[Record]:
     result = {"type": "result", "content": "Done. " + "x" * 100, "uuid": f"{run_id}-result"}
     yield record(session_id, "message", run_id, message=result)
     yield record(session_id, "run_completed", run_id, output="Done.", attempts=1)
+    yield routed(run_id, session_id, number)
+    if number % 10 == 0:
+        yield from permission(session_id, run_id)
     if number % 5 == 0:
         yield record(session_id, "feedback_submitted", rating=5, seq=number // 5 + 1)
     if number % 20 == 0:
         yield record(session_id, "session_reverted", count=3, selector={"visible_message_count": 3})
+
+
+def routed(run_id: str, session_id: str, number: int) -> Record:
+    """Return the event of a choice; every tenth binds a key."""
+    bound = {"binds": session_id} if number % 10 == 0 else {}
+    request = {"policy": "sticky", "affinity_key": session_id}
+    decision = {"backend": "agent", "policy": "sticky", "chain": ["agent"], "decision": "allow"}
+    return record(FLEET, "routing_selected", run_id, request=request, decision=decision, **bound)
+
+
+def permission(session_id: str, run_id: str) -> Iterator[Record]:
+    """Yield the events of a permission that was asked and given."""
+    asked = {"request_id": f"req_{run_id}", "asks": "permission", "method": "write"}
+    asked |= {"params": {"path": "a.py"}, "session_id": session_id, "timeout": 300.0}
+    yield record(session_id, "permission_requested", run_id, **asked)
+    allowed = {"request_id": f"req_{run_id}", "decision": {"decision": "allow"}}
+    yield record(session_id, "permission_resolved", run_id, **allowed)
 
 
 def log(events: int) -> Iterator[Record]:
@@ -85,8 +107,9 @@ def write(path: Path, events: int) -> int:
 
 def opened(path: Path) -> dict[str, float]:
     """Open a log by a fleet; return the seconds, and what was found."""
+    agent = {"agent": function(str.upper)}
     began = time.perf_counter()
-    with Fleet(store=path) as fleet:
+    with Fleet(store=path, backends=agent) as fleet:
         took = time.perf_counter() - began
         sessions = fleet.router.list_sessions()
         return {"seconds": took, "sessions": len(sessions),

@@ -71,6 +71,8 @@ class Bindings:
             after = page[-1].sequence
             for stored in page:
                 _take_back(memory, stored, now - (at - stored.timestamp) / 1000)
+        # So that a long log is looked through once only, even if nothing is chosen then.
+        self._save_if_due(memory, now)
 
     def chosen(self, memory: Memory, now: float, *, settled: bool) -> None:
         """Note one choice more; now and then, keep a checkpoint.
@@ -83,6 +85,9 @@ class Bindings:
         self._choices += 1
         if self._choices % LOOK or not settled:
             return
+        self._save_if_due(memory, now)
+
+    def _save_if_due(self, memory: Memory, now: float) -> None:
         store = self._journal.store
         position = store.last_position()
         if not self._checkpoints.due(position, len(memory.affinities)):

@@ -31,7 +31,7 @@ from beam.state.stored_session import StoredSession, segments_of
 from beam.state.stored_thread import StoredThread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from beam.log import StoredRecord
     from beam.model.events import Event, EventType
@@ -79,15 +79,29 @@ class StoreState:
 
 def folded(state: StoreState, records: Iterable[StoredRecord]) -> StoreState:
     """Return the state after records of the session, of any type, in the order of the log."""
+    counted: list[StoredRecord] = []
     for stored in records:
         if stored.sequence <= state.sequence or stored.type not in _FOLDS:
             continue
         if stored.type == "message" and not _says_more(stored.body):
             # Most messages are but counted, and need not be decoded for that.
-            state = _message(state, stored.sequence, int(stored.timestamp), {})
-        else:
-            state = after(state, event_of(stored))
-    return state
+            counted.append(stored)
+            continue
+        state = after(_counted(state, counted), event_of(stored))
+        counted = []
+    return _counted(state, counted)
+
+
+def _counted(state: StoreState, messages: Sequence[StoredRecord]) -> StoreState:
+    """Return the state after messages that are but counted."""
+    if not messages:
+        return state
+    first, last = messages[0], messages[-1]
+    session = state.session or StoredSession.new(
+        state.session_id, first.sequence - 1, at=int(first.timestamp)
+    )
+    session = session.recorded(at=int(last.timestamp), model=None, count=len(messages))
+    return replace(state, session=session, sequence=last.sequence)
 
 
 def after(state: StoreState, event: Event) -> StoreState:

@@ -119,8 +119,8 @@ class StoredSession:
         """How many messages its view shows."""
         return self.meta.message_count - size(self.hidden)
 
-    def recorded(self, *, at: int, model: str | None) -> StoredSession:
-        """Count one message more."""
+    def recorded(self, *, at: int, model: str | None, count: int = 1) -> StoredSession:
+        """Count one message more, or several, the last of which is of this time."""
         known = self.meta
         meta = SessionMeta(
             session_id=known.session_id,
@@ -129,7 +129,7 @@ class StoredSession:
             cwd=known.cwd,
             created_at=known.created_at,
             updated_at=at,
-            message_count=known.message_count + 1,
+            message_count=known.message_count + count,
             extra=known.extra,
         )
         return StoredSession(meta, self.after, self.base, self.hidden)
