@@ -194,7 +194,8 @@ class Fleet(Doors):
             ),
         ]
         most, seconds = self._limits
-        state = state_children(self._commons.waiting, vault=self._vault, more_owners=(ROUTER,))
+        bus, waiting = self._commons.bus, self._commons.waiting
+        state = state_children(waiting, bus=bus, vault=self._vault, more_owners=(ROUTER,))
         return Supervisor.start(
             [
                 child(Log, self._commons.shelf, name=LOG, shutdown=10.0),

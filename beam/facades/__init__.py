@@ -9,6 +9,7 @@ they know is in the processes and tables below, so they work on through every re
 from beam.facades.capabilities import CapabilityFacade
 from beam.facades.control import ControlFacade
 from beam.facades.doors import Doors
+from beam.facades.events import EventsFacade
 from beam.facades.policies import PoliciesFacade
 from beam.facades.routing import RoutingFacade
 from beam.facades.runs import RunsFacade
@@ -18,6 +19,7 @@ __all__ = [
     "CapabilityFacade",
     "ControlFacade",
     "Doors",
+    "EventsFacade",
     "PoliciesFacade",
     "RoutingFacade",
     "RunsFacade",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from beam.facades.capabilities import CapabilityFacade
 from beam.facades.control import ControlFacade
+from beam.facades.events import EventsFacade
 from beam.facades.policies import PoliciesFacade
 from beam.facades.routing import RoutingFacade
 from beam.facades.runs import RunsFacade
@@ -40,6 +41,11 @@ class Doors:
     def control(self) -> ControlFacade:
         """What is kept of sessions: `fleet.control.list_pending_requests(session)`."""
         return ControlFacade(self._grounds())
+
+    @property
+    def events(self) -> EventsFacade:
+        """What happens in sessions, as it happens: `fleet.events.subscribe(session)`."""
+        return EventsFacade(self._grounds())
 
     @property
     def hooks(self) -> HookRegistry:

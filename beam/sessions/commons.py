@@ -9,6 +9,7 @@ from beam.policy import HookRegistry
 from beam.sessions.claims import Claims
 from beam.sessions.delivery import LOOK_AGAIN, PATIENCE, Delivery
 from beam.sessions.roster import Roster
+from beam.state.bus import EventBus
 from beam.state.journal import Journal
 from beam.state.waiting_runs import WaitingRuns
 
@@ -29,12 +30,13 @@ class Commons:
     Attributes:
         roster: which sessions there are.
         waiting: who waits for which run.
+        bus: who has subscribed to what.
         claims: who reads which run.
         hooks: the fleet's hooks.
         delivery: brings to the sessions what is meant for them.
     """
 
-    __slots__ = ("claims", "delivery", "hooks", "node", "roster", "shelf", "waiting")
+    __slots__ = ("bus", "claims", "delivery", "hooks", "node", "roster", "shelf", "waiting")
 
     def __init__(self, node: Node, shelf: Shelf) -> None:
         self.node = node
@@ -43,6 +45,7 @@ class Commons:
         self.waiting = WaitingRuns()
         self.claims = Claims()
         self.hooks = HookRegistry()
+        self.bus = EventBus()
         self.delivery = Delivery(node, self.roster, self.waiting)
 
     def end(self, reason: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from beam.otp import child
+from beam.state.bus_feed import BUS, BusFeed
 from beam.state.control import PERMISSION_TIMEOUT, Control
 from beam.state.control_rows import CONTROL
 from beam.state.handlers import HANDLERS
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from beam.otp import ChildSpec
+    from beam.state.bus import EventBus
     from beam.state.vault import Vault
 
 __all__ = ["state_children"]
@@ -31,6 +33,7 @@ __all__ = ["state_children"]
 def state_children(
     waiting: WaitingRuns,
     *,
+    bus: EventBus | None = None,
     vault: Vault | None = None,
     more_owners: Sequence[str] = (),
     permission_timeout: float = PERMISSION_TIMEOUT,
@@ -43,6 +46,7 @@ def state_children(
 
     Args:
         waiting: who waits for runs; the fleet keeps it.
+        bus: who has subscribed to what; without one nobody is told.
         vault: seals the credentials that the log has; `None` for a key in memory.
         more_owners: processes elsewhere in the fleet whose tables are kept as well.
         permission_timeout: the seconds that a handler has, unless its session says otherwise.
@@ -50,10 +54,12 @@ def state_children(
         runs_kept: of how many runs is kept how they stand.
     """
     names = (RUNTIME, CONTROL, RUNS, STORE, *more_owners)
+    feed = () if bus is None else (child(BusFeed, bus, id=BUS, name=BUS),)
     return [
         child(TableKeeper, names, id=KEEPER, name=KEEPER),
         child(RuntimeState, vault, id=RUNTIME, name=RUNTIME),
         child(Control, permission_timeout, handlers, vault, id=CONTROL, name=CONTROL),
         child(Runs, waiting, runs_kept, id=RUNS, name=RUNS),
         child(SessionStore, id=STORE, name=STORE),
+        *feed,
     ]
