@@ -182,6 +182,11 @@ class Breakers:
         """Return the breaker of the backend."""
         return self._breakers.get(backend) or Breaker(self.options)
 
+    @property
+    def silent(self) -> bool:
+        """Whether they have nothing to say of any backend: all are closed, without a failure."""
+        return not self._breakers
+
     def health(self, now: float) -> Mapping[str, HealthStatus]:
         """Return what the breakers say at `now`; a backend that is not there is healthy."""
         if not self._breakers:

@@ -41,7 +41,7 @@ class ChoiceRecords:
 
     def chosen(self, selection: Selection, plan: Plan, session_id: str | None) -> Record:
         """Return the record of a choice."""
-        if selection.binds is None and session_id is None:
+        if session_id is None:
             body = plan.text(selection.decision, lambda: _body(selection, None))
         else:
             body = _body(selection, session_id)

@@ -6,9 +6,9 @@
     >>> plan is plans.of({"policy": "round_robin"}), plan.candidates.ordered
     (True, ('claude', 'codex'))
 
-A plan is the checked request, its candidates while no breaker has anything to say, and of each
-decision the text that the log has of it. Requests that differ each time (with an affinity key, or
-with health) are planned each time. At most 256 plans are kept; one more, and all are forgotten.
+A plan is the checked request, and while no breaker has anything to say: its candidates, what is
+chosen in each turn, and the text that the log has of that. Requests with health are planned each
+time. At most 256 plans are kept; one more, and all are forgotten.
 
 One owner at a time: nothing here is locked.
 """
@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from beam.routing.decision import Decision
+    from beam.routing.memory import CursorKey, Memory
+    from beam.routing.selection import Selection
 
 __all__ = ["Plan", "Plans"]
 
 KEPT = 256
 
-_SINGULAR = frozenset({"affinity_key", "health"})
+_SINGULAR = frozenset({"health"})
 
 
 class Plan:
@@ -42,21 +44,51 @@ class Plan:
         candidates: who may serve it, as far as the request itself says.
     """
 
-    __slots__ = ("_texts", "candidates", "request")
+    __slots__ = ("_cursor", "_selections", "_texts", "candidates", "request")
 
     def __init__(self, request: RouteRequest, backends: BackendSet) -> None:
         self.request = request
         self.candidates: Candidates = candidates_for(request, backends, request.health)
+        # By whose turn it is, 0 where nobody takes turns.
+        self._selections: dict[int, Selection] = {}
+        self._cursor: CursorKey | None = None
         # By who was chosen, and in which order the rest follows: bounded by the rotations.
-        self._texts: dict[tuple[str, ...], str] = {}
+        self._texts: dict[tuple[tuple[str, ...], tuple[str, ...]], str] = {}
+
+    def selected(self, memory: Memory, now: float, make: Callable[[], Selection]) -> Selection:
+        """Return what is chosen while no breaker has anything to say, worked out once for a turn.
+
+        Args:
+            memory: whose turn it is, and what is bound; only looked at.
+            now: the time in seconds.
+            make: works it out.
+
+        Raises:
+            RoutingRefused: as `make` does; a refusal is worked out each time.
+        """
+        if self.request.policy == "sticky":
+            return make()
+        turn = memory.turn(self._cursor, now) if self._cursor is not None else 0
+        found = self._selections.get(turn)
+        if found is None:
+            found = make()
+            self._cursor = found.cursor
+            if found.cursor is not None:
+                turn = memory.turn(found.cursor, now)
+            self._selections[turn] = found
+        return found
 
     def text(self, decision: Decision, make: Callable[[], str]) -> str:
-        """Return the text of a decision on this request, made the first time."""
-        text = self._texts.get(decision.candidates)
+        """Return the text of a decision on this request, made the first time.
+
+        What a sticky request binds is in the request, so it is the same text each time, too.
+        """
+        known = (decision.candidates, decision.reasons)
+        text = self._texts.get(known)
         if text is None:
             if len(self._texts) >= KEPT:
                 self._texts.clear()
-            text = self._texts[decision.candidates] = make()
+            text = self._texts[known] = make()
         return text
 
 

@@ -57,6 +57,8 @@ from beam.state.journal import Journal, record_of
 
 if TYPE_CHECKING:
     from beam.log import Done, Record, StoredRecord
+    from beam.otp import Ref
+    from beam.routing.plans import Plan
 
 __all__ = ["ROUTER", "Reported", "Route", "Router", "registry_of"]
 
@@ -94,6 +96,7 @@ class Router(RegistryOwner):
         # The keys whose newest binding is not known to be in the log.
         self._volatile: dict[str, int] = {}
         self._unlogged = 0
+        self._hear = _hearing(self.actor_ref)
         self._take_registry(backends)
         self._bindings = Bindings(self._journal, ROUTER)
         self._bindings.read_back(self._memory, self.node.clock.now())
@@ -144,19 +147,15 @@ class Router(RegistryOwner):
     ) -> Any:
         plan = self._plans.of(fields)
         now = self.node.clock.now()
-        selection = select(
-            plan.request,
-            self._backends,
-            self._memory,
-            self._breakers,
-            now,
-            candidates=plan.candidates,
-        )
+        if self._breakers.silent:
+            selection = plan.selected(self._memory, now, lambda: self._selected(plan, now))
+        else:
+            selection = self._selected(plan, now)
         session_id = None if session is None else _session_id(session)
         records = self._allowed(selection, session_id)
         committed = commit(selection, self._memory, self._breakers, now)
         decision, probe = selection.decision, committed.probe
-        if not for_report:
+        if probe is not None and not for_report:
             self._breakers.released(decision.backend, probe)
         for forgotten in committed.forgotten:
             self._volatile.pop(forgotten, None)
@@ -175,6 +174,16 @@ class Router(RegistryOwner):
         binding = Durable(key, self._volatile[key])
         self._log_and_answer(records, binding, Route(decision, probe), answer)
         return noreply
+
+    def _selected(self, plan: Plan, now: float) -> Selection:
+        return select(
+            plan.request,
+            self._backends,
+            self._memory,
+            self._breakers,
+            now,
+            candidates=plan.candidates,
+        )
 
     def _allowed(self, selection: Selection, session_id: str | None) -> list[Record]:
         """Return the audit of what the request's policy profile says, if it has one.
@@ -223,14 +232,8 @@ class Router(RegistryOwner):
 
     def _log(self, records: list[Record]) -> None:
         """Store a choice that nobody waits for."""
-        me = self.actor_ref
-
-        def done(outcome: list[StoredRecord] | BaseException) -> None:
-            if isinstance(outcome, BaseException):
-                me.cast(Unlogged(outcome))
-
         try:
-            self._append(records, done)
+            self._append(records, self._hear)
         except (QueueFull, StoreError) as error:
             self._count_unlogged(error)
 
@@ -327,6 +330,16 @@ class Router(RegistryOwner):
             self._breakers.failed(backend, self.node.clock.now())
         else:
             self._breakers.released(backend, reported.probe)
+
+
+def _hearing(router: Ref[Any]) -> Done:
+    """Return what hears of choices that nobody waits for, on the log's thread."""
+
+    def done(outcome: list[StoredRecord] | BaseException) -> None:
+        if isinstance(outcome, BaseException):
+            router.cast(Unlogged(outcome))
+
+    return done
 
 
 def _session_id(session: Any) -> str | None:

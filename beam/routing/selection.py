@@ -112,11 +112,13 @@ def commit(selection: Selection, memory: Memory, breakers: Breakers, now: float)
             probes have gone to others. Nothing is changed then.
     """
     backend = selection.decision.backend
-    if not breakers.of(backend).allows(now):
-        raise refusal(
-            "backend_not_eligible", selection.request, selection.eligible, backend=backend
-        )
-    probe = breakers.acquire(backend, now)
+    probe = None
+    if not breakers.silent:
+        if not breakers.of(backend).allows(now):
+            raise refusal(
+                "backend_not_eligible", selection.request, selection.eligible, backend=backend
+            )
+        probe = breakers.acquire(backend, now)
     if selection.cursor is not None:
         memory.advance(selection.cursor, now)
     if selection.binds is None:

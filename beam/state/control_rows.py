@@ -36,7 +36,7 @@ from beam.state.handlers import AskKey
 from beam.state.keeper import table_of
 from beam.state.requests import Requests
 from beam.state.run_records import RunWork
-from beam.state.session_config import SessionConfig
+from beam.state.session_config import PERMISSION_MODE, SessionConfig
 from beam.state.task_records import TaskRecord, TaskRecords
 
 if TYPE_CHECKING:
@@ -70,10 +70,11 @@ class Registered:
 class ControlRows:
     """The rows by kind; who has none of a kind has the empty value."""
 
-    __slots__ = ("_table",)
+    __slots__ = ("_table", "lookup")
 
     def __init__(self, table: Table) -> None:
         self._table = table
+        self.lookup = table.lookup
 
     # Reading, by anybody
 
@@ -218,13 +219,17 @@ class ControlRows:
         self._table.delete(("handler", *key))
 
     def _value(self, key: tuple[str, ...]) -> Any:
-        rows = self._table.lookup(key)
+        rows = self.lookup(key)
         return rows[0][1] if rows else None
 
     def _of_kind(self, kind: str) -> Iterator[tuple[tuple[str, ...], Any]]:
         for key, value in self._table.tab2list():
             if key[0] == kind:
                 yield key, value
+
+
+# Values that nobody can change, so that they are handed out as they are.
+_SCALARS = frozenset({str, int, float, bool})
 
 
 class ControlReads:
@@ -252,6 +257,11 @@ class ControlReads:
         Raises:
             NotFound: `not_set` with `key`.
         """
+        rows = self._rows_now().lookup(("config", session_id))
+        # The usual value is found in one look; a copy, or the refusal, is for the rest.
+        value = rows[0][1].values.get(key) if rows else None
+        if type(value) in _SCALARS:
+            return value
         return self._rows_now().config(session_id).get(key)
 
     def get_all_config(self, session_id: str) -> dict[str, Any]:
@@ -264,7 +274,7 @@ class ControlReads:
         Raises:
             NotFound: `not_set`.
         """
-        return self._rows_now().config(session_id).permission_mode()
+        return self.get_config(session_id, PERMISSION_MODE)
 
     def get_max_thinking_tokens(self, session_id: str) -> int:
         """Return the session's budget for thinking.

@@ -25,7 +25,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from beam.errors import InvalidInput
+from beam.errors import InvalidInput, NotFound
 from beam.log import replay
 from beam.otp import noreply
 from beam.state.answering import refuse, reply
@@ -52,6 +52,9 @@ RUNTIME = "runtime"
 
 _NO_INFO: Mapping[str, Any] = {}
 _NOTHING = QueryDefaults()
+# Seconds that a reader waits for a table that is being filled, and between two looks at it.
+PATIENCE = 5.0
+LOOK_AGAIN = 0.005
 # No session has this name: under it is the position up to which the rows are true.
 _POSITION = ("position",)
 
@@ -63,7 +66,8 @@ class RuntimeReads:
         node: where the runtime runs.
 
     Raises (each function):
-        NotFound: `no_table`: it has never run there, or has ended.
+        NotFound: `no_table`: it has never run there, or has ended; `restarting`: it has begun anew
+            without a table, and was not done with reading the log within 5 s.
     """
 
     def __init__(self, node: Node) -> None:
@@ -74,12 +78,27 @@ class RuntimeReads:
 
     def defaults(self, session_key: str) -> QueryDefaults:
         """Return what is set, secrets included: for the fleet's own use."""
-        rows = self._table_now().lookup(session_key)
+        rows = self._table_now().lookup(session_key) or self._when_filled(session_key)
         return rows[0][1] if rows else _NOTHING
+
+    def _when_filled(self, session_key: str) -> list[Any]:
+        """Return a session's rows once the table is filled: a new one is while its owner starts."""
+        table = self._table_now()
+        if table.member(_POSITION):
+            # It may have been filled between the two looks.
+            return table.lookup(session_key)
+        node = self._node_of_table
+        until = node.clock.now() + PATIENCE
+        while not table.member(_POSITION):
+            if node.clock.now() >= until:
+                raise NotFound("restarting", name=RUNTIME)
+            node.sleep(LOOK_AGAIN)
+            table = self._table_now()
+        return table.lookup(session_key)
 
     def get_state(self, session_key: str) -> dict[str, Any]:
         """Return what is set, without secrets; empty for a session that is not known."""
-        rows = self._table_now().lookup(session_key)
+        rows = self._table_now().lookup(session_key) or self._when_filled(session_key)
         if not rows:
             return {}
         _, defaults, flat = rows[0]
@@ -155,6 +174,9 @@ class RuntimeState(RuntimeReads, TableOwner):
 
     def _table_now(self) -> Table:
         return self._table
+
+    def _when_filled(self, session_key: str) -> list[Any]:
+        return []  # The owner knows what is there.
 
     # Changes
 
