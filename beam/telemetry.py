@@ -19,6 +19,8 @@ event happens, so it must be quick and must not block. What it raises is reporte
 | `routing, select_backend, stop` | duration | backend, policy, candidate_count, fallback_count, \
 reason_count, decision (`allow`) |
 | `routing, select_backend, exception` | duration | reason; decision `deny`, if a policy denied |
+| `run, state_change` | system_time | run_id, kind, from_state (`created` at first), to_state |
+| `step, state_change` | system_time | step_id, run_id, kind, from_state, to_state |
 
 `system_time` is in seconds since 1970, `duration` in seconds, both of the node's clock. Events hold
 no secrets and no prompts.

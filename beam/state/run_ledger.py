@@ -19,6 +19,7 @@ from beam.model.events import FLEET
 from beam.state.answering import refuse, reply
 from beam.state.run_records import RunRecord, RunWork, StepRecord, as_data
 from beam.state.writes import Step, Write
+from beam.telemetry import emit, listening
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,6 +94,7 @@ class RunLedger:
         self._begun = {work.run.run_id for work in works}
         ended = sorted((w.run.completed_at or 0, w.run.run_id) for w in works if w.run.completed_at)
         self._ended = deque(run_id for _, run_id in ended)
+        self._evict()
 
     # Changes
 
@@ -226,8 +228,23 @@ class RunLedger:
                 self._ended.append(run.run_id)
         self._begun.add(run.run_id)
         self._rows.put_stored("run", run.run_id, work, stored)
+        self._evict()
+        if listening():
+            self._tell(changed)
+
+    def _evict(self) -> None:
         while len(self._begun) > self._kept and self._ended:
             self._drop(self._ended.popleft())
+
+    def _tell(self, changed: tuple[AnyRecord, ...]) -> None:
+        for record in changed:
+            what = "run" if isinstance(record, RunRecord) else "step"
+            about = {"run_id": record.run_id, "kind": record.kind, "to_state": record.status}
+            if isinstance(record, StepRecord):
+                about["step_id"] = record.step_id
+            about["from_state"] = "created" if record.status == "running" else "running"
+            time = {"system_time": record.updated_at / 1000}
+            emit((what, "state_change"), time, about)
 
     def _drop(self, run_id: str) -> None:
         self._begun.discard(run_id)

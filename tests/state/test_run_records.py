@@ -124,6 +124,21 @@ class TestTheBound:
         assert {run.run_id for run in ledger.list_runs()} == {"a", "c"}
         assert isinstance(closing(lambda: ledger.get_step("b1")), NotFound)
 
+    def test_it_holds_also_for_what_is_read_back(self, tmp_path, monkeypatch):
+        def open_store():
+            return SqliteStore.open(tmp_path / "fleet.db")
+
+        with running(open_store) as state:
+            for name in ("a", "b", "c"):
+                get(state.control.start_run(run_id=name))
+                get(state.control.complete_run(name))
+        monkeypatch.setattr("beam.state.control.KEPT_RUNS", 2)
+        with running(open_store) as state:
+            get(state.control.start_run(run_id="d"))
+            kept = {run.run_id for run in reads(state).list_runs()}
+            assert len(kept) == 2
+            assert "d" in kept
+
     def test_if_all_run_one_more_is_refused(self, state, monkeypatch):
         _ledger_of(monkeypatch, state, 1)
         get(state.control.start_run(run_id="a"))
