@@ -6,7 +6,7 @@ import pytest
 
 from beam.backends.backend import Query
 from beam.errors import CallTimeout, InvalidInput, QueueFull, StateRefused
-from beam.otp import Mailbox, exit, monitor, spawn
+from beam.otp import exit, spawn
 from beam.otp import receive as receive_mail
 from beam.state.bus import EventBus
 from tests.sessions.scripted import PATIENCE, kill
@@ -74,25 +74,22 @@ def test_fact_48_unsubscribe_complete_and_a_dead_subscriber(fleet):
 
 def test_fact_49_the_death_of_a_subscriber_ends_its_subscriptions_and_no_others(fleet):
     stays, told = fleet.events.subscribe("s"), []
+    subscribed = threading.Event()
 
     def subscriber():
         told.extend(fleet.events.subscribe("s") for _ in range(2))
+        subscribed.set()
         receive_mail()
 
-    with fleet.node.entered(), Mailbox() as me:
+    with fleet.node.entered():
         process = spawn(subscriber)
-        while len(told) < 2:
-            fleet.node.sleep(0.001)
-        monitor(process)
-        exit(process, "kill")
-        me.receive(timeout=PATIENCE)
-    bus = fleet.whereis("bus")
-    bus.ask(0, block=False)  # Behind the Down.
-    while process in fleet._commons.bus.owners():
-        fleet.node.sleep(0.001)
+    assert subscribed.wait(PATIENCE)
+    exit(process, "kill")
+    for ref in told:
+        # Whoever waits for an event hears that the subscription has ended.
+        assert reason_of(fleet.events.receive_event, ref, timeout=PATIENCE) == "bad_ref"
     fleet.events.publish("s", {"type": "note"})
     assert get(fleet, stays) == {"type": "note"}
-    assert [reason_of(fleet.events.receive_event, ref) for ref in told] == ["bad_ref"] * 2
 
 
 def test_a_slow_subscriber_loses_the_oldest_and_is_told_how_many(fleet):
