@@ -20,6 +20,7 @@ from beam.sessions.reports import session_report
 from beam.state.journal import Journal
 
 if TYPE_CHECKING:
+    from beam.model.events import EventType
     from beam.otp import Call
     from beam.sessions.delivery import Delivery
     from beam.sessions.roster import Roster, Status
@@ -61,6 +62,14 @@ class Undeliverable:
     """Cast by a handle: something was left on the roster for this session."""
 
     session_id: str
+
+
+_LIVES: tuple[EventType, ...] = (
+    "session_started",
+    "session_restarted",
+    "session_released",
+    "session_quarantined",
+)
 
 
 class _Look:
@@ -212,6 +221,8 @@ class Directory(Server):
         match reason:
             case ("shutdown", ("quarantine", why)):
                 self._quarantine(session_id, why, by_itself=True)
+            case "noproc" if self._said_quarantine(session_id):
+                self._quarantine(session_id, "said in the log", by_itself=True)
             case _ if is_graceful(reason) and not is_shutdown(reason):
                 self._close(session_id)
             case _:
@@ -219,6 +230,14 @@ class Directory(Server):
                 self._roster.set_status(session_id, "restarting", only="live")
                 if is_shutdown(reason):
                     self._look_again()  # By its supervisor, which has ended, or will forget it.
+
+    def _said_quarantine(self, session_id: str) -> bool:
+        """Return whether a session that had ended before we heard of it is in quarantine.
+
+        Why a process ended that was dead when it was watched, nobody says but the log.
+        """
+        said = Journal.of(self.node).read(session_id, types=_LIVES)
+        return bool(said) and said[-1].type == "session_quarantined"
 
     def _quarantine(self, session_id: str, reason: Any, *, by_itself: bool = False) -> None:
         """Say that the session waits for an operator; nobody is left waiting for it.

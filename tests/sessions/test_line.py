@@ -15,7 +15,8 @@ from beam.errors import (
     SessionRestarting,
     StartError,
 )
-from beam.otp import Backoff, Restarts, exit
+from beam.otp import Backoff, Restarts, exit, sys
+from beam.sessions.directory import DIRECTORY
 from beam.sessions.line import Line
 from beam.sessions.options import SessionOptions
 from tests.sessions.scripted import (
@@ -190,6 +191,23 @@ def test_a_released_session_has_a_new_budget_and_all_that_it_had(fleets):
     with pytest.raises(NotFound) as refused:
         fleet.release(session.id)
     assert refused.value.reason == "not_quarantined"
+
+
+def test_a_directory_that_hears_late_of_a_session_knows_that_it_is_in_quarantine(fleets):
+    backend = Scripted(shout)
+    fleet = fleets(backend)
+    directory = fleet.whereis(DIRECTORY)
+    sys.suspend(directory)
+    session = fleet.start_session(backoff=AT_ONCE, reconnects=Restarts(0, per=60.0))
+    session.query("hello").get(timeout=PATIENCE)
+    end(fleet.node, fleet.whereis(session.id), backend.agent().end)
+    wait_for(session, "session_quarantined")
+    run = session.query("more")
+    sys.resume(directory)
+    assert isinstance(failure(run), SessionQuarantined)
+    assert session.status() == "quarantined"
+    fleet.release(session)
+    assert session.query("again").get(timeout=PATIENCE) == "AGAIN"
 
 
 def test_a_session_whose_process_crashes_too_often_is_put_into_quarantine(fleets):
