@@ -238,4 +238,4 @@ class Talks(RuleBasedStateMachine):
 
 
 TestTalks = Talks.TestCase
-TestTalks.settings = settings(max_examples=scaled(4000))
+TestTalks.settings = settings(max_examples=scaled(4000, 40))

@@ -11,8 +11,8 @@ from examples.survey.tasks import tasks as survey_tasks
 from tests.e2e.command_line import ROOT, CommandLine
 from tests.volume import STRESS
 
-KILLS = 20 if STRESS else 5
-TASKS = 240 if STRESS else 80
+KILLS = 20 if STRESS else 3
+TASKS = 240 if STRESS else 40
 SEED = 20261120
 
 

@@ -136,7 +136,7 @@ def test_any_actor_is_killed_again_and_again_and_no_call_hangs_and_nothing_is_lo
         sessions, works = working(fleet)
         names = [*victims(fleet), sessions[0].id]
         assert {"log", "ports", "keeper", "control", "runtime", "runs", "router"} <= set(names)
-        for number in range(scaled(200)):
+        for number in range(scaled(200, 50)):
             for name in (*names, sessions[number % SESSIONS].id):
                 before = sum(work.acknowledged for work in works)
                 eventually(lambda: fleet.whereis(name))  # noqa: B023

@@ -30,7 +30,7 @@ def test_cycles_of_start_and_kill_leave_nothing(start: Start, host: PortHost, le
         assert consumer.wait_for_exit() is port.wait(60)
 
     with ThreadPoolExecutor(4) as pool:
-        for _ in pool.map(cycle, range(scaled(10_000))):
+        for _ in pool.map(cycle, range(scaled(10_000, 100))):
             pass
     assert host.ports == ()
     assert psutil.Process().children(recursive=True) == []

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from beam.otp import control, signals, supervisor_ref
 from beam.otp import ref as refs
-from beam.otp import signals, supervisor_ref
 from beam.otp.control import NOTHING, Control, Life
 from beam.otp.dynamic_supervision import DynamicSupervision, State
 from beam.otp.engine import Engine, _same
@@ -323,13 +323,13 @@ def ring_through_an_inline_process(patch: pytest.MonkeyPatch) -> None:
     "A ring of calls is seen only if the one that is called waits for the caller itself.",
 )
 def ring_of_three(patch: pytest.MonkeyPatch) -> None:
-    right = Control._path_back
+    right = control.path_back
 
-    def path_back(self: Control, callee: Control) -> Any:
-        near = callee is self or callee.waits_for() is self
-        return right(self, callee) if near else None
+    def path_back(me: Control, callee: Control) -> Any:
+        near = callee is me or callee.waits_for() is me
+        return right(me, callee) if near else None
 
-    patch.setattr(Control, "_path_back", path_back)
+    patch.setattr(control, "path_back", path_back)
 
 
 @plant(

@@ -246,7 +246,7 @@ class StoresMachine(RuleBasedStateMachine):
 
 TestStores = StoresMachine.TestCase
 TestStores.settings = settings(
-    max_examples=scaled(400),
+    max_examples=scaled(400, 40),
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),

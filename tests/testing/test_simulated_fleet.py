@@ -142,7 +142,7 @@ def is_part(ref: Any) -> bool:
     return ref.control.name in ("router", "control", "runtime", "runs", "sessions")
 
 
-@simulate(seeds=scaled(1000))
+@simulate(seeds=scaled(1000, 50))
 def test_whatever_dies_each_run_ends_once_and_none_is_lost(sim: Any) -> None:
     crowded(sim)
 

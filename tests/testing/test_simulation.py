@@ -224,7 +224,7 @@ print(len(sim.history.lines), len(sim.faults), sim.history.digest())
 
 
 def test_a_seed_has_one_history_whatever_the_hash_seed() -> None:
-    outputs = said_under(range(scaled(100)), PROGRAM, "11")
+    outputs = said_under(range(scaled(100, 50)), PROGRAM, "11")
     assert len(outputs) == 1
     events, faults, _ = outputs.pop().split()
     assert int(events) > 200
