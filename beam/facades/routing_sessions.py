@@ -136,16 +136,23 @@ class SessionFunctions(Part):
             QueryInProgress: the session is at work on anything.
             SessionRestarting, SessionQuarantined, SessionClosed: it takes nothing.
         """
-        given = dict(params) if timeout is None else {**params, "timeout": timeout}
-        run = self._run(session, prompt, given)
+        run = self._run(session, prompt, params, timeout)
         with self._blocking("send_query"):
             run.accepted()
         return run
 
-    def _run(self, session: SessionLike, prompt: str, params: Mapping[str, Any] | None) -> Run:
+    def _run(
+        self,
+        session: SessionLike,
+        prompt: str,
+        params: Mapping[str, Any] | None,
+        timeout: float | None = None,
+    ) -> Run:
         if params is not None and not isinstance(params, Mapping):
             raise InvalidInput("params", type(params).__name__, "a mapping")
         given = dict(params or {})
+        if timeout is not None:
+            given["timeout"] = timeout
         terms = {"timeout": given.pop("timeout")} if "timeout" in given else {}
         return self._handle(session).query(prompt, params=given, **terms)
 

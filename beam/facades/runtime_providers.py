@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from beam.errors import NotFound, SessionRefused
+from beam.errors import InvalidInput, NotFound, SessionRefused
 from beam.facades.part import SessionLike, id_of
 from beam.facades.reads import RuntimeReading
 from beam.state.provider_config import inferred_agent, inferred_provider
@@ -100,6 +100,8 @@ class ProviderFunctions(RuntimeReading):
                 provider_id = self.current_provider(session_key)
             except NotFound:
                 provider_id = None
+        elif not isinstance(provider_id, str):
+            raise InvalidInput("provider_id", provider_id, "a text, or None")
         return status_of(self._reads.defaults(id_of(session_key)), provider_id)
 
     # Agents

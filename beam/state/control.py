@@ -159,12 +159,14 @@ class Control(SettingCalls, FeedbackCalls, RunCalls, CollaborationCalls, Control
         Raises:
             QueueFull: so many tasks of the session run already.
         """
-        self._tasks.register(text("session_id", session_id), task_id, process, self.caller)
+        session_id, task_id = text("session_id", session_id), text("task_id", task_id)
+        self._tasks.register(session_id, task_id, process, self.caller)
         return noreply
 
     def unregister_task(self, session_id: str, task_id: str) -> Any:
         """Forget a task; its process is left alone. An unknown one is forgotten already."""
-        self._tasks.unregister(text("session_id", session_id), task_id, self.caller)
+        session_id, task_id = text("session_id", session_id), text("task_id", task_id)
+        self._tasks.unregister(session_id, task_id, self.caller)
         return noreply
 
     def stop_task(self, session_id: str, task_id: str) -> Any:
@@ -173,7 +175,8 @@ class Control(SettingCalls, FeedbackCalls, RunCalls, CollaborationCalls, Control
         Raises:
             NotFound: there is no such task.
         """
-        self._tasks.stop(text("session_id", session_id), task_id, self.caller)
+        session_id, task_id = text("session_id", session_id), text("task_id", task_id)
+        self._tasks.stop(session_id, task_id, self.caller)
         return noreply
 
     # The callback broker
@@ -265,7 +268,7 @@ class Control(SettingCalls, FeedbackCalls, RunCalls, CollaborationCalls, Control
             StateRefused: `being_asked`: a handler is at work on one with this id.
         """
         session_id = text("session_id", session_id)
-        self._broker.store(session_id, request_id, request, self.caller)
+        self._broker.store(session_id, text("request_id", request_id), request, self.caller)
         return noreply
 
     def resolve_pending_request(
@@ -281,7 +284,7 @@ class Control(SettingCalls, FeedbackCalls, RunCalls, CollaborationCalls, Control
             StateRefused: `already_resolved`.
         """
         session_id = text("session_id", session_id)
-        self._broker.resolve(session_id, request_id, response, self.caller)
+        self._broker.resolve(session_id, text("request_id", request_id), response, self.caller)
         return noreply
 
     # The end of a session, and of all that is known

@@ -284,7 +284,7 @@ def after_collaboration(known: Mapping[str, Any], event: Event) -> dict[str, Any
 
 
 def _of(known: Mapping[str, Any], key: str, name: str) -> Any:
-    found = known.get(name)
+    found = known.get(text(key, name))
     if found is None:
         raise NotFound(**{key: name})
     return found

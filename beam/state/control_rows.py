@@ -259,7 +259,7 @@ class ControlReads:
         """
         rows = self._rows_now().lookup(("config", session_id))
         # The usual value is found in one look; a copy, or the refusal, is for the rest.
-        value = rows[0][1].values.get(key) if rows else None
+        value = rows[0][1].values.get(key) if rows and isinstance(key, str) else None
         if type(value) in _SCALARS:
             return value
         return self._rows_now().config(session_id).get(key)

@@ -154,8 +154,10 @@ class PendingRequests:
         """Return a request, secrets included.
 
         Raises:
+            InvalidInput: the id is no text.
             NotFound: there is no such request.
         """
+        text("request_id", request_id)
         entry = self.entries.get(request_id)
         if entry is None:
             raise NotFound(session_id=self.session_id, request_id=request_id)

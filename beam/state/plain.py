@@ -39,14 +39,22 @@ def plain_copy(field: str, value: Any) -> Any:
 
 
 def text(field: str, value: object) -> str:
-    """Return the value if it is a non-empty string.
+    """Return the value if it is a non-empty string that UTF-8 has a form for.
 
     Raises:
         InvalidInput: it is not.
     """
-    if isinstance(value, str) and value:
+    if isinstance(value, str) and value and (value.isascii() or _has_a_form(value)):
         return value
     raise InvalidInput(field, value, "a non-empty string")
+
+
+def _has_a_form(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # Half of a character, say.
+        return False
+    return True
 
 
 def _copy(value: Any) -> Any:

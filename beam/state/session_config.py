@@ -51,8 +51,11 @@ class SessionConfig:
         """Return the value of a name.
 
         Raises:
+            InvalidInput: the name is no text.
             NotFound: `not_set` with `key`.
         """
+        if not isinstance(key, str):
+            raise InvalidInput("key", key, "a text")
         if key not in self.values:
             raise NotFound("not_set", key=key)
         return plain_copy(key, self.values[key])
