@@ -140,7 +140,7 @@ class SessionHandle:
             SessionRefused: `receiver_taken`, while another stream of the run is being read.
             InvalidInput: it is no run of this session.
         """
-        if run.session != self:
+        if getattr(run, "session", None) != self:
             raise InvalidInput("run", run, f"a run of {self.id}")
         return MessageStream(run, self._commons.claims)
 

@@ -80,6 +80,9 @@ def audit_event(
         InvalidInput: `unsupported_audit_scope_key` or `invalid_audit_scope`; or the category or
             the action is no text.
     """
+    for field, given in (("scope", scope), ("details", details)):
+        if not isinstance(given, Mapping):
+            raise InvalidInput(field, type(given).__name__, "a mapping")
     for key, value in scope.items():
         if key not in _SCOPE:
             raise _invalid("unsupported_audit_scope_key", str(key), value)
@@ -122,7 +125,13 @@ def audit_events(
         profile_id: only those of this policy.
         after: only those with a larger sequence.
         limit: at most so many of those that match.
+
+    Raises:
+        InvalidInput: `after` or `limit` is no whole number, or too small.
     """
+    for field, given, least in (("after", after, 0), ("limit", 1 if limit is None else limit, 1)):
+        if type(given) is not int or given < least:
+            raise InvalidInput(field, given, f"a whole number, {least} or more")
     wanted = {
         "category": category,
         "action": action,

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,7 @@ from beam.otp import Future
 from beam.state.plain import text
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from beam.model.events import Event, EventType
     from beam.otp import Ref
@@ -103,6 +104,9 @@ class EventBus:
         Raises:
             QueueFull: the fleet has 10,000 subscriptions.
         """
+        given: Any = types
+        if isinstance(given, (str, bytes)) or not isinstance(given, Collection):
+            raise InvalidInput("types", given, "a collection of event types")
         for kind in types:
             if kind not in EVENT_TYPES:
                 raise InvalidInput("types", kind, "event types")

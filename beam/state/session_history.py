@@ -131,6 +131,8 @@ class SessionHistory:
     def record_messages(self, session_id: str, messages: Sequence[Message]) -> None:
         """Record messages, all or none, in their order."""
         text("session_id", session_id)
+        if not isinstance(messages, Sequence):
+            raise InvalidInput("messages", type(messages).__name__, "a list of messages")
         for index, one in enumerate(messages):
             if not isinstance(one, Message):
                 raise InvalidInput(f"messages[{index}]", one, "a message")

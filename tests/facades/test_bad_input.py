@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from beam.errors import BeamError, CallExit
+from beam.state import SessionHistory, ThreadHistory
 from tests.parity.functions import Function, longest
 from tests.sessions.scripted import Scripted, fleet_of, shout
 
@@ -43,12 +44,45 @@ def functions() -> list[Function]:
 def test_whatever_it_is_called_with_it_answers_and_nobody_dies(fleet, function):
     facade = {"routing": fleet.router}.get(function.module) or getattr(fleet, function.module)
     method = getattr(facade, function.name)
-    parameters = inspect.signature(method).parameters.values()
     alive = {name: fleet.whereis(name) for name in OWNERS}
+    call_with_everything_wrong(method, VALID)
+    assert {name: fleet.whereis(name) for name in OWNERS} == alive
+
+
+DOORS: dict[str, Any] = {
+    **VALID, "action": "a", "backend": "claude", "capability": "hooks", "category": "c",
+    "details": {}, "message": None, "messages": [], "meta": {}, "metadata": {}, "name": "n",
+    "profile": {"profile_id": "p"}, "profile_id": "p", "run": None, "run_id": "r", "scope": "ada",
+    "step_id": "x", "support": {}, "timeout": 0.01,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("door", ["runs", "policies", "capabilities", "events"])
+def test_so_do_the_functions_of_the_other_doors(fleet, door):
+    facade = getattr(fleet, door)
+    names = [name for name in facade.functions() if name not in {"clear", "reset"}]
+    for name in names:
+        call_with_everything_wrong(getattr(facade, name), DOORS)
+
+
+@pytest.mark.parametrize("kind", [SessionHistory, ThreadHistory])
+def test_so_do_the_histories(fleet, kind):
+    history = kind(fleet.node)
+    for name, method in inspect.getmembers(history, inspect.ismethod):
+        if not name.startswith("_"):
+            call_with_everything_wrong(method, DOORS)
+
+
+def call_with_everything_wrong(method: Any, valid: dict[str, Any]) -> None:
+    """Call a function with every wrong value of each of its arguments, the others being right."""
+    parameters = [
+        one for one in inspect.signature(method).parameters.values()
+        if one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)
+    ]  # fmt: skip
     for wrong in parameters:
         for value in WRONG:
             given = [
-                value if one is wrong else VALID.get(one.name)
+                value if one is wrong else valid.get(one.name)
                 for one in parameters
                 if one.kind is not one.KEYWORD_ONLY
             ]
@@ -59,4 +93,3 @@ def test_whatever_it_is_called_with_it_answers_and_nobody_dies(fleet, function):
                 pytest.fail(f"{wrong.name}={value!r}: {died}")
             except BeamError:
                 continue
-    assert {name: fleet.whereis(name) for name in OWNERS} == alive
