@@ -105,9 +105,11 @@ class SessionFunctions(Part):
             session: the session.
             prompt: what to ask.
             params: options of this query for the agent, over those of the runtime; `timeout` is
-                the seconds until the run is ended, 120 unless the session says otherwise.
+                the seconds until the run is ended, 120 unless the session says otherwise;
+                `attachments` is what goes with the prompt, see `beam.model.attachments`.
 
         Raises:
+            InvalidInput: an attachment is malformed, naming its field; nothing was submitted.
             QueryInProgress: the session is at work on anything.
             RunFailed: it has no answer, with the reason: `timeout`, ...
             Interrupted: it was cut short.

@@ -135,6 +135,7 @@ _OWN: Mapping[str, Mapping[Capability, Support]] = {
             "partial", notes="a function on a thread is told to stop, it cannot be made to"
         ),
         "session_history": _CODES["Uv"],
+        "attachments": _CODES["Ue"],
         "event_streaming": _CODES["Ue"],
     },
     "command": {
@@ -142,6 +143,7 @@ _OWN: Mapping[str, Mapping[Capability, Support]] = {
         "session_info": _CODES["De"],
         "interrupt": _CODES["De"],
         "session_history": _CODES["Uv"],
+        "attachments": _CODES["Ue"],
         "approval_callbacks": _CODES["De"],
         "event_streaming": _CODES["Ue"],
     },

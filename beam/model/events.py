@@ -21,7 +21,7 @@ its place, `sequence`, counting from 1 in each session without a gap. What belon
 | `session_released` | an operator lets it go on | |
 | `session_stopped` | it ended for good | reason |
 | `state_changed` | of state, settings, agent | from_state, to_state, reason, settings, details |
-| `run_submitted` | a prompt was accepted, before anybody is told so | the run's record |
+| `run_submitted` | a prompt was accepted, before anybody is told so | its record, `attachments` |
 | `run_started` | an attempt begins | attempt |
 | `run_retried` | back to the queue after a crash | reason, attempts |
 | `run_completed` | it has its answer | output |

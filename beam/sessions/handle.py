@@ -91,7 +91,8 @@ class SessionHandle:
         Args:
             prompt: what to ask.
             terms: `timeout` (seconds, 120 unless the session says otherwise), `on_crash`,
-                `retries`, `params` (options of this query for the agent), `metadata`.
+                `retries`, `params` (options of this query for the agent; `attachments` among them
+                is what goes with the prompt, see `beam.model.attachments`), `metadata`.
 
         Returns:
             The run. It fails with `QueryInProgress` if the session is at work on anything.

@@ -378,7 +378,7 @@ class Session(StateMachine):
         work = self._at_work()
         self._desk.log(answered(self._desk, work, message), self._line.taker())
         self._load.end()
-        self._past.remember(work.prompt, output_of(message))
+        self._past.remember(work.asked, output_of(message))
         self._line.worked()
         return goto(self.ready)
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from beam.errors import InvalidInput
+from beam.model.attachments import ATTACHMENT_LIMIT
 from beam.model.encoding import encode
 from beam.model.runs import OnCrash, parse_on_crash
 from beam.otp import Backoff, Restarts
@@ -55,6 +56,7 @@ class SessionOptions:
         retries: how many crashes a retried run survives; `None` for any number.
         timeout: how long a run may take once it is at work; `None` for ever.
         queue_max: how many submitted runs may wait.
+        attachment_limit: the most bytes of one attachment that is sent along; 512 KiB.
         connect_timeout, init_timeout: how long the agent may take to start, and to be ready.
         reconnects: how many transports may end, and within what time, before it is quarantined.
         backoff: how long it waits before it connects again.
@@ -84,6 +86,7 @@ class SessionOptions:
     retries: int | None = None
     timeout: float | None = 120.0
     queue_max: int = 1000
+    attachment_limit: int = ATTACHMENT_LIMIT
     connect_timeout: float = 15.0
     init_timeout: float = 15.0
     reconnects: Restarts = field(default_factory=lambda: Restarts(5, per=60.0))
@@ -148,6 +151,7 @@ class SessionOptions:
         if self.timeout is not None:
             check_seconds("timeout", self.timeout)
         check_count("queue_max", self.queue_max, at_least=1)
+        check_count("attachment_limit", self.attachment_limit, at_least=0)
         if self.retries is not None:
             check_count("retries", self.retries, at_least=0)
         if not isinstance(self.reconnects, Restarts):

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from beam.backends.host_lines import Turn
 from beam.model import encoding
+from beam.model.attachments import Prepared
 from beam.model.runs import parse_on_crash
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Work:
         retries: how many crashes it survives; None for any number. Those that an experiment
             injected do not count.
         metadata: the caller's own notes.
+        attachments: what goes with the prompt.
         attempts: how often it has been started.
         crashes: how many of these attempts a crash ended that no experiment had injected.
     """
@@ -68,9 +70,16 @@ class Work:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     attempts: int = 0
     crashes: int = 0
+    attachments: Prepared | None = None
+
+    @property
+    def asked(self) -> str:
+        """What the agent is asked: the prompt, and what is attached to it."""
+        return self.prompt if self.attachments is None else self.attachments.asked(self.prompt)
 
     def as_data(self) -> dict[str, Any]:
         """Return what `run_submitted` keeps of it."""
+        attached = self.attachments
         return {
             "prompt": self.prompt,
             "params": dict(self.params),
@@ -78,11 +87,13 @@ class Work:
             "on_crash": self.on_crash,
             "retries": self.retries,
             "metadata": dict(self.metadata),
+            **({} if attached is None else {"attachments": attached.as_data()}),
         }
 
     @classmethod
     def of(cls, run_id: str, data: Mapping[str, Any]) -> Work:
         """Return the run that `as_data` described."""
+        attached = data.get("attachments")
         return cls(
             run_id=run_id,
             prompt=str(data.get("prompt", "")),
@@ -91,6 +102,7 @@ class Work:
             on_crash=parse_on_crash(data.get("on_crash", "interrupt")),
             retries=data.get("retries"),
             metadata=data.get("metadata") or {},
+            attachments=Prepared.of(attached) if attached else None,
         )
 
     def crashed(self, *, injected: bool) -> Work:
@@ -189,7 +201,7 @@ class Past:
                 work = running or self._waiting.pop(run_id, None)
                 self._running = None if running else self._running
                 if work is not None and event.type == "run_completed":
-                    self.remember(work.prompt, event.data.get("output"))
+                    self.remember(work.asked, event.data.get("output"))
 
     def remember(self, prompt: str, output: Any) -> None:
         """Add an answered run to the conversation, and forget the oldest of too long a one."""

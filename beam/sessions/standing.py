@@ -68,12 +68,13 @@ class Standing:
             model = params.pop("model_id", None) or settings["model"]
             settings["model"] = self._past.settings.get("model", model)
         chosen = {key: value for key, value in settings.items() if value is not None}
+        attached = {} if work.attachments is None else work.attachments.params()
         return Query(
             query_id,
-            work.prompt,
+            work.asked,
             history=tuple(self._past.history),
             tools=tools,
-            params={**chosen, **params},
+            params={**chosen, **params, **attached},
             attempt=work.attempts,
             timeout=work.timeout,
         )

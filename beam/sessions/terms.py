@@ -11,16 +11,18 @@ beam.errors.InvalidInput: option: expected one of metadata, on_crash, ..., got '
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from beam.errors import InvalidInput
 from beam.model.encoding import encode
 from beam.model.runs import parse_on_crash
+from beam.sessions.attached import prepared
 from beam.sessions.options import SessionOptions, check_count, check_json, check_seconds
 from beam.sessions.past import Work
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from beam.model.attachments import Prepared
 
 __all__ = ["PROMPT_BYTES", "work_of"]
 
@@ -53,18 +55,42 @@ def work_of(run_id: str, prompt: str, terms: Mapping[str, Any], options: Session
     retries = terms.get("retries", options.retries)
     if retries is not None:
         check_count("retries", retries, at_least=0)
+    given, attached = _params(terms, options)
     work = Work(
         run_id=run_id,
         prompt=prompt,
-        params=_data("params", terms),
+        params=given,
+        attachments=attached,
         timeout=timeout,
         on_crash=parse_on_crash(terms.get("on_crash", options.on_crash)),
         retries=retries,
         metadata=_data("metadata", terms),
     )
     if len(encode(work.as_data()).encode()) > PROMPT_BYTES:
-        raise InvalidInput("prompt", f"{prompt[:80]}...", f"at most {PROMPT_BYTES} bytes")
+        _refuse_size(work)
     return work
+
+
+def _params(
+    terms: Mapping[str, Any], options: SessionOptions
+) -> tuple[dict[str, Any], Prepared | None]:
+    """Return the params without the attachments, and the attachments."""
+    params = terms.get("params")
+    if not isinstance(params, Mapping) or "attachments" not in params:
+        return _data("params", terms), None
+    others = dict(params)
+    attachments = others.pop("attachments")
+    # The rest first: it costs no reading.
+    given = _data("params", {"params": others})
+    return given, prepared(attachments, options)
+
+
+def _refuse_size(work: Work) -> None:
+    attached = work.attachments
+    if attached is not None and len(encode(attached.as_data()).encode()) > PROMPT_BYTES // 2:
+        expected = f"at most {PROMPT_BYTES} bytes together with the prompt"
+        raise InvalidInput("attachments", f"{len(attached.blocks)} of them", expected)
+    raise InvalidInput("prompt", f"{work.prompt[:80]}...", f"at most {PROMPT_BYTES} bytes")
 
 
 def _data(name: str, terms: Mapping[str, Any]) -> dict[str, Any]:

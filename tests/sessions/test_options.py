@@ -45,6 +45,8 @@ WRONG = [
     ("timeout", 10**400),
     ("queue_max", 0),
     ("queue_max", "many"),
+    ("attachment_limit", -1),
+    ("attachment_limit", "512 KiB"),
     ("connect_timeout", -1),
     ("connect_timeout", None),
     ("init_timeout", "x"),
