@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from beam.facades.part import SessionLike, id_of
 from beam.facades.reads import ControlReading
 from beam.state.control_rows import CONTROL
+from beam.state.session_config import PERMISSION_MODE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,7 +99,7 @@ class ConfigFunctions(ControlReading):
         Raises:
             NotFound: `not_set`.
         """
-        return self._reads.get_permission_mode(id_of(session_id))
+        return self._reads.get_config(id_of(session_id), PERMISSION_MODE)
 
     def set_max_thinking_tokens(self, session_id: SessionLike, tokens: int) -> None:
         """Set the session's budget for thinking, above 0."""

@@ -208,8 +208,9 @@ class Router(RegistryOwner):
 
     def _verdict(self, profile_id: str, context: Mapping[str, Any]) -> Verdict:
         try:
-            return ControlReads(self.node).evaluate_policy(profile_id, "backend", context)
-        except NotFound:  # Nobody keeps policies here: none is known.
+            reads = ControlReads(self.node, patience=0.0)  # This process never waits.
+            return reads.evaluate_policy(profile_id, "backend", context)
+        except NotFound:  # Nobody keeps policies here, or not yet: none is known.
             return unknown_profile(profile_id)
 
     def _with_defaults(self, fields: Any, session: Any, last_backend: str | None) -> Any:

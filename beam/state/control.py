@@ -83,6 +83,7 @@ class Control(SettingCalls, FeedbackCalls, RunCalls, CollaborationCalls, Control
         self._journal = Journal.of(self.node)
         self._vault = vault or Vault(chance=self.node.clock.random.randbytes)
         self._rows = ControlRows(self._take_table(CONTROL))
+        ControlReads.__init__(self, self.node)
         me = self.actor_ref
         self._writes = Writes(self._journal, me.cast)
         self._broker = Broker(

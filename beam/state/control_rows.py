@@ -33,7 +33,7 @@ from beam.policy import PROFILE_KEY, Profile, Verdict, evaluate, unknown_profile
 from beam.state.callbacks import Callbacks
 from beam.state.feedback import Feedback
 from beam.state.handlers import AskKey
-from beam.state.keeper import table_of
+from beam.state.keeper import PATIENCE, POSITION, filled_table_of, table_of
 from beam.state.requests import Requests
 from beam.state.run_records import RunWork
 from beam.state.session_config import PERMISSION_MODE, SessionConfig
@@ -50,8 +50,6 @@ __all__ = ["CONTROL", "ControlReads", "ControlRows", "Registered"]
 
 CONTROL = "control"
 """The name of the process, and of its table."""
-
-_POSITION = ("position",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +147,7 @@ class ControlRows:
 
     def position(self) -> int | None:
         """Return the position in the log up to which the rows are true; `None` if unknown."""
-        found: int | None = self._value(_POSITION)
+        found: int | None = self._value(POSITION)
         return found
 
     def handlers(self) -> Iterator[tuple[AskKey, Running]]:
@@ -193,11 +191,11 @@ class ControlRows:
             self._table.delete((kind, session_id))
         position = max([self.position() or 0, *(record.position for record in stored)])
         rows = [] if value is None else [((kind, session_id), value)]
-        self._table.insert(*rows, (_POSITION, position))
+        self._table.insert(*rows, (POSITION, position))
 
     def put_position(self, position: int) -> None:
         """Note how far the rows are true."""
-        self._table.insert((_POSITION, position))
+        self._table.insert((POSITION, position))
 
     def drop(self, kind: str, session_id: str) -> None:
         """Forget what is kept of a kind."""
@@ -240,16 +238,19 @@ class ControlReads:
 
     Args:
         node: where control runs.
+        patience: how many seconds a read waits while control fills a table that is new.
 
     Raises (each function):
-        NotFound: `no_table`: control has never run there, or has ended.
+        NotFound: `no_table`: control has never run there, or has ended; `restarting`: it has begun
+            anew without a table, and was not done with reading the log by then.
     """
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, patience: float = PATIENCE) -> None:
         self._node_of_table = node
+        self._patience = patience
 
     def _rows_now(self) -> ControlRows:
-        return ControlRows(table_of(self._node_of_table, CONTROL))
+        return ControlRows(filled_table_of(self._node_of_table, CONTROL, self._patience))
 
     def get_config(self, session_id: str, key: str) -> Any:
         """Return one value of the session's configuration.
@@ -257,8 +258,8 @@ class ControlReads:
         Raises:
             NotFound: `not_set` with `key`.
         """
-        rows = self._rows_now().lookup(("config", session_id))
-        # The usual value is found in one look; a copy, or the refusal, is for the rest.
+        rows = table_of(self._node_of_table, CONTROL).lookup(("config", session_id))
+        # The usual value is found in one look; a copy, the refusal, or a wait is for the rest.
         value = rows[0][1].values.get(key) if rows and isinstance(key, str) else None
         if type(value) in _SCALARS:
             return value

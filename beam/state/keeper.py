@@ -20,7 +20,8 @@ process that next starts under the owner's name; so it has nothing to crash of, 
 before the owners. If it dies all the same, the next keeper offers itself to the owners that live.
 Only if a table's owner dies while there is no keeper, the table is lost.
 
-A table can be read all the time, whoever owns it.
+A table can be read all the time, whoever owns it. One that is new because the old one was lost has
+few rows at first: who misses one there waits until it is filled (`filled_table_of`).
 """
 
 from __future__ import annotations
@@ -37,10 +38,18 @@ if TYPE_CHECKING:
 
     from beam.otp import Call, Node
 
-__all__ = ["KEEPER", "TableKeeper", "TableOwner", "table_of"]
+__all__ = ["KEEPER", "POSITION", "TableKeeper", "TableOwner", "filled_table_of", "table_of"]
 
 KEEPER = "keeper"
 """The name of the process."""
+
+POSITION = ("position",)
+"""The key under which a table that is read back from the log has the position up to which it is
+true; put there last, so that a table without it is being filled."""
+
+# Seconds that a reader waits for a table that is being filled, and between two looks at it.
+PATIENCE = 5.0
+LOOK_AGAIN = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,4 +144,27 @@ def table_of(node: Node, name: str) -> Table:
     table = node.tables.get(name)
     if table is None:
         raise NotFound("no_table", table=name, node=node.name)
+    return table
+
+
+def filled_table_of(node: Node, name: str, patience: float = PATIENCE) -> Table:
+    """Return the table of this name once its owner has read back what the log knows.
+
+    Args:
+        node: where the owner runs.
+        name: the table's.
+        patience: how many seconds to wait for that.
+
+    Raises:
+        NotFound: `no_table`; `restarting`: it was not done with reading by then.
+    """
+    table = table_of(node, name)
+    if table.member(POSITION):
+        return table
+    until = node.clock.now() + patience
+    while not table.member(POSITION):
+        if node.clock.now() >= until:
+            raise NotFound("restarting", name=name)
+        node.sleep(LOOK_AGAIN)
+        table = table_of(node, name)
     return table

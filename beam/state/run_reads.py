@@ -14,7 +14,7 @@ from beam.errors import InvalidInput, NotFound
 from beam.model.events import FLEET
 from beam.state.control_rows import CONTROL, ControlRows
 from beam.state.journal import Journal
-from beam.state.keeper import table_of
+from beam.state.keeper import filled_table_of
 from beam.state.run_ledger import RECORD_TYPES
 from beam.state.run_records import RecordStatus
 
@@ -133,7 +133,7 @@ class RunRecordReads:
         return [event for event in found if event.run_id == run_id]
 
     def _rows(self) -> ControlRows:
-        return ControlRows(table_of(self._node, CONTROL))
+        return ControlRows(filled_table_of(self._node, CONTROL))
 
     def _runs(self) -> Iterable[RunRecord]:
         return (work.run for work in self._rows().all_works())

@@ -25,13 +25,13 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from beam.errors import InvalidInput, NotFound
+from beam.errors import InvalidInput
 from beam.log import replay
 from beam.otp import noreply
 from beam.state.answering import refuse, reply
 from beam.state.checkpoints import Checkpoints
 from beam.state.journal import Journal
-from beam.state.keeper import TableOwner, table_of
+from beam.state.keeper import POSITION, TableOwner, filled_table_of, table_of
 from beam.state.plain import text
 from beam.state.provider_config import check_provider_config
 from beam.state.query_defaults import QueryDefaults
@@ -52,11 +52,6 @@ RUNTIME = "runtime"
 
 _NO_INFO: Mapping[str, Any] = {}
 _NOTHING = QueryDefaults()
-# Seconds that a reader waits for a table that is being filled, and between two looks at it.
-PATIENCE = 5.0
-LOOK_AGAIN = 0.005
-# No session has this name: under it is the position up to which the rows are true.
-_POSITION = ("position",)
 
 
 class RuntimeReads:
@@ -83,18 +78,7 @@ class RuntimeReads:
 
     def _when_filled(self, session_key: str) -> list[Any]:
         """Return a session's rows once the table is filled: a new one is while its owner starts."""
-        table = self._table_now()
-        if table.member(_POSITION):
-            # It may have been filled between the two looks.
-            return table.lookup(session_key)
-        node = self._node_of_table
-        until = node.clock.now() + PATIENCE
-        while not table.member(_POSITION):
-            if node.clock.now() >= until:
-                raise NotFound("restarting", name=RUNTIME)
-            node.sleep(LOOK_AGAIN)
-            table = self._table_now()
-        return table.lookup(session_key)
+        return filled_table_of(self._node_of_table, RUNTIME).lookup(session_key)
 
     def get_state(self, session_key: str) -> dict[str, Any]:
         """Return what is set, without secrets; empty for a session that is not known."""
@@ -254,9 +238,9 @@ class RuntimeState(RuntimeReads, TableOwner):
         position = max(position, self._position() or 0)
         if defaults == QueryDefaults():
             self._table.delete(key)
-            self._table.insert((_POSITION, position))
+            self._table.insert((POSITION, position))
         else:
-            self._table.insert(_row(key, defaults), (_POSITION, position))
+            self._table.insert(_row(key, defaults), (POSITION, position))
         self._save_if_due(position)
 
     def _save_if_due(self, position: int) -> None:
@@ -265,13 +249,13 @@ class RuntimeState(RuntimeReads, TableOwner):
 
     def _position(self) -> int | None:
         """Return up to where in the log the table is true; `None` if it is new."""
-        rows = self._table.lookup(_POSITION)
+        rows = self._table.lookup(POSITION)
         return rows[0][1] if rows else None
 
     def _kept(self) -> list[Any]:
         rows = self._table.tab2list()
         return [
-            [row[0], kept_of(row[1], self._vault, row[0])] for row in rows if row[0] != _POSITION
+            [row[0], kept_of(row[1], self._vault, row[0])] for row in rows if row[0] != POSITION
         ]
 
     def _catch_up(self) -> None:
@@ -288,7 +272,7 @@ class RuntimeState(RuntimeReads, TableOwner):
         changed, last = newest(replay(store, after_position=known or 0, types=RUNTIME_TYPES))
         self._take(changed)
         position = max(end, last)
-        self._table.insert((_POSITION, position))
+        self._table.insert((POSITION, position))
         # Also if little of it was the runtime's: it was looked through.
         self._save_if_due(position)
 

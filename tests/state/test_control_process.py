@@ -1,6 +1,7 @@
 """`beam.state.control`: configuration, tasks, feedback, pending requests, through the process."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from beam.log import SqliteStore, replay
 from beam.otp import Down, Mailbox, Server, exit, monitor, spawn
 from beam.otp import receive as receive_mail
 from beam.state import PendingInput
-from beam.state.control_past import CONTROL_TYPES, read_past
+from beam.state.control_past import CONTROL_TYPES, Past, read_past
 from tests.state.running import PATIENCE, closing, running
 from tests.volume import scaled
 
@@ -101,6 +102,37 @@ class TestConfiguration:
         state.tree.terminate_child("control")
         assert state.node.whereis("control") is None
         assert state.reads.get_config("s", "n") == 1
+
+    def test_a_reader_waits_while_control_reads_the_log_back(self, state, monkeypatch):
+        state.control.set_config("s", "n", 1).get(timeout=PATIENCE)
+        for name in ("control", "keeper"):
+            state.tree.terminate_child(name)
+        state.tree.restart_child("keeper")
+        reading, go_on = threading.Event(), threading.Event()
+
+        def slow_put_into(past, rows):
+            reading.set()
+            assert go_on.wait(PATIENCE)
+            put_into(past, rows)
+
+        put_into = Past.put_into
+        monkeypatch.setattr(Past, "put_into", slow_put_into)
+        looks, sleep = threading.Event(), state.node.sleep
+
+        def seen_sleep(seconds):
+            looks.set()
+            sleep(seconds)
+
+        monkeypatch.setattr(state.node, "sleep", seen_sleep)
+        with ThreadPoolExecutor(2) as pool:
+            restart = pool.submit(state.tree.restart_child, "control")
+            assert reading.wait(PATIENCE)
+            read = pool.submit(state.reads.get_config, "s", "n")
+            read.add_done_callback(lambda _: looks.set())
+            assert looks.wait(PATIENCE)
+            go_on.set()
+            restart.result(PATIENCE)
+            assert read.result(PATIENCE) == 1
 
 
 class TestFeedback:
