@@ -4,7 +4,7 @@ A row's key says what it is of which session, so that each kind of change touche
 
 | key | value |
 |---|---|
-| `("config", session_id)` | `SessionConfig` |
+| `session_id` | `SessionConfig`: the kind `config`, read most, and a bare name is found fastest |
 | `("callbacks", session_id)` | `Registered` |
 | `("tasks", session_id)` | `TaskRecords` |
 | `("feedback", session_id)` | `Feedback` |
@@ -78,7 +78,7 @@ class ControlRows:
 
     def config(self, session_id: str) -> SessionConfig:
         """Return the session's configuration."""
-        found: SessionConfig | None = self._value(("config", session_id))
+        found: SessionConfig | None = self._value(session_id)
         return found or SessionConfig()
 
     def callbacks(self, session_id: str) -> Registered:
@@ -162,7 +162,10 @@ class ControlRows:
 
     def names(self, *kinds: str) -> list[tuple[str, str]]:
         """Return the kind and the name of every row of these kinds."""
-        return [(key[0], key[1]) for key, _ in self._table.tab2list() if key[0] in kinds]
+        keys = (
+            ("config", key) if isinstance(key, str) else key for key, _ in self._table.tab2list()
+        )
+        return [key[:2] for key in keys if key[0] in kinds]
 
     def policies(self) -> Iterator[Profile]:
         """Yield every policy profile."""
@@ -178,7 +181,7 @@ class ControlRows:
 
     def put(self, kind: str, session_id: str, value: Any) -> None:
         """Keep the configuration, the handlers or the like of a session."""
-        self._table.insert(((kind, session_id), value))
+        self._table.insert((_key(kind, session_id), value))
 
     def put_stored(
         self, kind: str, session_id: str, value: Any, stored: list[StoredRecord]
@@ -187,10 +190,11 @@ class ControlRows:
 
         A `value` of `None` is no row.
         """
+        key = _key(kind, session_id)
         if value is None:
-            self._table.delete((kind, session_id))
+            self._table.delete(key)
         position = max([self.position() or 0, *(record.position for record in stored)])
-        rows = [] if value is None else [((kind, session_id), value)]
+        rows = [] if value is None else [(key, value)]
         self._table.insert(*rows, (POSITION, position))
 
     def put_position(self, position: int) -> None:
@@ -199,7 +203,7 @@ class ControlRows:
 
     def drop(self, kind: str, session_id: str) -> None:
         """Forget what is kept of a kind."""
-        self._table.delete((kind, session_id))
+        self._table.delete(_key(kind, session_id))
 
     def clear_sessions(self, stored: list[StoredRecord]) -> None:
         """Forget what was cleared for all sessions; the numbers of feedback go on."""
@@ -216,14 +220,18 @@ class ControlRows:
         """Forget a handler that has ended."""
         self._table.delete(("handler", *key))
 
-    def _value(self, key: tuple[str, ...]) -> Any:
+    def _value(self, key: str | tuple[str, ...]) -> Any:
         rows = self.lookup(key)
         return rows[0][1] if rows else None
 
     def _of_kind(self, kind: str) -> Iterator[tuple[tuple[str, ...], Any]]:
         for key, value in self._table.tab2list():
-            if key[0] == kind:
+            if isinstance(key, tuple) and key[0] == kind:
                 yield key, value
+
+
+def _key(kind: str, name: str) -> str | tuple[str, ...]:
+    return name if kind == "config" else (kind, name)
 
 
 # Values that nobody can change, so that they are handed out as they are.
@@ -258,7 +266,7 @@ class ControlReads:
         Raises:
             NotFound: `not_set` with `key`.
         """
-        rows = table_of(self._node_of_table, CONTROL).lookup(("config", session_id))
+        rows = table_of(self._node_of_table, CONTROL).lookup(session_id)
         # The usual value is found in one look; a copy, the refusal, or a wait is for the rest.
         value = rows[0][1].values.get(key) if rows and isinstance(key, str) else None
         if type(value) in _SCALARS:

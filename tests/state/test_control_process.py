@@ -117,13 +117,13 @@ class TestConfiguration:
 
         put_into = Past.put_into
         monkeypatch.setattr(Past, "put_into", slow_put_into)
-        looks, sleep = threading.Event(), state.node.sleep
+        looks, pause = threading.Event(), state.node.sleep
 
-        def seen_sleep(seconds):
+        def seen_pause(seconds):
             looks.set()
-            sleep(seconds)
+            pause(seconds)
 
-        monkeypatch.setattr(state.node, "sleep", seen_sleep)
+        monkeypatch.setattr(state.node, "sleep", seen_pause)
         with ThreadPoolExecutor(2) as pool:
             restart = pool.submit(state.tree.restart_child, "control")
             assert reading.wait(PATIENCE)
