@@ -19,8 +19,18 @@ event happens, so it must be quick and must not block. What it raises is reporte
 | `routing, select_backend, stop` | duration | backend, policy, candidate_count, fallback_count, \
 reason_count, decision (`allow`) |
 | `routing, select_backend, exception` | duration | reason; decision `deny`, if a policy denied |
+| `session, state_change` | system_time | agent, session_id, from_state (`None` at first), \
+to_state |
+| `agent, query, start` | system_time | agent, session_id, run_id, prompt_length |
+| `agent, query, stop` | duration | agent, session_id, run_id, how (`completed`, `failed`, \
+`interrupted`) |
+| `agent, query, exception` | system_time | agent, session_id, run_id, reason |
 | `run, state_change` | system_time | run_id, kind, from_state (`created` at first), to_state |
 | `step, state_change` | system_time | step_id, run_id, kind, from_state, to_state |
+
+`agent` is the name of the session's backend; each attempt of a run is a query. One that is cut
+short or runs out of time *stops*; an *exception* is one that lost its agent (`cli_exit`, ...) or
+its session's process (`session_crashed`), and that may be told when the next process begins.
 
 `system_time` is in seconds since 1970, `duration` in seconds, both of the node's clock. Events hold
 no secrets and no prompts.

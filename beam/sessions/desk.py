@@ -12,6 +12,7 @@ from beam.model.messages import stamp
 from beam.policy import HookChain
 from beam.sessions.hooked import tell_hooks
 from beam.sessions.messages import Logged
+from beam.sessions.spans import SessionSpans
 from beam.state.run_events import ENDS
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Desk:
         process: the session's process, told by `Logged` when what somebody waits for is stored.
         thread: says to which thread of the session belongs what is said now; to none unless given.
         hooks: told when a run has ended.
+        spans: told what is written, for telemetry.
     """
 
     def __init__(
@@ -47,12 +49,15 @@ class Desk:
         process: Ref[Any],
         thread: Callable[[], str | None] = _no_thread,
         hooks: HookChain | None = None,
+        *,
+        spans: SessionSpans | None = None,
     ) -> None:
         self.journal = journal
         self.session_id = session_id
         self._process = process
         self._thread = thread
         self._hooks = hooks or HookChain()
+        self.spans = spans or SessionSpans(process.node.clock, session_id, "")
         self._tokens = itertools.count(1)
         # Bounded by the log's queue, which refuses what it has no room for.
         self._then: dict[int, Callable[[], Any]] = {}
@@ -99,6 +104,7 @@ class Desk:
             self._then.pop(token, None)
             raise
         self.changed_at = events[-1].timestamp
+        self.spans.written(events)
 
     def _tell_ends(self, events: Sequence[Event]) -> None:
         for event in events:
@@ -110,6 +116,7 @@ class Desk:
         """Append events and wait until they are stored."""
         self.changed_at = events[-1].timestamp
         self.journal.append_wait(events)
+        self.spans.written(events)
 
     def logged(self, logged: Logged) -> None:
         """Do what was waiting for an append.

@@ -40,7 +40,6 @@ from beam.otp import (
     StateTimeout,
     exit,
     goto,
-    state,
     state_timeout,
     stay,
     stop,
@@ -64,6 +63,7 @@ from beam.sessions.messages import (
 )
 from beam.sessions.recovery import after_crash, is_injected, recall
 from beam.sessions.reports import session_report, violation_report
+from beam.sessions.spans import SessionSpans, watched
 from beam.sessions.standing import Standing
 from beam.sessions.tools import Toolbox
 from beam.state.journal import Journal
@@ -81,7 +81,6 @@ if TYPE_CHECKING:
     from beam.sessions.past import Work
 
 __all__ = ["Session"]
-
 
 # Seconds between two looks for an owner of state that is being restarted.
 LOOK_AGAIN = 0.02
@@ -114,12 +113,14 @@ class Session(StateMachine):
         self._introduce, self._introduced = introduce, introduce(session_id, options)
         self._id, self._options = session_id, options
         self._tools = Toolbox(options.tools)
+        self.spans = SessionSpans(self.node.clock, session_id, backend_name)
         self._desk = Desk(
             Journal.of(self.node),
             session_id,
             self.actor_ref,
             partial(active_thread, self.node, session_id),
             options.chain(),
+            spans=self.spans,
         )
         self._line = Line(self.node, backend_name, backend, options)
         self._past, self._load = recall(self._desk, backend_name, options)
@@ -132,17 +133,17 @@ class Session(StateMachine):
             options=options,
         )
         self._standing = Standing(session_id, backend_name, options, self._past)
-        directory = self.node.whereis(DIRECTORY)
-        if directory is not None:
+        if (directory := self.node.whereis(DIRECTORY)) is not None:
             directory.cast(Live(session_id, self.actor_ref))
         return self.connecting
 
     def terminate(self, reason: Any) -> None:
-        """The connection is linked: it ends with this process, and the agent with it (G16)."""
+        """Tell of a run that is cut; the linked connection ends with this process (G16)."""
+        self.spans.over(reason)
 
     # States
 
-    @state(enter=True)
+    @watched
     def connecting(self, event: Any) -> Any:
         """Make a connection; it says `Ready` when its agent is."""
         match event:
@@ -152,7 +153,7 @@ class Session(StateMachine):
                 return self._connect()
         return self._anywhere(event)
 
-    @state
+    @watched
     def initializing(self, event: Any) -> Any:
         """Wait for the agent to be ready."""
         match event:
@@ -164,7 +165,7 @@ class Session(StateMachine):
                 return goto(self.ready)
         return self._anywhere(event)
 
-    @state(enter=True)
+    @watched
     def ready(self, event: Any) -> Any:
         """Begin with the next run, if one waits."""
         match event:
@@ -174,7 +175,7 @@ class Session(StateMachine):
                 return self._begin()
         return self._anywhere(event)
 
-    @state
+    @watched
     def active_query(self, event: Any) -> Any:
         """Hear what the agent says of the run, until it ends."""
         match event:
@@ -184,7 +185,7 @@ class Session(StateMachine):
                 return self._hear(effect)
         return self._anywhere(event)
 
-    @state(enter=True)
+    @watched
     def error(self, event: Any) -> Any:
         """Wait before the next connection."""
         match event:
@@ -278,8 +279,7 @@ class Session(StateMachine):
             self._desk.event("run_failed", one.run_id, reason="session_quarantined", cause=reason)
             for one in self._load.clear()
         ]
-        news.append(self._desk.event("session_quarantined", reason=reason))
-        self._desk.log_wait(news)
+        self._desk.log_wait([*news, self._desk.event("session_quarantined", reason=reason)])
         return stop(("shutdown", ("quarantine", reason)))
 
     # Runs
@@ -288,8 +288,7 @@ class Session(StateMachine):
         if not self._load.admit(submit.work, submit.exclusive):
             caller.reply(True)
             return None
-        data = submit.work.as_data()
-        submitted = self._desk.event("run_submitted", submit.work.run_id, **data)
+        submitted = self._desk.event("run_submitted", submit.work.run_id, **submit.work.as_data())
         self._desk.log([submitted], lambda: caller.reply(True))
         return stay(state_timeout(0.0)) if self.state == self.ready else None
 
@@ -299,6 +298,7 @@ class Session(StateMachine):
         if work is None:
             return None
         query_id = self._load.query_id
+        self.spans.begun(work)
         started = self._desk.event("run_started", work.run_id, attempt=work.attempts)
         self._desk.log([started], lambda: self._dispatch(query_id))
         return goto(self.active_query, state_timeout(work.timeout))
