@@ -21,7 +21,7 @@ class ControlReading(Part):
 
     def __init__(self, grounds: Grounds) -> None:
         super().__init__(grounds)
-        self._reads = ControlReads(grounds.node)
+        self._reads = ControlReads(grounds.node, running=grounds.running)
 
 
 class RuntimeReading(Part):
@@ -31,4 +31,4 @@ class RuntimeReading(Part):
 
     def __init__(self, grounds: Grounds) -> None:
         super().__init__(grounds)
-        self._reads = RuntimeReads(grounds.node)
+        self._reads = RuntimeReads(grounds.node, grounds.running)

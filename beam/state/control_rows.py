@@ -24,7 +24,7 @@ handlers that are at work stay at work.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -247,18 +247,28 @@ class ControlReads:
     Args:
         node: where control runs.
         patience: how many seconds a read waits while control fills a table that is new.
+        running: if given, a table that was lost is waited for as well; see `table_of`.
 
     Raises (each function):
         NotFound: `no_table`: control has never run there, or has ended; `restarting`: it has begun
             anew without a table, and was not done with reading the log by then.
     """
 
-    def __init__(self, node: Node, patience: float = PATIENCE) -> None:
+    _running: Callable[[], None] | None = None
+
+    def __init__(
+        self,
+        node: Node,
+        patience: float = PATIENCE,
+        running: Callable[[], None] | None = None,
+    ) -> None:
         self._node_of_table = node
         self._patience = patience
+        self._running = running
 
     def _rows_now(self) -> ControlRows:
-        return ControlRows(filled_table_of(self._node_of_table, CONTROL, self._patience))
+        table = filled_table_of(self._node_of_table, CONTROL, self._patience, self._running)
+        return ControlRows(table)
 
     def get_config(self, session_id: str, key: str) -> Any:
         """Return one value of the session's configuration.
@@ -266,7 +276,7 @@ class ControlReads:
         Raises:
             NotFound: `not_set` with `key`.
         """
-        rows = table_of(self._node_of_table, CONTROL).lookup(session_id)
+        rows = table_of(self._node_of_table, CONTROL, self._running).lookup(session_id)
         # The usual value is found in one look; a copy, the refusal, or a wait is for the rest.
         value = rows[0][1].values.get(key) if rows and isinstance(key, str) else None
         if type(value) in _SCALARS:

@@ -34,9 +34,11 @@ from beam.otp import Ref, Server, Table, TableTransfer
 from beam.state.answering import AnsweringServer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from beam.otp import Call, Node
+
+    Running = Callable[[], None]
 
 __all__ = ["KEEPER", "POSITION", "TableKeeper", "TableOwner", "filled_table_of", "table_of"]
 
@@ -135,30 +137,51 @@ class TableOwner(AnsweringServer, framework=True):
             super()._receive_info(message)
 
 
-def table_of(node: Node, name: str) -> Table:
+def table_of(node: Node, name: str, running: Running | None = None) -> Table:
     """Return the table of this name, for reading; its owner may be restarting.
 
+    Args:
+        node: where the owner runs.
+        name: the table's.
+        running: if given, a table that was lost is waited for, 5 s at most; it raises what ends the
+            wait, if the fleet is over.
+
     Raises:
-        NotFound: `no_table`.
+        NotFound: `no_table`; `restarting`: nobody had a new one by then.
     """
     table = node.tables.get(name)
     if table is None:
-        raise NotFound("no_table", table=name, node=node.name)
+        if running is None:
+            raise NotFound("no_table", table=name, node=node.name)
+        return _new_table_of(node, name, running)
     return table
 
 
-def filled_table_of(node: Node, name: str, patience: float = PATIENCE) -> Table:
+def _new_table_of(node: Node, name: str, running: Running) -> Table:
+    until = node.clock.now() + PATIENCE
+    while (table := node.tables.get(name)) is None:
+        running()
+        if node.clock.now() >= until:
+            raise NotFound("restarting", name=name)
+        node.sleep(LOOK_AGAIN)
+    return table
+
+
+def filled_table_of(
+    node: Node, name: str, patience: float = PATIENCE, running: Running | None = None
+) -> Table:
     """Return the table of this name once its owner has read back what the log knows.
 
     Args:
         node: where the owner runs.
         name: the table's.
         patience: how many seconds to wait for that.
+        running: as of `table_of`.
 
     Raises:
         NotFound: `no_table`; `restarting`: it was not done with reading by then.
     """
-    table = table_of(node, name)
+    table = table_of(node, name, running)
     if table.member(POSITION):
         return table
     until = node.clock.now() + patience
@@ -166,5 +189,5 @@ def filled_table_of(node: Node, name: str, patience: float = PATIENCE) -> Table:
         if node.clock.now() >= until:
             raise NotFound("restarting", name=name)
         node.sleep(LOOK_AGAIN)
-        table = table_of(node, name)
+        table = table_of(node, name, running)
     return table

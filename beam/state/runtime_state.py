@@ -59,17 +59,21 @@ class RuntimeReads:
 
     Args:
         node: where the runtime runs.
+        running: if given, a table that was lost is waited for; see `table_of`.
 
     Raises (each function):
         NotFound: `no_table`: it has never run there, or has ended; `restarting`: it has begun anew
             without a table, and was not done with reading the log within 5 s.
     """
 
-    def __init__(self, node: Node) -> None:
+    _running: Callable[[], None] | None = None
+
+    def __init__(self, node: Node, running: Callable[[], None] | None = None) -> None:
         self._node_of_table = node
+        self._running = running
 
     def _table_now(self) -> Table:
-        return table_of(self._node_of_table, RUNTIME)
+        return table_of(self._node_of_table, RUNTIME, self._running)
 
     def defaults(self, session_key: str) -> QueryDefaults:
         """Return what is set, secrets included: for the fleet's own use."""
@@ -78,7 +82,8 @@ class RuntimeReads:
 
     def _when_filled(self, session_key: str) -> list[Any]:
         """Return a session's rows once the table is filled: a new one is while its owner starts."""
-        return filled_table_of(self._node_of_table, RUNTIME).lookup(session_key)
+        table = filled_table_of(self._node_of_table, RUNTIME, running=self._running)
+        return table.lookup(session_key)
 
     def get_state(self, session_key: str) -> dict[str, Any]:
         """Return what is set, without secrets; empty for a session that is not known."""

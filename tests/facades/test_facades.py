@@ -86,3 +86,15 @@ def test_on_the_loop_it_works_and_warns_once_naming_its_twin(fleet, monkeypatch)
     with pytest.warns(BlockingCallWarning, match=r"fleet\.control\.aio\.set_config") as warned:
         asyncio.run(main())
     assert len(warned) == 1
+
+
+def test_who_reads_waits_for_a_table_that_was_lost_until_it_is_read_back(fleet):
+    session = fleet.start_session()
+    fleet.control.set_config(session, "colour", "red")
+    fleet.runtime.set_agent(session, "planner")
+    for _ in range(20):
+        for name in ("keeper", "control", "runtime"):
+            kill(fleet, name)  # Without a keeper what they have is lost.
+        assert fleet.control.get_config(session, "colour") == "red"
+        assert fleet.runtime.current_agent(session) == "planner"
+        assert fleet.control.get_all_config(session) == {"colour": "red"}
