@@ -15,9 +15,14 @@ and of these `COUNT` evenly spread.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import sysconfig
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 COUNT = 240
 
@@ -39,8 +44,8 @@ def modules(root: Path | None = None) -> list[tuple[str, Path]]:
     packages, files whose name is no identifier, and links (a distributor's `sitecustomize`).
     """
     root = root or stdlib()
-    found = ((_name(path.relative_to(root)), path) for path in root.rglob("*.py"))
-    return sorted((name, path) for name, path in found if name and _is_module(path, root))
+    found = ((_name(path.relative_to(root)), path) for path in _sources(root))
+    return sorted((name, path) for name, path in found if name)
 
 
 def tasks(count: int = COUNT, root: Path | None = None) -> list[dict[str, str]]:
@@ -65,10 +70,19 @@ def _name(relative: Path) -> str:
     return ".".join(parts) if fit else ""
 
 
-def _is_module(path: Path, root: Path) -> bool:
-    folders = path.relative_to(root).parents[:-1]
-    packages = all((root / folder / "__init__.py").is_file() for folder in folders)
-    return packages and path.is_file() and not path.is_symlink()
+def _sources(root: Path) -> Iterator[Path]:
+    """Yield the source files of a folder and of the packages in it; others are not entered."""
+    for folder, inside, files in os.walk(root):
+        here = Path(folder)
+        inside[:] = [one for one in inside if _is_package(here / one)]
+        for name in files:
+            path = here / name
+            if name.endswith(".py") and path.is_file() and not path.is_symlink():
+                yield path
+
+
+def _is_package(folder: Path) -> bool:
+    return folder.name not in SKIPPED and (folder / "__init__.py").is_file()
 
 
 if __name__ == "__main__":
