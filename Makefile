@@ -7,7 +7,7 @@ SHELL := /bin/sh
 .NOTPARALLEL:
 
 PYTHON ?=                       # the interpreter to build .venv with; found if not given
-JOBS   ?= 2                     # pytest workers
+JOBS   ?= 3                     # pytest workers: one more than cores, since some tests wait
 ARGS   ?=                       # passed on to pytest, the demo or the benchmarks
 
 BIN := .venv/bin
