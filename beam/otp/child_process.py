@@ -84,8 +84,11 @@ def _launch(me: Control, spec: ChildSpec, args: tuple[Any, ...], kwargs: dict[st
 
 
 def _is_orphan(control: Control) -> bool:
-    """Return whether a process is about to end because its supervisor has."""
+    """Return whether a process is about to end, or has ended, because its supervisor has."""
     parent = control.parent
+    # Looked at after: the dead have no parent, and have left their name.
+    if not control.alive:
+        return True
     if parent is None or parent.alive or not control.follows:
         return False
     return bool(parent.ref.actor_class.renders_reports)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from beam.errors import CallExit, StartError
-from beam.otp import Server, Supervisor, exit, supervisor, unlink, whereis
+from beam.errors import AlreadyStarted, CallExit, StartError
+from beam.otp import Server, Supervisor, child_process, exit, supervisor, unlink, whereis
 from beam.otp.supervisor_ref import Request
 from beam.testing import settle
+from tests.otp.actors import eventually
 from tests.otp.kids import Deaf, Diary, Kid, Stubborn, crash, kid, kill, wait_in_vain
 
 if TYPE_CHECKING:
@@ -208,6 +209,29 @@ def test_a_restart_waits_for_the_orphans_that_still_hold_the_names(diary: Diary)
     assert sorted(diary.take(2)) == [("start", "a"), ("stop", "a", "killed")]
     assert tree.count_children().active == 1
     assert whereis("a") is diary.refs["a"]
+    assert not diary.logged("restart_failed")
+
+
+@pytest.mark.schedulers("pool", "thread")
+def test_an_orphan_that_has_just_ended_is_in_nobodys_way(
+    diary: Diary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launch = child_process.launch
+
+    def late(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return launch(*args, **kwargs)
+        except AlreadyStarted as taken:
+            holder = taken.process
+            eventually(lambda: not holder.is_alive())
+            raise
+
+    monkeypatch.setattr(child_process, "launch", late)
+    inner = supervisor([kid(diary, "a", kind=Lingering, name="a")], id="inner", name="inner")
+    tree = Supervisor.start([inner], max_restarts=1)
+    diary.take(1)
+    kill(tree.which_children()[0].process)
+    assert sorted(diary.take(2)) == [("start", "a"), ("stop", "a", "killed")]
     assert not diary.logged("restart_failed")
 
 
