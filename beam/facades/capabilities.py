@@ -60,10 +60,10 @@ class CapabilityFacade(Part):
             NotFound: there is no such session.
         """
         handle = self._handle(session)
-        spec = self._grounds.commons.roster.spec(handle.id)
-        if spec is None:
+        backend = self._grounds.commons.roster.backend(handle.id)
+        if backend is None:
             raise NotFound("backend_not_present", session_id=handle.id)
-        return self._registry.for_backend(spec.args[1])
+        return self._registry.for_backend(backend)
 
     def status(self, capability: str, backend: str) -> Support:
         """Return how far a backend supports a capability.

@@ -73,10 +73,8 @@ class SelectionFunctions(Part):
 
     def _known_backend(self, session_id: str) -> str | None:
         """Return the backend of a session that lives, or that the log knows; `None` for neither."""
-        spec = self._grounds.commons.roster.spec(session_id)
-        if spec is not None:
-            name: str | None = spec.args[1]
-        else:
+        name = self._grounds.commons.roster.backend(session_id)
+        if name is None:
             stored = StoreReads(self._grounds.node).state(session_id).session
             name = stored.meta.adapter if stored is not None else None
         return name if name in self._grounds.backends else None

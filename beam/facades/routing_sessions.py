@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from beam.errors import InvalidInput, NotFound, RoutingRefused, SessionClosed
-from beam.facades.part import Part, SessionLike, id_of
+from beam.facades.live_changes import LiveChanges
+from beam.facades.part import SessionLike
 from beam.routing.router import ROUTER
 from beam.sessions.options import SessionOptions
 from beam.sessions.run import Run
 from beam.sessions.standin import stand_in_child
-from beam.state.control_rows import CONTROL
 
 if TYPE_CHECKING:
     from beam.backends.backend import Backend
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["SessionFunctions"]
 
 
-class SessionFunctions(Part):
+class SessionFunctions(LiveChanges):
     """Sessions: the everyday functions, which are on the handle and on the fleet as well."""
 
     __slots__ = ()
@@ -175,20 +175,6 @@ class SessionFunctions(Part):
         with self._blocking("receive_message"):
             return self._handle(session).receive_message(ref, timeout=timeout)
 
-    def interrupt(self, session: SessionLike) -> None:
-        """Cut the run at work short; return when that is in the log.
-
-        Raises:
-            SessionRefused: `no_active_query`.
-        """
-        with self._blocking("interrupt"):
-            self._handle(session).interrupt()
-
-    def abort(self, session: SessionLike) -> None:
-        """Cut the run at work short, as `interrupt`: no backend of ours knows another way."""
-        with self._blocking("abort"):
-            self._handle(session).interrupt()
-
     # Questions, and changes
 
     def session_info(self, session: SessionLike) -> SessionInfo:
@@ -220,10 +206,9 @@ class SessionFunctions(Part):
             NotFound: `session_not_found`, or `backend_not_present`; the session has ended.
         """
         handle = self._handle(session)
-        spec = self._grounds.commons.roster.spec(handle.id)
-        if spec is None:
+        name = self._grounds.commons.roster.backend(handle.id)
+        if name is None:
             raise NotFound("backend_not_present", session_id=handle.id)
-        name: str = spec.args[1]
         return name
 
     def adapter_module(self, session: SessionLike) -> Backend:
@@ -233,22 +218,3 @@ class SessionFunctions(Part):
             NotFound: as `backend`.
         """
         return self._grounds.backends[self.backend(session)]
-
-    def set_model(self, session: SessionLike, model: str) -> str:
-        """Choose the model for the runs to come; return it when that is in the log."""
-        with self._blocking("set_model"):
-            return self._handle(session).set_model(model)
-
-    def set_permission_mode(self, session: SessionLike, mode: str) -> str:
-        """Choose how far the agent may go without asking; return it when that is in the log."""
-        with self._blocking("set_permission_mode"):
-            return self._handle(session).set_permission_mode(mode)
-
-    def send_control(self, session: SessionLike, method: str, params: Mapping[str, Any]) -> Any:
-        """Run a control method by its name: `setModel`, `stopTask`, ...; see `control.dispatch`.
-
-        Raises:
-            StateRefused: `unknown_method`, `missing_param`, `invalid_param`.
-            NotFound: `stopTask` of a task that there is not.
-        """
-        return self._ask(CONTROL, "dispatch", id_of(session), method, params)

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from beam.errors import InvalidInput, NotFound
+from beam.facades.live_changes import LiveChanges
 from beam.facades.part import SessionLike, id_of
 from beam.facades.reads import RuntimeReading
 from beam.state.control_rows import CONTROL
@@ -23,7 +24,7 @@ SOURCE = "universal"
 """Who answers: the fleet itself, for every backend alike."""
 
 
-class LiveFunctions(RuntimeReading):
+class LiveFunctions(RuntimeReading, LiveChanges):
     """Live sessions.
 
     Every function that needs its session's process may raise:
@@ -34,39 +35,6 @@ class LiveFunctions(RuntimeReading):
     """
 
     __slots__ = ()
-
-    def interrupt(self, session: SessionLike) -> None:
-        """Cut the run at work short; return when that is in the log.
-
-        Raises:
-            SessionRefused: `no_active_query`.
-        """
-        with self._blocking("interrupt"):
-            self._handle(session).interrupt()
-
-    def abort(self, session: SessionLike) -> None:
-        """Cut the run at work short, as `interrupt`: no backend of ours knows another way."""
-        with self._blocking("abort"):
-            self._handle(session).interrupt()
-
-    def set_model(self, session: SessionLike, model: str) -> str:
-        """Choose the model for the runs to come; return it when that is in the log."""
-        with self._blocking("set_model"):
-            return self._handle(session).set_model(model)
-
-    def set_permission_mode(self, session: SessionLike, mode: str) -> str:
-        """Choose how far the agent may go without asking; return it when that is in the log."""
-        with self._blocking("set_permission_mode"):
-            return self._handle(session).set_permission_mode(mode)
-
-    def send_control(self, session: SessionLike, method: str, params: Mapping[str, Any]) -> Any:
-        """Run a control method by its name: `setModel`, `stopTask`, ...; see `control.dispatch`.
-
-        Raises:
-            StateRefused: `unknown_method`, `missing_param`, `invalid_param`.
-            NotFound: `stopTask` of a task that there is not.
-        """
-        return self._ask(CONTROL, "dispatch", id_of(session), method, params)
 
     def set_max_thinking_tokens(self, session: SessionLike, max_tokens: int) -> dict[str, Any]:
         """Set the session's budget for thinking, above 0; return when that is in the log.
@@ -145,5 +113,5 @@ class LiveFunctions(RuntimeReading):
             handle: SessionHandle = self._handle(session)
         except NotFound:
             return {"source": SOURCE}
-        spec = self._grounds.commons.roster.spec(handle.id)
-        return {"source": SOURCE} if spec is None else {"source": SOURCE, "backend": spec.args[1]}
+        backend = self._grounds.commons.roster.backend(handle.id)
+        return {"source": SOURCE} if backend is None else {"source": SOURCE, "backend": backend}

@@ -124,6 +124,14 @@ class Roster:
         entry = self._entries.get(session_id)
         return entry.spec if entry is not None else None
 
+    def backend(self, session_id: str) -> str | None:
+        """Return the name of a session's backend; `None` for one that is unknown, or has ended."""
+        spec = self.spec(session_id)
+        if spec is None:
+            return None
+        name: str = spec.args[1]  # As `beam.sessions.tree.session_child` puts them.
+        return name
+
     def status(self, session_id: str) -> Status | None:
         """Return how a session stands, `None` for one that was never here."""
         entry = self._entries.get(session_id)
