@@ -120,6 +120,8 @@ class Directory(Server):
         process = self.node.whereis(session_id)
         if process is not None:
             self._live(session_id, process)
+            if known is None:
+                self._look_again()  # Its supervisor has died, and it is about to.
         elif status == "quarantined":
             self._refuse(session_id, SessionQuarantined(session_id=session_id))
         elif status == "starting":

@@ -6,9 +6,10 @@ import pytest
 
 from beam.backends.backend import Query
 from beam.errors import Refused, SessionClosed, SessionQuarantined
-from beam.otp import Mailbox, Restarts, exit
+from beam.otp import Future, Mailbox, Restarts, exit
 from beam.sessions.delivery import named
 from beam.sessions.directory import Await
+from tests.otp.actors import eventually
 from tests.sessions.scripted import (
     NOT_NOW,
     PATIENCE,
@@ -173,6 +174,22 @@ def test_a_session_that_cannot_be_brought_back_goes_into_quarantine(fleets, monk
         session.info()
     fleet.release(session)
     assert session.query("hello").get(timeout=PATIENCE) == "HELLO"
+
+
+def test_a_session_that_outlives_its_supervisor_for_a_while_is_brought_back_as_well(fleets):
+    backend = Scripted(shout)
+    backend.gate = Future()
+    fleet = fleets(backend)
+    session = fleet.start_session()
+    assert backend.at_gate.wait(PATIENCE)  # It is busy, and cannot end yet.
+    process = fleet.whereis(session.id)
+    kill(fleet, "session_supervisor")
+    eventually(lambda: fleet.whereis("session_supervisor"))
+    directory_has_heard(fleet)
+    assert fleet.whereis(session.id) is process
+    backend.gate.set(None)
+    assert session.query("hello").get(timeout=PATIENCE) == "HELLO"
+    assert fleet.whereis(session.id) is not process
 
 
 def test_a_submission_that_meets_the_quarantine_is_refused_and_not_kept(fleets):
