@@ -2,7 +2,8 @@
 
     BeamError
     ├── InvalidInput (also ValueError)       bad input, named before anything changed
-    │   └── InvalidSpec                      a child specification or a supervisor's flags
+    │   ├── InvalidSpec                      a child specification or a supervisor's flags
+    │   └── InvalidOption                    an option of the agent loop or of a provider
     ├── NotAProcess                          an operation that only a process can do
     ├── StartError                           a process did not start; `reason` is its exit reason
     │   └── AlreadyStarted                   the name is taken; `process` holds it
@@ -23,7 +24,9 @@
     │       ├── QueryInProgress, SessionRestarting, SessionQuarantined, SessionClosed
     │       └── RunFailed
     │           └── Interrupted
-    ├── ToolFailed                           a tool that a function agent called has failed
+    ├── ToolFailed                           a tool that an agent called has failed
+    ├── ProviderFailed                       a model provider could not do what it was asked
+    ├── LoopFailed                           a request to the agent loop ended without an answer
     ├── StoreError
     │   ├── StoreForeign                     the file is not one of ours
     │   ├── StoreCorrupt                     the file is ours and damaged
@@ -70,6 +73,11 @@ from beam.errors.processes import (
     MailboxFull,
     PoolExhausted,
     StartError,
+)
+from beam.errors.providers import (
+    InvalidOption,
+    LoopFailed,
+    ProviderFailed,
 )
 from beam.errors.refusals import (
     AlreadyExists,
@@ -131,8 +139,10 @@ __all__ = [
     "InjectedCrash",
     "Interrupted",
     "InvalidInput",
+    "InvalidOption",
     "InvalidSpec",
     "Livelock",
+    "LoopFailed",
     "LoopStopped",
     "MailboxFull",
     "NotAProcess",
@@ -143,6 +153,7 @@ __all__ = [
     "PoolExhausted",
     "PortClosed",
     "PortError",
+    "ProviderFailed",
     "QueryInProgress",
     "QueueFull",
     "Refused",
