@@ -8,6 +8,7 @@ SHELL := /bin/sh
 
 PYTHON ?=                       # the interpreter to build .venv with; found if not given
 JOBS   ?= 3                     # pytest workers: one more than cores, since some tests wait
+AGENTS ?= $(CURDIR)/.cache/agents  # where the real agents are kept for `make test-agents`
 ARGS   ?=                       # passed on to pytest, the demo or the benchmarks
 
 BIN := .venv/bin
@@ -18,7 +19,7 @@ STRESS_HANG_LIMIT := 3600
 
 .PHONY: help
 help:  ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 # --- the environment -----------------------------------------------------------------------------
 
@@ -58,6 +59,20 @@ stress: $(DEV)  ## the tests at full volume
 	BEAM_STRESS=1 $(BIN)/python -m pytest -n $(strip $(JOBS)) --dist worksteal \
 		--timeout $(STRESS_HANG_LIMIT) $(ARGS)
 
+# Real agents, in an environment of their own: `make test` must pass without the extras.
+AGENTS_VENV := $(strip $(AGENTS))/venv
+
+.PHONY: test-agents
+test-agents: $(AGENTS_VENV)/.installed  ## the real agents, offline, against a model of our own
+	BEAM_AGENTS_CACHE='$(strip $(AGENTS))' $(AGENTS_VENV)/bin/python -m tests.agents.programs
+	BEAM_AGENTS_CACHE='$(strip $(AGENTS))' $(AGENTS_VENV)/bin/python -m tests.agents.alone \
+		$(AGENTS_VENV)/bin/python -m pytest tests/agents $(ARGS)
+
+$(AGENTS_VENV)/.installed: pyproject.toml .ci/install
+	@mkdir -p $(@D)
+	@.ci/install '$(strip $(PYTHON))' '.[dev,agents,node]' '$(AGENTS_VENV)'
+	@touch $@
+
 fix: $(DEV)  ## rewrite what ruff can put right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -84,5 +99,5 @@ build: $(DEV)  ## wheel and sdist into dist/
 	$(BIN)/python -m hatchling build
 
 clean:  ## remove the environment, caches and builds
-	rm -rf .venv dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .cache dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -type d -name __pycache__ -prune -exec rm -rf {} +
