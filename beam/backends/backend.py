@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from beam.backends.effects import Effect
     from beam.model.permissions import Decision
-    from beam.otp import ChildSpec, Ref
+    from beam.otp import ChildSpec, Future, Ref
 
 __all__ = [
     "WINDOW",
@@ -59,6 +59,7 @@ __all__ = [
     "Opening",
     "PermissionAnswer",
     "Query",
+    "Steer",
     "Took",
     "ToolResult",
 ]
@@ -127,6 +128,21 @@ class Abandon:
 
 
 @dataclass(frozen=True, slots=True)
+class Steer:
+    """Tell the agent something in the middle of its query, where it can be told.
+
+    Attributes:
+        query_id: the query.
+        text: what to say.
+        answer: settled with whether the agent takes it.
+    """
+
+    query_id: str
+    text: str
+    answer: Future[bool]
+
+
+@dataclass(frozen=True, slots=True)
 class Took:
     """The session has taken `count` more effects, and they are in the log."""
 
@@ -150,12 +166,23 @@ class Opening:
         session_id: its name.
         cwd: the folder that the agent works in; empty for the fleet's own.
         options: the session's options that are the backend's business.
+        model, permission_mode: chosen for the agent; None for its own. Each query says them again.
+        resume: the agent's own name for the conversation that is to go on; empty for a new one.
+        tools: what the host runs for the agent. Each query says them again.
+        mcp_servers: the MCP servers that the agent is to use, by name: a mapping with `command`,
+            `args` and `env`, or with `type` (`http` or `sse`), `url` and `headers`.
     """
 
     session: Ref[Any]
     session_id: str
     cwd: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    model: str | None = None
+    permission_mode: str | None = None
+    resume: str = ""
+    tools: tuple[HostTool, ...] = ()
+    # Their environments and headers may hold secrets.
+    mcp_servers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
 
 
 class Backend(abc.ABC):

@@ -14,12 +14,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from beam.model.exit_reasons import ExitReason
 from beam.model.messages import ErrorMessage, Message
 
 __all__ = [
     "AgentFailed",
     "AskPermission",
     "Completed",
+    "Continued",
     "Deliver",
     "Effect",
     "Failed",
@@ -28,6 +30,10 @@ __all__ = [
     "Ready",
     "RunTool",
 ]
+
+
+Continued = Literal["new", "resumed", "transcript", "forked"]
+"""How a conversation goes on from the one that its agent had before it ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +45,17 @@ class Ready:
         version: its own version, empty if it did not say.
         capabilities: what it said it can do, in its order; `memory` and `interrupt` mean
             something to the protocol, others only to those who look for them.
+        agent_session: the agent's own name for the conversation, by which it can be resumed;
+            empty if it has none.
+        continued: how the conversation goes on from the one before: `new` for not at all,
+            `resumed` by the agent itself, `transcript` if the agent is told it anew, `forked`.
     """
 
     name: str
     version: str
     capabilities: tuple[str, ...]
+    agent_session: str = ""
+    continued: Continued = "new"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +110,14 @@ class Failed:
         reason: the agent's word, or `interrupted`, `cli_exit`, `protocol_error`.
         message: the last of the stream, not delivered before.
         retryable: whether the same prompt may do better on another try.
+        exit: the reason as a word of the closed set, with its facts, where that is known.
     """
 
     query_id: str
     reason: str
     message: Message
     retryable: bool
+    exit: ExitReason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +125,13 @@ class AgentFailed:
     """The agent as a whole is of no more use: end the program if it has not ended.
 
     Attributes:
-        reason, message, retryable: as of `Failed`; retryable is for another start.
+        reason, message, retryable, exit: as of `Failed`; retryable is for another start.
     """
 
     reason: str
     message: ErrorMessage
     retryable: bool
+    exit: ExitReason | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ class Desk:
         # Bounded by the log's queue, which refuses what it has no room for.
         self._then: dict[int, Callable[[], Any]] = {}
         self.changed_at = journal.now()
+        self.clock = process.node.clock
 
     def event(self, kind: EventType, run_id: str | None = None, /, **data: Any) -> Event:
         """Make an event of the session, and of one of its runs if given."""

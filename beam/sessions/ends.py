@@ -10,11 +10,12 @@ from beam.model.redaction import redact
 if TYPE_CHECKING:
     from beam.backends.effects import Failed
     from beam.model.events import Event, EventType
+    from beam.model.exit_reasons import ExitReason
     from beam.model.messages import Message
     from beam.sessions.desk import Desk
     from beam.sessions.past import Past, Work
 
-__all__ = ["answered", "failed", "output_of", "spoken"]
+__all__ = ["answered", "exit_facts", "failed", "output_of", "spoken"]
 
 
 def output_of(message: Message) -> Any:
@@ -52,8 +53,14 @@ def failed(desk: Desk, work: Work, failure: Failed) -> list[Event]:
             detail=failure.message.content,
             retryable=failure.retryable,
             attempts=work.attempts,
+            **exit_facts(failure.exit),
         ),
     ]
+
+
+def exit_facts(exit: ExitReason | None) -> dict[str, Any]:
+    """Return what an event says of a reason of the closed set; nothing if there is none."""
+    return {} if exit is None else {"exit_reason": exit.facts()}
 
 
 def spoken(desk: Desk, past: Past, message: Message, run_id: str | None) -> list[Event]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from beam.backends.backend import Abandon, Heard, Interrupt, Opening
+from beam.backends.backend import Abandon, Heard, Interrupt
 from beam.backends.effects import (
     AgentFailed,
     AskPermission,
@@ -30,6 +30,7 @@ from beam.backends.effects import (
     RunTool,
 )
 from beam.errors import InvalidInput, SessionRefused, StartError
+from beam.model.exit_reasons import remedy
 from beam.otp import (
     Call,
     Cast,
@@ -61,7 +62,8 @@ from beam.sessions.messages import (
     Submit,
     ToolDone,
 )
-from beam.sessions.recovery import after_crash, is_injected, recall
+from beam.sessions.recovery import is_injected, recall
+from beam.sessions.remedies import Remedies
 from beam.sessions.reports import session_report, violation_report
 from beam.sessions.spans import SessionSpans, watched
 from beam.sessions.standing import Standing
@@ -75,7 +77,7 @@ if TYPE_CHECKING:
 
     from beam.backends.backend import Backend
     from beam.model.events import Event
-    from beam.model.sessions import SessionInfo
+    from beam.model.exit_reasons import ExitReason
     from beam.otp import Ref
     from beam.sessions.options import SessionOptions
     from beam.sessions.past import Work
@@ -133,6 +135,7 @@ class Session(StateMachine):
             options=options,
         )
         self._standing = Standing(session_id, backend_name, options, self._past)
+        self._remedies = Remedies(self._desk, self._past, self._load, self._line)
         if (directory := self.node.whereis(DIRECTORY)) is not None:
             directory.cast(Live(session_id, self.actor_ref))
         return self.connecting
@@ -161,7 +164,7 @@ class Session(StateMachine):
                 return self._transport_ended("init_timeout")
             case Cast(Heard(connection, Ready() as ready)) if self._line.is_from(connection):
                 self._line.took()
-                self._line.details = {"agent": ready.name, "version": ready.version}
+                self._remedies.ready(ready)
                 return goto(self.ready)
         return self._anywhere(event)
 
@@ -170,7 +173,7 @@ class Session(StateMachine):
         """Begin with the next run, if one waits."""
         match event:
             case Enter():
-                return stay(state_timeout(0.0)) if self._load else None
+                return stay(state_timeout(self._remedies.wait())) if self._load else None
             case StateTimeout():
                 return self._begin()
         return self._anywhere(event)
@@ -223,7 +226,8 @@ class Session(StateMachine):
             case InterruptRun(run_id):
                 return self._interrupt(run_id, caller)
             case GetInfo():
-                caller.reply(self._info())
+                about: Any = {"changed_at": self._desk.changed_at, "details": self._line.details}
+                caller.reply(self._standing.info(self.state.__name__, self._load, **about))
             case GetConnection():
                 caller.reply(self._line.connection)
             case Set(name, value):
@@ -239,9 +243,8 @@ class Session(StateMachine):
         if not (self._introduced or self._introduce(self._id, self._options)):
             return stay(state_timeout(LOOK_AGAIN))
         self._introduced = True
-        opening = Opening(self.actor_ref, self._id, self._options.cwd, self._options.options)
         try:
-            self._line.connect(opening)
+            self._line.connect(self._standing.opening(self.actor_ref, self._tools.offers()))
         except StartError as error:
             return self._transport_ended("transport_start_failed", detail=repr(error.reason))
         wait = self._options.connect_timeout + self._options.init_timeout
@@ -252,21 +255,20 @@ class Session(StateMachine):
             match reason:
                 case ("shutdown", ("cli_exit", status)):
                     return self._transport_ended("cli_exit", status=status)
+                case ("shutdown", ("recycled", size)):
+                    return self._transport_ended("recycled", rss=size)
             return self._transport_ended("cli_exit", detail=repr(reason))
         return self._asking.task_ended(process, reason)
 
-    def _transport_ended(self, reason: str, **facts: Any) -> Any:
+    def _transport_ended(self, reason: str, exit: ExitReason | None = None, **facts: Any) -> Any:
         """Let go of the connection; what becomes of the run at work, its caller has said."""
         injected = is_injected(self._desk)
-        # What a user or an experiment has ended says nothing against the agent.
-        counts = not injected and reason != "interrupted"
+        # What a user, an experiment or we ourselves have ended says nothing against the agent.
+        counts = not injected and reason not in ("interrupted", "recycled")
         may_reconnect = self._line.drop(self.actor_ref, reason, counts=counts)
         session_report("transport_ended", self._id, reason=reason, **facts)
+        news = self._remedies.transport_ended(reason, exit, facts, counts=counts, injected=injected)
         changed = {"from_state": self.state.__name__, "to_state": "error", "reason": reason}
-        news = []
-        if self._load.current is not None:
-            work, cause = self._load.end(), {"reason": reason, **facts}
-            news.append(after_crash(self._desk, self._load, work, cause, injected=injected))
         news.append(self._desk.event("state_changed", **changed))
         if not may_reconnect:
             return self._quarantine(news, reason)
@@ -275,11 +277,7 @@ class Session(StateMachine):
 
     def _quarantine(self, news: list[Event], reason: str) -> Any:
         """End, and stay ended until an operator releases the session; nobody is left waiting."""
-        news += [
-            self._desk.event("run_failed", one.run_id, reason="session_quarantined", cause=reason)
-            for one in self._load.clear()
-        ]
-        self._desk.log_wait([*news, self._desk.event("session_quarantined", reason=reason)])
+        self._desk.log_wait([*news, *self._remedies.quarantined(reason)])
         return stop(("shutdown", ("quarantine", reason)))
 
     # Runs
@@ -290,7 +288,7 @@ class Session(StateMachine):
             return None
         submitted = self._desk.event("run_submitted", submit.work.run_id, **submit.work.as_data())
         self._desk.log([submitted], lambda: caller.reply(True))
-        return stay(state_timeout(0.0)) if self.state == self.ready else None
+        return stay(state_timeout(self._remedies.wait())) if self.state == self.ready else None
 
     def _begin(self) -> Any:
         """Start the next run: first in the log, then at the agent."""
@@ -299,7 +297,8 @@ class Session(StateMachine):
             return None
         query_id = self._load.query_id
         self.spans.begun(work)
-        started = self._desk.event("run_started", work.run_id, attempt=work.attempts)
+        facts = self._remedies.continued()
+        started = self._desk.event("run_started", work.run_id, attempt=work.attempts, **facts)
         self._desk.log([started], lambda: self._dispatch(query_id))
         return goto(self.active_query, state_timeout(work.timeout))
 
@@ -355,9 +354,9 @@ class Session(StateMachine):
                 self._asking.ask_permission(effect)
             case Completed(_, message):
                 return self._completed(message)
-            case Failed(_, "cli_exit" | "protocol_error" as reason, message, _):
+            case Failed(_, reason, message, _, exit) if self._remedies.of_transport(reason, exit):
                 self._line.took()
-                return self._transport_ended(reason, detail=message.content)
+                return self._transport_ended(reason, exit, detail=message.content)
             case Failed():
                 return self._failed(effect)
             case _:
@@ -368,8 +367,8 @@ class Session(StateMachine):
         """Take what belongs to no run that is at work."""
         self._line.took()
         match effect:
-            case AgentFailed(reason, message, _):
-                return self._transport_ended(reason, detail=message.content)
+            case AgentFailed(reason, message, _, exit):
+                return self._transport_ended(reason, exit, detail=message.content)
             case ProtocolViolation():
                 violation_report(self._id, effect)
         return None
@@ -379,22 +378,21 @@ class Session(StateMachine):
         self._desk.log(answered(self._desk, work, message), self._line.taker())
         self._load.end()
         self._past.remember(work.asked, output_of(message))
-        self._line.worked()
+        self._remedies.worked()
         return goto(self.ready)
 
     def _failed(self, failure: Failed) -> Any:
-        self._desk.log(failed(self._desk, self._at_work(), failure), self._line.taker())
+        taken = self._line.taker()
+        if failure.exit is not None and self._remedies.retries(failure.exit):
+            self._desk.log([self._remedies.retried(self._load.end(), failure.exit)], taken)
+            return goto(self.ready)
+        self._desk.log(failed(self._desk, self._at_work(), failure), taken)
         self._load.end()
+        if failure.exit is not None and remedy(failure.exit) == "fresh":
+            # The conversation itself is of no more use; the next run begins another.
+            return self._transport_ended(failure.reason, failure.exit)
         return goto(self.ready)
 
     def _at_work(self) -> Work:
         assert self._load.current is not None
         return self._load.current
-
-    def _info(self) -> SessionInfo:
-        return self._standing.info(
-            self.state.__name__,
-            self._load,
-            changed_at=self._desk.changed_at,
-            details=self._line.details,
-        )

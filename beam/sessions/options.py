@@ -51,6 +51,8 @@ class SessionOptions:
         permission_default: `"allow"` or `"deny"`: what counts where no handler is registered.
         permission_timeout: how long a handler may take; then the answer is no (G14).
         tools: functions that the agent may call; their signatures say with what.
+        mcp_servers: the MCP servers that the agent is to use, by name: each a mapping with
+            `command`, `args` and `env`, or with `type` (`http`, `sse`), `url` and `headers`.
         hooks: what is called before and after what it does; see `beam.policy.hooks`.
         on_crash: what becomes of a run whose session crashes: `"interrupt"` or `"retry"`.
         retries: how many crashes a retried run survives; `None` for any number.
@@ -81,6 +83,8 @@ class SessionOptions:
     permission_default: str = "deny"
     permission_timeout: float = 300.0
     tools: Sequence[Callable[..., Any]] = ()
+    # Their environments and headers may hold secrets.
+    mcp_servers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     hooks: Sequence[Hook] | HookChain = ()
     on_crash: OnCrash = "interrupt"
     retries: int | None = None
@@ -125,12 +129,25 @@ class SessionOptions:
         if not isinstance(self.tools, (list, tuple)):
             raise InvalidInput("tools", self.tools, "a list or a tuple of functions")
         self._check_hooks()
+        self._check_servers()
         self._check_limits()
         check_json("metadata", self.metadata)
         for name in ("routing", "provider", "options"):
             value = getattr(self, name)
             if not isinstance(value, Mapping) and not (name != "options" and value is None):
                 raise InvalidInput(name, value, "a mapping")
+
+    def _check_servers(self) -> None:
+        servers: Any = self.mcp_servers
+        if not isinstance(servers, Mapping):
+            raise InvalidInput("mcp_servers", type(servers).__name__, "a mapping")
+        for name, server in servers.items():
+            # What it holds may be a secret, so an error does not show it.
+            where = f"mcp_servers[{name!r}]"
+            if not isinstance(name, str) or not name:
+                raise InvalidInput("mcp_servers", name, "names that are non-empty texts")
+            if not isinstance(server, Mapping) or ("command" in server) == ("url" in server):
+                raise InvalidInput(where, type(server).__name__, "a mapping with command, or url")
 
     def _check_hooks(self) -> None:
         if isinstance(self.hooks, HookChain):

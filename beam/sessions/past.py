@@ -128,7 +128,9 @@ class Past:
         open_tools: the tool calls that were dispatched and have no outcome yet (G12): the run and
             the call's id.
         settings: the model and the permission mode that were chosen for it.
-        details: what its agent said of itself, as `system_info`.
+        details: what its agent said of itself, as `system_info`, and its own name for the
+            conversation, as `agent_session`.
+        failure: the kind of the failure that cut the last attempt of a run; empty after an answer.
         known: the runs that it has taken, the newest `KNOWN`.
         faulted: whether an experiment has injected a fault that has not shown yet. It may hit a
             later run than the one it was meant for.
@@ -144,6 +146,7 @@ class Past:
         self.details: dict[str, Any] = {}
         self.known: dict[str, None] = {}
         self.faulted = False
+        self.failure = ""
         self._characters = 0
         self._waiting: dict[str, Work] = {}
         self._running: Work | None = None
@@ -182,6 +185,8 @@ class Past:
 
     def _take_of_run(self, event: Event, run_id: str) -> None:
         running = self._running if self._running and self._running.run_id == run_id else None
+        if event.type in ("run_retried", "run_completed"):
+            self.failure = str((event.data.get("exit_reason") or {}).get("kind", ""))
         match event.type:
             case "run_submitted" if run_id not in self.known:
                 self._waiting[run_id] = Work.of(run_id, event.data)

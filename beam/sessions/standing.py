@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from beam.backends.backend import Query
+from beam.backends.backend import Opening, Query
 from beam.model.sessions import SessionInfo
 
 if TYPE_CHECKING:
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from beam.backends.host_lines import HostTool
     from beam.model.sessions import SessionState
+    from beam.otp import Ref
     from beam.sessions.options import SessionOptions
     from beam.sessions.past import Past, Work
     from beam.sessions.workload import Workload
@@ -44,6 +45,24 @@ class Standing:
         """Let a setting count from now on, which is in the log; return it."""
         self._past.settings[name] = value
         return value
+
+    def opening(self, session: Ref[Any], tools: tuple[HostTool, ...]) -> Opening:
+        """Return what a connection is told when it is made.
+
+        Args:
+            session: the session's process.
+            tools: what the host runs for the agent.
+        """
+        return Opening(
+            session,
+            self.session_id,
+            self.options.cwd,
+            self.options.options,
+            **self.settings(),
+            resume=str(self._past.details.get("agent_session") or ""),
+            tools=tools,
+            mcp_servers=self.options.mcp_servers,
+        )
 
     def query(
         self,

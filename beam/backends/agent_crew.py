@@ -1,0 +1,65 @@
+"""Who sees to the drivers of connections that were killed: one process for each agent backend.
+
+A driver's coroutines run on the loop thread, not in its connection's process. A connection that
+ends in order ends them itself; of one that is killed nobody would, if it were not watched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from beam.otp import Down, Server, monitor
+
+if TYPE_CHECKING:
+    from beam.backends.agent_seat import AgentSeat
+    from beam.otp import Monitor, Ref
+
+__all__ = ["Aboard", "AgentCrew", "crew_name"]
+
+
+def crew_name(name: str) -> tuple[str, str]:
+    """Return what the process is registered under that watches the drivers of a backend."""
+    return ("agent_crew", name)
+
+
+@dataclass(frozen=True, slots=True)
+class Aboard:
+    """Cast by a connection: this is mine, end it when I have ended."""
+
+    connection: Ref[Any]
+    seat: AgentSeat
+
+
+class AgentCrew(Server):
+    """Ends the drivers of connections that have ended; see the module."""
+
+    blocking = False
+
+    def init(self) -> None:
+        """Watch nobody yet."""
+        # Bounded by the connections that live, which are the sessions of one backend.
+        self._aboard: dict[Monitor, AgentSeat] = {}
+
+    def handle_cast(self, message: Any) -> None:
+        """Watch a connection."""
+        match message:
+            case Aboard(connection, seat):
+                self._aboard[monitor(connection)] = seat
+            case _:
+                super().handle_cast(message)
+
+    def handle_info(self, message: Any) -> None:
+        """End the driver of a connection that has ended; again is no error."""
+        match message:
+            case Down(monitor=watch):
+                seat = self._aboard.pop(watch, None)
+                if seat is not None:
+                    seat.abort()
+            case _:
+                super().handle_info(message)
+
+    def terminate(self, reason: Any) -> None:
+        """End them all: nobody would watch them any more."""
+        for seat in self._aboard.values():
+            seat.abort()

@@ -1,0 +1,80 @@
+r"""How the end of an agent, or of a turn that was cut, is told: pure functions.
+
+>>> exit = PortExit("p1", -9, stderr="Killed\n")
+>>> failed = crash_of(exit, None, None, timestamp=0)
+>>> failed.reason, failed.exit.kind, failed.exit.status, failed.message.content
+('cli_exit', 'crashed', -9, 'the agent ended: Killed')
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from beam.backends.command_ending import explained
+from beam.backends.effects import AgentFailed, Failed
+from beam.backends.open_query import error_message
+from beam.model.exit_reasons import ExitReason, of_word
+from beam.ports.port import PortExit
+
+if TYPE_CHECKING:
+    from beam.backends.backend import Query
+
+__all__ = ["crash_of", "ended_as", "failed_as", "not_begun", "said"]
+
+
+def crash_of(
+    exit: PortExit | None,
+    broken: BaseException | None,
+    ended_for: ExitReason | None,
+    *,
+    timestamp: int,
+) -> AgentFailed:
+    """Return why an agent is of no more use.
+
+    Args:
+        exit: how its program ended; None if it has none, or it lives.
+        broken: what its driver raised; None if it did not.
+        ended_for: why we ended the program; None if we did not.
+        timestamp: now, Unix milliseconds.
+    """
+    if ended_for is not None:
+        word = "protocol_error" if ended_for.kind == "protocol" else ended_for.kind
+        failed = AgentFailed(word, error_message(word, _words(ended_for), timestamp), True)
+        return failed_as(failed, ended_for)
+    if exit is None:
+        said_it = f"{type(broken).__name__}: {broken}" if broken is not None else "it broke"
+        message = error_message("protocol_error", said_it, timestamp)
+        return failed_as(
+            AgentFailed("protocol_error", message, True), ExitReason("protocol", detail=said_it)
+        )
+    failed = AgentFailed("cli_exit", error_message("cli_exit", "the agent ended", timestamp), True)
+    told = explained(failed, exit)
+    assert isinstance(told, AgentFailed)
+    return failed_as(told, ExitReason("crashed", status=exit.status))
+
+
+def failed_as(failed: AgentFailed, exit: ExitReason) -> AgentFailed:
+    """Return the failure with its reason of the closed set."""
+    return replace(failed, exit=exit)
+
+
+def ended_as(query: Query, failed: AgentFailed) -> Failed:
+    """Return the end of a query whose agent has failed."""
+    return Failed(query.query_id, failed.reason, failed.message, failed.retryable, failed.exit)
+
+
+def not_begun(query: Query, reason: ExitReason, timestamp: int) -> Failed:
+    """Return the end of a query that was cut from our side, for a reason of the closed set."""
+    message = error_message(reason.kind, _words(reason), timestamp)
+    return Failed(query.query_id, reason.kind, message, reason.retryable, reason)
+
+
+def said(query: Query, word: str, content: str, timestamp: int) -> Failed:
+    """Return the refusal of a query that may be asked again."""
+    message = error_message(word, content, timestamp)
+    return Failed(query.query_id, word, message, True, of_word(word, content))
+
+
+def _words(reason: ExitReason) -> str:
+    return f"{reason.kind}: {reason.detail}" if reason.detail else reason.kind

@@ -1,0 +1,228 @@
+"""Where a driver sits: its coroutines on the loop thread, and who tells its connection of them.
+
+Every function may be called from any thread, and does its work on the loop's. What comes of it is
+cast to the connection's process: `Spoken`, `Opened`, `TurnOver`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from beam.backends.agent_watch import AgentWatch
+from beam.backends.agent_wire import Wire
+from beam.backends.talk import Talk
+from beam.errors import LoopStopped
+from beam.otp import Future
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from beam.backends.agent_backend import AgentBackend
+    from beam.backends.backend import Opening, PermissionAnswer, Query, Steer, ToolResult
+    from beam.backends.driver import Driver
+    from beam.backends.effects import AgentFailed, Completed, Effect, Failed, Ready
+    from beam.otp import Ref
+    from beam.ports.loop import LoopThread
+    from beam.ports.port import Port, PortExit
+
+__all__ = ["AgentSeat", "Opened", "Spoken", "TurnOver"]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Cast: the handshake is over; `outcome` is an exception if it failed."""
+
+    outcome: Ready | AgentFailed | BaseException
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """Cast: the driver says this."""
+
+    effect: Effect
+
+
+@dataclass(frozen=True, slots=True)
+class TurnOver:
+    """Cast: the turn has ended; `outcome` is an exception if the driver raised one."""
+
+    query_id: str
+    outcome: Completed | Failed | BaseException
+
+
+class AgentSeat:
+    """The driver of one connection; see the module.
+
+    Args:
+        backend: makes the driver.
+        opening: for whom.
+        loop: the thread that it runs on.
+        connection: told what comes of it.
+
+    Attributes:
+        talk: what the driver says and asks.
+        watch: the watch over its silence and its program's memory.
+    """
+
+    def __init__(
+        self, backend: AgentBackend, opening: Opening, loop: LoopThread, connection: Ref[Any]
+    ) -> None:
+        self.watch = AgentWatch(connection, backend, loop)
+        self.talk = Talk(opening, connection.node.clock, self._spoken)
+        self._backend = backend
+        self._loop = loop
+        self._connection = connection
+        self._driver: Driver | None = None
+        self._wire: Wire | None = None
+        self._turn: asyncio.Task[Any] | None = None
+        # What runs now: the handshake, a turn, wishes. Each ends, or is cancelled by `abort`.
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._over = False
+
+    def open(self, port: Port | None) -> None:
+        """Make the driver and shake hands."""
+        self._run(lambda: self._opened(port))
+
+    def query(self, query: Query) -> None:
+        """Begin a turn."""
+        self._call(self._begin, query)
+
+    def interrupt(self) -> None:
+        """Ask the agent to end the turn; what was asked of the session is answered with None."""
+        self._call(self._interrupt)
+
+    def cancel(self) -> None:
+        """End the turn's coroutine: the agent has not ended it in time."""
+        self._call(self._cancel_turn)
+
+    def steer(self, wish: Steer) -> None:
+        """Tell the agent something in the middle of its turn."""
+        self._run(lambda: self._steered(wish))
+
+    def decided(self, answer: PermissionAnswer) -> None:
+        """Pass a decision on."""
+        self._call(self.talk.decided, answer)
+
+    def tool_ended(self, result: ToolResult) -> None:
+        """Pass a tool's result on."""
+        self._call(self.talk.tool_ended, result)
+
+    def give(self, count: int) -> None:
+        """Let the driver say so many effects more."""
+        self._call(self.talk.give, count)
+
+    def feed(self, line: bytes) -> None:
+        """Pass a line of the program on."""
+        self._call(self._feed, line)
+
+    def ended(self, exit: PortExit) -> None:
+        """Pass the program's end on."""
+        self._call(self._ended, exit)
+
+    def close(self) -> Future[bool]:
+        """Let the driver part from the agent; the future is settled when it has."""
+        parted: Future[bool] = Future()
+        self._run(lambda: self._closed(parted))
+        return parted
+
+    def abort(self) -> None:
+        """End all of it, now; again is no error."""
+        self._call(self._abort)
+
+    # On the loop thread
+
+    async def _opened(self, port: Port | None) -> None:
+        outcome: Ready | AgentFailed | BaseException
+        try:
+            self._wire = Wire(port, self.talk) if port is not None else None
+            self._driver = self._backend.driver(self.talk, self._wire)
+            outcome = await self._driver.open()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the session has to hear of it
+            outcome = error
+        self._connection.cast(Opened(outcome))
+
+    def _begin(self, query: Query) -> None:
+        self.talk.begin(query)
+        self._turn = self._spawn(self._asked(query))
+
+    async def _asked(self, query: Query) -> None:
+        outcome: Completed | Failed | BaseException
+        try:
+            assert self._driver is not None
+            outcome = await self._driver.ask(query)
+        except asyncio.CancelledError as cancelled:
+            outcome = cancelled
+        except Exception as error:  # noqa: BLE001 - likewise
+            outcome = error
+        self.talk.end()
+        self._turn = None
+        self._connection.cast(TurnOver(query.query_id, outcome))
+
+    def _interrupt(self) -> None:
+        self.talk.cancel_questions()
+        if self._driver is not None and self._turn is not None:
+            self._spawn(self._interrupted(self._driver))
+
+    async def _interrupted(self, driver: Driver) -> None:
+        # An agent that cannot be asked is ended when its time is over.
+        with contextlib.suppress(Exception):
+            await driver.interrupt()
+
+    def _cancel_turn(self) -> None:
+        if self._turn is not None:
+            self._turn.cancel()
+
+    async def _steered(self, wish: Steer) -> None:
+        taken = False
+        query = self.talk.query
+        if self._driver is not None and query is not None and query.query_id == wish.query_id:
+            with contextlib.suppress(Exception):
+                taken = await self._driver.steer(wish.text)
+        wish.answer.set(taken)
+
+    async def _closed(self, parted: Future[bool]) -> None:
+        done = self._driver is None
+        try:
+            if self._driver is not None:
+                await self._driver.close()
+                done = True
+        except Exception:  # noqa: BLE001 - it is ended anyway
+            done = False
+        finally:
+            parted.set(done)
+
+    def _feed(self, line: bytes) -> None:
+        if self._wire is not None:
+            self._wire.feed(line)
+
+    def _ended(self, exit: PortExit) -> None:
+        if self._wire is not None:
+            self._wire.ended(exit)
+
+    def _abort(self) -> None:
+        self._over = True
+        self.talk.end()
+        for task in list(self._tasks):
+            task.cancel()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    # From any thread
+
+    def _spoken(self, effect: Effect) -> None:
+        self._connection.cast(Spoken(effect))
+
+    def _run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._call(lambda: None if self._over else self._spawn(work()))
+
+    def _call(self, function: Callable[..., object], *args: Any) -> None:
+        # A loop that has stopped has cancelled everything.
+        with contextlib.suppress(LoopStopped):
+            self._loop.call(function, *args)

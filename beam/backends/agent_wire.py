@@ -1,0 +1,97 @@
+"""A program's stdin and stdout as a driver has them: lines in, bytes out, on the loop thread.
+
+The port delivers lines to the connection's process, which passes them on here; a line is
+acknowledged to the port when the driver reads it, and is not read while the session is behind. So
+a slow session slows its agent down (G19), whatever client library stands between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from typing import TYPE_CHECKING
+
+from beam.errors import InvalidInput, LoopStopped
+
+if TYPE_CHECKING:
+    from beam.backends.talk import Talk
+    from beam.ports.port import Port, PortExit
+
+__all__ = ["Wire"]
+
+
+class Wire:
+    """The stdio of one program.
+
+    Args:
+        port: the program.
+        talk: says when the session keeps up.
+
+    Attributes:
+        exit: how the program ended; None while it runs, or while lines of it are unread.
+    """
+
+    def __init__(self, port: Port, talk: Talk) -> None:
+        self._port = port
+        self._talk = talk
+        self._news = asyncio.Event()
+        # Bounded by the port's window, for nothing in it is acknowledged.
+        self._lines: deque[bytes] = deque()
+        self._ending: PortExit | None = None
+
+    @property
+    def pid(self) -> int:
+        """The program's pid, which is also its process group."""
+        return self._port.pid
+
+    @property
+    def exit(self) -> PortExit | None:
+        """How the program ended, once all that it wrote has been read."""
+        return None if self._lines else self._ending
+
+    async def readline(self) -> bytes:
+        r"""Return the next line without its `\n`; `b""` for the end, and again after it.
+
+        Empty lines are left out. The bytes of a line are any bytes.
+        """
+        while True:
+            await self._talk.room()
+            while self._lines:
+                line = self._lines.popleft()
+                with contextlib.suppress(InvalidInput):
+                    self._port.ack()
+                if line:
+                    self._talk.heard()
+                    return line
+            if self._ending is not None:
+                return b""
+            self._news.clear()
+            await self._news.wait()
+
+    def write(self, data: bytes) -> None:
+        """Give bytes to the program, all or none; does not wait.
+
+        Raises:
+            QueueFull: the program does not read, and its queue has no room.
+            StdinClosed: it has closed its stdin.
+            PortClosed: it has ended.
+        """
+        self._port.write(data, timeout=0)
+
+    def close_stdin(self) -> None:
+        """Let the program read end of file after what was written."""
+        with contextlib.suppress(LoopStopped):
+            self._port.close_stdin()
+
+    # What the connection passes on
+
+    def feed(self, line: bytes) -> None:
+        """Take a line."""
+        self._lines.append(line)
+        self._news.set()
+
+    def ended(self, exit: PortExit) -> None:
+        """Take the end."""
+        self._ending = exit
+        self._news.set()
