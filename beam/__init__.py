@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from beam.fleet import Fleet
     from beam.model import Message, allow, deny
     from beam.otp import whereis
+    from beam.sessions.loop_run import aio, run
 
 __version__ = "0.1.0"
 
@@ -26,12 +27,14 @@ __all__ = [
     "Fleet",
     "ForeignWarning",
     "Message",
+    "aio",
     "allow",
     "command",
     "deny",
     "errors",
     "function",
     "otp",
+    "run",
     "whereis",
 ]
 
@@ -39,10 +42,12 @@ _HOMES = {
     "Backend": "beam.backends",
     "Fleet": "beam.fleet",
     "Message": "beam.model",
+    "aio": "beam.sessions.loop_run",
     "allow": "beam.model",
     "command": "beam.backends",
     "deny": "beam.model",
     "function": "beam.backends",
+    "run": "beam.sessions.loop_run",
     "whereis": "beam.otp",
 }
 

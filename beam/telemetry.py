@@ -27,6 +27,20 @@ to_state |
 | `agent, query, exception` | system_time | agent, session_id, run_id, reason |
 | `run, state_change` | system_time | run_id, kind, from_state (`created` at first), to_state |
 | `step, state_change` | system_time | step_id, run_id, kind, from_state, to_state |
+| `loop, tool_uses` | tool_use_count | turn, tool_use_ids |
+| `loop, duplicate_tool_use` | count | turn |
+| `loop, terminal` | turns | terminal (`end_turn`, `terminated`) |
+| `loop, tool, start` | system_time | tool, tool_use_id |
+| `loop, tool, stop` | duration | tool, tool_use_id, is_error |
+| `loop, tool, exception` | duration | tool, tool_use_id; it was given up |
+| `loop, stream, connected` | | |
+| `loop, stream, event` | | type |
+| `loop, stream, done` | | |
+| `loop, stream, error` | | reason |
+| `loop, reconnect` | delay | |
+
+The metadata of `loop` events has session_id and provider too, and what the caller gave to be told
+(`telemetry_metadata`).
 
 `agent` is the name of the session's backend; each attempt of a run is a query. One that is cut
 short or runs out of time *stops*; an *exception* is one that lost its agent (`cli_exit`, ...) or

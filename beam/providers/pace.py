@@ -17,9 +17,13 @@ from typing import TypeVar
 
 from beam.otp.clock import Clock, SystemClock
 
-__all__ = ["Pace", "within"]
+__all__ = ["Late", "Pace", "within"]
 
 T = TypeVar("T")
+
+
+class Late(TimeoutError):
+    """What `within` has waited for was not done in time."""
 
 
 class Pace:
@@ -59,7 +63,7 @@ async def within(pace: Pace, seconds: float | None, work: Awaitable[T]) -> T:
         work: a coroutine, or a future; cancelled if it is late, or if the caller is.
 
     Raises:
-        TimeoutError: it was late. What it raises itself goes its way.
+        Late: it was late. What it raises itself goes its way.
     """
     task: asyncio.Future[T] = asyncio.ensure_future(work)
     if seconds is None:
@@ -69,7 +73,7 @@ async def within(pace: Pace, seconds: float | None, work: Awaitable[T]) -> T:
         await asyncio.wait((task, timer), return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             return task.result()
-        raise TimeoutError(f"not done within {seconds} s")
+        raise Late(f"not done within {seconds} s")
     finally:
         timer.cancel()
         if not task.done():

@@ -40,7 +40,7 @@ else that it raises is told as `("provider_error", exception)`.
 from __future__ import annotations
 
 import abc
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -55,8 +55,11 @@ Mode = Literal["streaming", "request_response"]
 Event = Any
 """What a provider says on its wire: a mapping, but the loop survives anything."""
 
-Forward = Callable[[Event], None]
-"""Says an event before the turn is over; the turn's events must begin with all that were said."""
+Forward = Callable[[Event], Awaitable[None]]
+"""Says an event before the turn is over; the turn's events must begin with all that were said.
+
+To be awaited: whoever listens may be slower than the model (G19).
+"""
 
 BEGIN = "Begin."
 """What a fresh conversation is told if its caller had nothing to say."""
@@ -174,7 +177,7 @@ class Provider(abc.ABC):
         Args:
             conn: as the last turn left it; must stay good if this one is cancelled or fails.
             given: the input.
-            forward: may be told of events as they come.
+            forward: may be told of events as they come; await it.
         """
         raise NotSupported("poll_turn", provider=self.name)
 
@@ -190,7 +193,12 @@ class Provider(abc.ABC):
         raise NotSupported("stream", provider=self.name)
 
     async def push_input(self, conn: Any, given: Any) -> None:
-        """Send an input; what it leads to comes by `stream`."""
+        """Send an input; what it leads to comes by `stream`.
+
+        Args:
+            conn: as it is; it does not change by this.
+            given: an input, or one event that the user of a live session sends as it is.
+        """
         raise NotSupported("push_input", provider=self.name)
 
     def is_boundary(self, event: Event) -> bool:

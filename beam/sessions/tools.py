@@ -63,6 +63,9 @@ class Toolbox:
         self._adapters[name] = adapter
         self._offers.append(HostTool(name, inspect.getdoc(function) or "", schema))
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._adapters
+
     def offers(self) -> tuple[HostTool, ...]:
         """Return the tools as an agent is told of them."""
         return tuple(self._offers)
