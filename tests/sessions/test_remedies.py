@@ -1,0 +1,236 @@
+"""What a session does about the failures of a real agent: wait, resume, begin anew, give up."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from beam.backends.effects import Completed
+from beam.backends.turn_limits import MemoryLimits
+from beam.errors import InvalidInput, RunFailed
+from beam.model.exit_reasons import KINDS, ExitReason, of_http, of_text, of_word, remedy
+from beam.model.messages import ResultMessage
+from beam.otp import Backoff
+from beam.sessions.messages import GetConnection
+from tests.backends.agents import Plain, PlainDriver, Wired
+from tests.sessions.conftest import fleets, unlogged
+from tests.sessions.scripted import end
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from beam import Fleet
+
+__all__ = ["fleets", "unlogged"]
+
+PATIENCE = 30.0
+FAST = Backoff(0.01, 0.02)
+
+
+class Forgetful(PlainDriver):
+    """Fails as its script says, prompt after prompt; then answers with what it was asked."""
+
+    script: list[ExitReason]
+    opened: list[Any]
+
+    async def open(self) -> Any:
+        ready = await super().open()
+        self.opened.append(self.talk.opening.resume)
+        return ready
+
+    async def ask(self, query: Any) -> Any:
+        if self.script:
+            return self.failed(query, self.script.pop(0))
+        return Completed(query.query_id, ResultMessage(content=query.prompt))
+
+
+@dataclass(frozen=True)
+class Failing(Plain):
+    driver_class: Any = None
+
+    def driver(self, talk: Any, wire: Any) -> Any:
+        return self.driver_class(talk, wire)
+
+
+def failing(*reasons: ExitReason) -> tuple[Failing, list[Any]]:
+    opened: list[Any] = []
+    made = type("Made", (Forgetful,), {"script": list(reasons), "opened": opened})
+    return Failing(driver_class=made), opened
+
+
+def started(fleets: Callable[..., Fleet], backend: Any, **options: Any) -> tuple[Fleet, Any]:
+    fleet = fleets(backend)
+    return fleet, fleet.start_session(backend="agent", backoff=FAST, **options)
+
+
+def facts(session: Any, kind: str) -> list[Any]:
+    return [event.data for event in session.history() if event.type == kind]
+
+
+def test_a_throttled_run_is_asked_again_after_the_time_that_was_said(
+    fleets: Callable[..., Fleet],
+) -> None:
+    backend, opened = failing(ExitReason("throttled", retry_after=0.02))
+    _, session = started(fleets, backend, on_crash="retry")
+    assert session.query("hi").get(timeout=PATIENCE) == "hi"
+    (retried,) = facts(session, "run_retried")
+    assert (retried["reason"], retried["delay"]) == ("throttled", 0.02)
+    assert retried["exit_reason"] == {"kind": "throttled", "retry_after": 0.02}
+    assert opened == [""]
+
+
+def test_a_throttled_run_fails_if_it_is_not_to_be_retried(fleets: Callable[..., Fleet]) -> None:
+    backend, _ = failing(ExitReason("throttled", retry_after=0.02))
+    _, session = started(fleets, backend)
+    with pytest.raises(RunFailed) as failed:
+        session.query("hi").get(timeout=PATIENCE)
+    assert failed.value.reason == "throttled"
+    assert session.query("ho").get(timeout=PATIENCE) == "ho"
+
+
+def test_retries_have_an_end(fleets: Callable[..., Fleet]) -> None:
+    throttled = ExitReason("throttled", retry_after=0.0)
+    backend, _ = failing(throttled, throttled, throttled)
+    _, session = started(fleets, backend, on_crash="retry", retries=2)
+    with pytest.raises(RunFailed):
+        session.query("hi").get(timeout=PATIENCE)
+    assert len(facts(session, "run_retried")) == 2
+
+
+@pytest.mark.parametrize("kind", ["auth", "quota", "refused", "invalid_request", "max_turns"])
+def test_what_another_try_cannot_mend_is_given_up_at_once(
+    fleets: Callable[..., Fleet], kind: Any
+) -> None:
+    backend, _ = failing(ExitReason(kind))
+    _, session = started(fleets, backend, on_crash="retry")
+    with pytest.raises(RunFailed) as failed:
+        session.query("hi").get(timeout=PATIENCE)
+    assert failed.value.reason == kind
+    assert session.query("ho").get(timeout=PATIENCE) == "ho"
+
+
+def test_a_stalled_agent_is_resumed_once_and_then_begun_anew(fleets: Callable[..., Fleet]) -> None:
+    backend, opened = failing(ExitReason("stalled"), ExitReason("stalled"))
+    _, session = started(fleets, backend, on_crash="retry")
+    assert session.query("hi").get(timeout=PATIENCE) == "hi"
+    assert opened == ["", "s-2", ""]
+
+
+def test_after_an_answer_a_failure_counts_as_the_first_again(fleets: Callable[..., Fleet]) -> None:
+    backend, opened = failing(ExitReason("stalled"))
+    _, session = started(fleets, backend, on_crash="retry")
+    assert session.query("hi").get(timeout=PATIENCE) == "hi"
+    backend.driver_class.script.append(ExitReason("stalled"))
+    assert session.query("ho").get(timeout=PATIENCE) == "ho"
+    assert opened == ["", "s-2", "s-2"]
+
+
+@pytest.mark.parametrize("kind", ["context_full", "session_lost"])
+def test_a_conversation_of_no_more_use_is_begun_anew_for_the_next_run_too(
+    fleets: Callable[..., Fleet], kind: Any
+) -> None:
+    backend, opened = failing(ExitReason(kind))
+    _, session = started(fleets, backend)
+    with pytest.raises(RunFailed):
+        session.query("hi").get(timeout=PATIENCE)
+    assert session.query("ho").get(timeout=PATIENCE) == "ho"
+    assert opened == ["", ""]
+
+
+def test_a_killed_agent_is_resumed_and_the_run_says_so(fleets: Callable[..., Fleet]) -> None:
+    fleet, session = started(fleets, Wired(), on_crash="retry")
+    assert session.query("one").get(timeout=PATIENCE) == "one"
+    process = fleet.whereis(session.id)
+    connection = process.ask(GetConnection())
+    end(fleet.node, connection, partial(os.kill, connection.ask("os_process"), signal.SIGKILL))
+    assert session.query("two").get(timeout=PATIENCE) == "resumed s-1|two"
+    assert facts(session, "run_started")[-1]["continued"] == "resumed"
+
+
+def test_a_recycled_agent_cuts_no_run_and_uses_up_no_budget(fleets: Callable[..., Fleet]) -> None:
+    limits = MemoryLimits(soft=40 * 1024 * 1024, every=0.02)
+    _, session = started(fleets, Wired(memory=limits))
+    for number in range(8):
+        assert session.query(f"eat {60 + number}").get(timeout=PATIENCE).endswith(str(60 + number))
+    reasons = {event["reason"] for event in facts(session, "state_changed") if "reason" in event}
+    assert reasons <= {"recycled"}
+
+
+def test_the_agents_name_for_the_conversation_survives_its_session(
+    fleets: Callable[..., Fleet], tmp_path: Any
+) -> None:
+    backend, opened = failing()
+    fleet = fleets(backend, tmp_path / "fleet.db")
+    session = fleet.start_session(backend="agent", session_id="s")
+    assert session.query("hi").get(timeout=PATIENCE) == "hi"
+    fleet.close()
+    again = fleets(backend, tmp_path / "fleet.db")
+    session = again.start_session(backend="agent", session_id="s")
+    assert session.query("ho").get(timeout=PATIENCE) == "ho"
+    assert opened == ["", "s-2"]
+
+
+# The reasons themselves
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "kind"),
+    [
+        (429, {"retry-after": "3"}, "", "throttled"),
+        (429, {}, '{"error":{"code":"insufficient_quota"}}', "quota"),
+        (400, {}, "prompt is too long: 210000 tokens", "context_full"),
+        (400, {}, "credit balance is too low", "quota"),
+        (401, {}, "", "auth"),
+        (403, {}, "", "auth"),
+        (529, {}, "", "overloaded"),
+        (500, {}, "", "overloaded"),
+        (503, {}, "", "overloaded"),
+        (404, {}, "", "invalid_request"),
+        (418, {}, "", "agent_error"),
+    ],
+)
+def test_a_providers_error_has_a_word(
+    status: int, headers: dict[str, str], body: str, kind: str
+) -> None:
+    assert of_http(status, headers, body).kind == kind
+
+
+def test_an_http_date_is_no_number_of_seconds() -> None:
+    assert of_http(429, {"Retry-After": "Fri, 27 Nov 2026 10:00:00 GMT"}).retry_after is None
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("Rate limit reached, retry after 20s", "throttled"),
+        ("You've hit your usage limit", "quota"),
+        ("Invalid API key · Please run /login", "auth"),
+        ("No conversation found with session ID: x", "session_lost"),
+        ("API Error: 500 Internal server error", "overloaded"),
+    ],
+)
+def test_an_error_told_as_prose_has_a_word(text: str, kind: str) -> None:
+    found = of_text(text)
+    assert found is not None
+    assert found.kind == kind
+
+
+def test_prose_that_says_nothing_known_has_none() -> None:
+    assert of_text("the cat sat on the mat") is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_kind_is_resumed_into_twice(kind: Any) -> None:
+    reason = ExitReason(kind)
+    assert remedy(reason, resumed_into=reason) != "resume"
+
+
+def test_an_unknown_word_is_an_agents_error_and_an_unknown_kind_none_at_all() -> None:
+    assert of_word("weird").kind == "agent_error"
+    with pytest.raises(InvalidInput):
+        ExitReason("weird")  # type: ignore[arg-type]
