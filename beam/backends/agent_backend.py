@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from beam.backends.agent_connection import AgentConnection
 from beam.backends.agent_crew import AgentCrew, crew_name
@@ -52,6 +52,8 @@ class AgentBackend(Backend):
             stdin to TERM, when its session ends.
         grace: seconds from TERM to KILL, also for what a dead program leaves behind.
     """
+
+    steers: ClassVar[bool] = True
 
     turn: TurnLimits = field(default_factory=TurnLimits)
     memory: MemoryLimits | None = None

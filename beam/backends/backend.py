@@ -191,6 +191,9 @@ class Backend(abc.ABC):
     kind: ClassVar[str]
     """The row of the capability table that it has (`beam.model.capabilities`)."""
 
+    steers: ClassVar[bool] = False
+    """Whether its connections take `Steer`; an agent may still refuse."""
+
     @property
     def ends_within(self) -> float:
         """The seconds that a connection may take to end, when it is told to."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from beam.errors import InvalidInput, NotFound, NotSupported, SessionRefused
+from beam.errors import InvalidInput, NotFound, SessionRefused
 from beam.facades.control_collaboration import CollaborationFunctions
 from beam.facades.part import SessionLike, id_of
 from beam.facades.routing import RoutingFacade
@@ -40,23 +40,37 @@ class LiveFunctions(CollaborationFunctions):
         *,
         opts: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Tell the agent something in the middle of its turn: no backend can as yet.
+        """Tell the agent something in the middle of its turn; return when that is in the log.
 
         Args:
             session: the session.
-            thread_id: the thread.
-            turn_id: the turn.
-            input: what it is told.
-            opts: the backend's own options.
+            thread_id: the thread, for the answer.
+            turn_id: the turn, likewise: a session is at work on one at a time.
+            input: what it is told: a text, or a list of mappings with `text`.
+            opts: the backend's own options; none of ours has any.
+
+        Returns:
+            `thread_id`, `turn_id`, `status` (`steered`), `source` (`direct_backend`), `backend`.
 
         Raises:
-            NotSupported: always, with `backend`: nothing was said to anybody.
+            InvalidInput: the input has no text.
+            NotSupported: with `backend`: its agents cannot be told now, and nobody was.
+            SessionRefused: `no_active_query`.
         """
         _texts(thread_id=thread_id, turn_id=turn_id)
         if opts is not None and not isinstance(opts, Mapping):
             raise InvalidInput("opts", opts, "a mapping")
-        backend = self._router.backend(session)
-        raise NotSupported(function="turn_steer", backend=backend, input=type(input).__name__)
+        text = _told(input)
+        handle = self._handle(session)
+        with self._blocking("turn_steer"):
+            handle.steer(text)
+        return {
+            "thread_id": thread_id,
+            "turn_id": turn_id,
+            "status": "steered",
+            "source": "direct_backend",
+            "backend": self._router.backend(session),
+        }
 
     def turn_interrupt(self, session: SessionLike, thread_id: str, turn_id: str) -> dict[str, str]:
         """Cut the turn at work short; return when that is in the log.
@@ -190,3 +204,12 @@ def _texts(**named: object) -> None:
     for field, value in named.items():
         if not (isinstance(value, str) and value):
             raise InvalidInput(field, value, "a non-empty text")
+
+
+def _told(given: Any) -> str:
+    """Return the text of what an agent is to be told."""
+    parts = [given] if isinstance(given, str) else given if isinstance(given, list) else []
+    texts: list[Any] = [one.get("text") if isinstance(one, Mapping) else one for one in parts]
+    if not texts or not all(isinstance(text, str) and text for text in texts):
+        raise InvalidInput("input", given, "a text, or a list of mappings with text")
+    return "\n".join(texts)

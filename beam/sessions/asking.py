@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 from pykka.messages import ProxyCall
 
-from beam.backends.backend import PermissionAnswer, ToolResult
-from beam.errors import CallExit, InvalidInput
-from beam.model.messages import ToolMessage
+from beam.backends.backend import PermissionAnswer, Steer, ToolResult
+from beam.errors import CallExit, InvalidInput, NotSupported, SessionRefused
+from beam.model.messages import ToolMessage, UserMessage
 from beam.model.permissions import Allow, Decision, Deny
-from beam.otp import send_after, spawn_link
+from beam.otp import Future, send_after, spawn_link
 from beam.sessions.hooked import with_hooks
-from beam.sessions.messages import Decided, PermissionAsked, ToolDone
+from beam.sessions.messages import Decided, PermissionAsked, Steered, ToolDone
 from beam.state.control_rows import CONTROL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from beam.backends.effects import AskPermission, RunTool
-    from beam.otp import Ref
+    from beam.otp import Call, Ref
     from beam.sessions.desk import Desk
     from beam.sessions.line import Line
     from beam.sessions.options import SessionOptions
@@ -71,6 +71,46 @@ class Asking:
         self._patience = options.permission_timeout
         # Bounded by the calls that one query may have open, of this and of queries cut short.
         self._tasks: dict[Ref[Any], ToolDone] = {}
+
+    def take(self, news: ToolDone | Decided | Steered) -> None:
+        """Take the answer to one of the questions."""
+        match news:
+            case ToolDone():
+                self.tool_done(news)
+            case Decided():
+                self.decided(news)
+            case Steered():
+                self._steered(news)
+
+    # Steering
+
+    def steer(self, text: str, caller: Call) -> None:
+        """Tell the agent something in the middle of the run at work.
+
+        Raises:
+            NotSupported: the agent's backend cannot do that.
+            SessionRefused: `no_active_query`; nothing is at work.
+        """
+        if not self._line.steers:
+            raise NotSupported(function="turn_steer", backend=self._line.backend)
+        if self._load.current is None:
+            raise SessionRefused("no_active_query", session_id=self._desk.session_id)
+        me, taken = self._process, Future[bool]()
+        steered = Steered(text, self._load.run_id, taken, caller)
+        self._line.steer(Steer(self._load.query_id, text, taken))
+        if not taken.add_waiter(lambda: me.cast(steered)):
+            me.cast(steered)
+
+    def _steered(self, steered: Steered) -> None:
+        if not steered.taken.result():
+            refused = NotSupported(function="turn_steer", backend=self._line.backend)
+            steered.caller.refuse(refused)
+            return
+        if self._load.run_id != steered.run_id:
+            steered.caller.reply(True)  # No message of a run that has ended comes after its end.
+            return
+        told = self._desk.message(UserMessage(content=steered.text), steered.run_id)
+        self._desk.log([told], lambda: steered.caller.reply(True))
 
     # Tools
 

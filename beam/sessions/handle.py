@@ -15,7 +15,7 @@ from beam.otp.aio import Aio
 from beam.otp.context import blocking_form
 from beam.sessions.delivery import PATIENCE
 from beam.sessions.hooked import before_prompt
-from beam.sessions.messages import GetInfo, InterruptRun, Set, Submit
+from beam.sessions.messages import GetInfo, InterruptRun, Set, SteerRun, Submit
 from beam.sessions.options import check_count, check_seconds
 from beam.sessions.receiver import Receiver
 from beam.sessions.roster import Undelivered
@@ -40,7 +40,7 @@ __all__ = ["SessionHandle"]
 # Seconds more than the run itself has that a query's waiter waits for the run's end to be told.
 GRACE = 5.0
 _TWINS = ("history", "health", "info", "interrupt", "messages", "receive_message", "set_model",
-          "set_permission_mode", "stop")  # fmt: skip
+          "set_permission_mode", "steer", "stop")  # fmt: skip
 
 
 class SessionHandle:
@@ -238,6 +238,20 @@ class SessionHandle:
             SessionRestarting, SessionQuarantined, SessionClosed, CallTimeout: as `info`.
         """
         self._ask("interrupt", InterruptRun(run.run_id if isinstance(run, Run) else run))
+
+    def steer(self, text: str) -> None:
+        """Tell the agent something in the middle of its run; return when that is in the log.
+
+        Raises:
+            InvalidInput: it is no text, or empty.
+            SessionRefused: `no_active_query`; nothing is at work.
+            NotSupported: the agent cannot be told now; nothing was said to it.
+            SessionRestarting, SessionQuarantined, SessionClosed, CallTimeout: as `info`.
+        """
+        told: Any = text
+        if not isinstance(told, str) or not told:
+            raise InvalidInput("text", text, "a non-empty text")
+        self._ask("steer", SteerRun(text))
 
     def set_model(self, model: str) -> str:
         """Choose the model for the runs to come; return it when that is in the log.

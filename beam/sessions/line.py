@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from beam.backends.backend import Took
+from beam.backends.backend import Query, Steer, Took
 from beam.sessions.messages import Overdue
 
 if TYPE_CHECKING:
@@ -33,7 +33,20 @@ class Line:
         self._connection: Ref[Any] | None = None
         self._spent: tuple[float, ...] = ()
         self._failures = 0
+        self._asked = ""
+        # Bounded by the calls of users who wait: a query's start in the log takes milliseconds.
+        self._early: list[Steer] = []
         self.details: dict[str, Any] = {}
+
+    @property
+    def backend(self) -> str:
+        """The name of the backend."""
+        return self._name
+
+    @property
+    def steers(self) -> bool:
+        """Whether an agent of this backend may be told something in the middle of its turn."""
+        return self._backend.steers
 
     @property
     def connection(self) -> Ref[Any] | None:
@@ -56,6 +69,18 @@ class Line:
         """Cast a command to the connection, if there is one."""
         if self._connection is not None:
             self._connection.cast(command)
+        if isinstance(command, Query):
+            self._asked = command.query_id
+            early, self._early = self._early, []
+            for wish in early:
+                self.tell(wish)
+
+    def steer(self, wish: Steer) -> None:
+        """Tell the connection something about a query; after it, if it has yet to be told that."""
+        if wish.query_id == self._asked:
+            self.tell(wish)
+        else:
+            self._early.append(wish)
 
     def took(self) -> None:
         """Tell the connection that one effect more is taken."""

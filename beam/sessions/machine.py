@@ -59,6 +59,8 @@ from beam.sessions.messages import (
     Overdue,
     PermissionAsked,
     Set,
+    Steered,
+    SteerRun,
     Submit,
     ToolDone,
 )
@@ -207,10 +209,8 @@ class Session(StateMachine):
                 self._desk.logged(logged)
             case Cast(Heard(connection, effect)):
                 return self._hear_late(effect) if self._line.is_from(connection) else None
-            case Cast(ToolDone() as done):
-                self._asking.tool_done(done)
-            case Cast(Decided() as decided):
-                self._asking.decided(decided)
+            case Cast(ToolDone() | Decided() | Steered() as news):
+                self._asking.take(news)
             case Info(PermissionAsked() as question):
                 self._asking.ask_broker(question)
             case Info(Exit(process, reason)):
@@ -225,6 +225,8 @@ class Session(StateMachine):
                 return self._submit(message, caller)
             case InterruptRun(run_id):
                 return self._interrupt(run_id, caller)
+            case SteerRun(text):
+                self._asking.steer(text, caller)
             case GetInfo():
                 about: Any = {"changed_at": self._desk.changed_at, "details": self._line.details}
                 caller.reply(self._standing.info(self.state.__name__, self._load, **about))

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from beam.backends.effects import AskPermission
-    from beam.otp import Future, Ref
+    from beam.otp import Call, Future, Ref
     from beam.sessions.past import Work
 
 __all__ = [
@@ -21,6 +21,8 @@ __all__ = [
     "Overdue",
     "PermissionAsked",
     "Set",
+    "SteerRun",
+    "Steered",
     "Submit",
     "ToolDone",
 ]
@@ -44,6 +46,30 @@ class InterruptRun:
     """Call: cut the run short, `None` for the one at work; answered when that is in the log."""
 
     run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SteerRun:
+    """Call: tell the agent this in the middle of its run; answered when it is in the log."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Steered:
+    """Cast when the agent has been told, or could not be.
+
+    Attributes:
+        text: what it was told.
+        run_id: in which run.
+        taken: whether the agent takes it.
+        caller: who wanted it.
+    """
+
+    text: str
+    run_id: str | None
+    taken: Future[bool]
+    caller: Call
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,10 +80,13 @@ class PlainDriver(Driver):
 
     async def ask(self, query: Query) -> Completed | Failed:
         self.stop.clear()
+        self.steered = ""
         prompt = with_transcript(query.prompt, query.history)
         word, _, rest = query.prompt.partition(" ")
         if word == "wait":
             await self.stop.wait()
+            if self.steered:
+                return Completed(query.query_id, ResultMessage(content=self.steered))
             return self.failed(query, ExitReason("interrupted"))
         if word == "deaf":
             await asyncio.Event().wait()
@@ -114,6 +117,7 @@ class PlainDriver(Driver):
 
     async def steer(self, text: str) -> bool:
         self.talk.say(Message("text", f"steered: {text}"))
+        self.steered = text
         self.stop.set()
         return True
 

@@ -141,6 +141,7 @@ def test_a_turn_can_be_steered(me: Mailbox) -> None:
     talk.say(Query("q-1", "wait"), Steer("q-1", "left", taken))
     assert taken.get(timeout=10)
     assert talk.hear().message.content == "steered: left"
+    assert talk.hear().message.content == "left"
 
 
 def test_steering_what_is_not_open_says_no(me: Mailbox) -> None:

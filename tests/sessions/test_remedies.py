@@ -12,14 +12,14 @@ import pytest
 
 from beam.backends.effects import Completed
 from beam.backends.turn_limits import MemoryLimits
-from beam.errors import InvalidInput, RunFailed
+from beam.errors import InvalidInput, NotSupported, RunFailed, SessionRefused
 from beam.model.exit_reasons import KINDS, ExitReason, of_http, of_text, of_word, remedy
 from beam.model.messages import ResultMessage
 from beam.otp import Backoff
 from beam.sessions.messages import GetConnection
 from tests.backends.agents import Plain, PlainDriver, Wired
 from tests.sessions.conftest import fleets, unlogged
-from tests.sessions.scripted import end
+from tests.sessions.scripted import end, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -173,6 +173,33 @@ def test_the_agents_name_for_the_conversation_survives_its_session(
     session = again.start_session(backend="agent", session_id="s")
     assert session.query("ho").get(timeout=PATIENCE) == "ho"
     assert opened == ["", "s-2"]
+
+
+# Steering
+
+
+def test_an_agent_is_told_something_in_the_middle_of_its_turn(fleets: Callable[..., Fleet]) -> None:
+    fleet, session = started(fleets, Plain())
+    stream = session.stream("wait")
+    wait_for(session, "run_started")
+    told = fleet.control.turn_steer(session, "t", "u", [{"type": "text", "text": "left"}])
+    assert (told["status"], told["source"]) == ("steered", "direct_backend")
+    assert "steered: left" in [message.content for message in stream if message.type == "text"]
+
+
+def test_with_nothing_at_work_nobody_is_steered(fleets: Callable[..., Fleet]) -> None:
+    _, session = started(fleets, Plain())
+    with pytest.raises(SessionRefused) as refused:
+        session.steer("left")
+    assert refused.value.reason == "no_active_query"
+
+
+def test_an_agent_that_cannot_be_steered_is_not(fleets: Callable[..., Fleet]) -> None:
+    fleet, session = started(fleets, Wired())
+    session.submit("hang")
+    wait_for(session, "run_started")
+    with pytest.raises(NotSupported):
+        fleet.control.turn_steer(session, "t", "u", "left")
 
 
 # The reasons themselves
