@@ -6,6 +6,7 @@ import ast
 import doctest
 import functools
 import importlib
+import importlib.util
 import os
 import pkgutil
 import re
@@ -23,10 +24,27 @@ from tests.snippets import Block, blocks, script
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+EXTRAS = frozenset(
+    ("acp", "anthropic", "boto3", "claude_agent_sdk", "mcp", "openai", "openai_codex")
+)
+"""The packages that only an extra brings: a module that imports one is tested in `tests/agents`."""
+
+
+def needs_an_extra(module: str) -> bool:
+    """Say whether importing the module imports a package that may not be installed."""
+    spec = importlib.util.find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    body = ast.parse(Path(spec.origin).read_text("utf-8")).body
+    named = [each.module or "" for each in body if isinstance(each, ast.ImportFrom)]
+    named += [alias.name for each in body if isinstance(each, ast.Import) for alias in each.names]
+    return any(name.split(".")[0] in EXTRAS for name in named)
+
+
 MODULES = sorted(
     each.name
     for each in pkgutil.walk_packages(beam.__path__, "beam.")
-    if not each.name.endswith(".__main__")
+    if not each.name.endswith(".__main__") and not needs_an_extra(each.name)
 )
 LIMIT = 100.0
 """Seconds that a document or an example may take before it counts as hung."""

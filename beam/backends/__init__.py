@@ -2,11 +2,13 @@
 
 A backend turns what one agent speaks into the unified messages of `beam.model`. It knows nothing
 of supervision or storage: those are above and below. `function(callable)` and `command(line)` make
-the two of this version; `docs/command-agents.md` says what a command agent speaks.
+the simple ones; `docs/command-agents.md` says what a command agent speaks. Those of real agents
+need an extra of the package each, and import its client when the fleet is made: `codex()`.
 """
 
 from beam.backends.backend import Backend
+from beam.backends.codex import codex
 from beam.backends.command import command
 from beam.backends.function import function
 
-__all__ = ["Backend", "command", "function"]
+__all__ = ["Backend", "codex", "command", "function"]

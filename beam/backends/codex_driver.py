@@ -1,0 +1,396 @@
+"""One session's talk with one `codex app-server`: threads, turns, and what Codex asks meanwhile.
+
+All of it runs on the loop thread. While the handshake or a turn is open, one task reads the program
+and hands each line on: a response to the client (`codex_client`), a notification to the reader
+(`codex_messages`), a request of the server to a task of its own, so nobody waits for an answer but
+Codex. Between turns nobody reads: what comes then waits in the port.
+
+`turn/interrupt` of a turn that has just ended is never answered by Codex, so nobody waits for that
+answer either; the turn's own end is what counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from beam.backends.codex_approvals import question, tool_answer
+from beam.backends.codex_endings import exit_of, failed_for, outcome_of
+from beam.backends.codex_items import text_field
+from beam.backends.codex_messages import CodexReader
+from beam.backends.codex_settings import Policy, dynamic_tools, mcp_config, mode_of, turn_policy
+from beam.backends.driver import Driver
+from beam.backends.effects import AgentFailed, Ready
+from beam.backends.open_query import error_message
+from beam.backends.transcript import with_transcript
+from beam.model.messages import SystemMessage
+
+if TYPE_CHECKING:
+    from beam.backends.agent_wire import Wire
+    from beam.backends.backend import Query
+    from beam.backends.codex import CodexBackend
+    from beam.backends.effects import Completed, Continued, Failed
+    from beam.backends.talk import Talk
+
+__all__ = ["CodexDriver"]
+
+MCP_WAIT = 10.0
+"""Seconds that the MCP servers have to start before the first turn begins without them."""
+
+CAPABILITIES = ("interrupt", "memory", "steer", "permissions", "resume", "fork", "tools", "mcp")
+
+
+@dataclass(slots=True)
+class _Turn:
+    """The open turn.
+
+    Attributes:
+        over: its `turn/completed`.
+        turn_id: Codex's name for it, once it has one.
+        cut: whether it is to be interrupted.
+    """
+
+    over: asyncio.Future[Mapping[str, Any]]
+    turn_id: str = ""
+    cut: bool = False
+
+
+@dataclass(slots=True)
+class _Thread:
+    """The conversation.
+
+    Attributes:
+        id: Codex's name for it.
+        continued: how it goes on from the one before.
+        model, policy: what its last turn ran with.
+        first_model: what it runs with where nobody has chosen.
+        told: whether Codex knows what was said before.
+    """
+
+    id: str
+    continued: Continued
+    model: str
+    policy: Policy
+    first_model: str = ""
+    told: bool = False
+    servers: dict[str, str] = field(default_factory=dict)
+
+
+class CodexDriver(Driver):
+    """A client of one app-server; see the module.
+
+    Args:
+        backend: the settings.
+        talk: what may be said and asked.
+        wire: the program.
+    """
+
+    def __init__(self, backend: CodexBackend, talk: Talk, wire: Wire | None) -> None:
+        # The library is slow to import, so `check` has imported it before, off this thread.
+        from beam.backends import codex_client  # noqa: PLC0415 - it is there only with the extra
+
+        super().__init__(talk, wire)
+        self._backend = backend
+        self._library = codex_client
+        self._client = codex_client.PortClient(self.wire.write, version="1")
+        self._reader = CodexReader()
+        self._thread: _Thread | None = None
+        self._turn: _Turn | None = None
+        self._introduced = False
+        # Bounded: Codex waits for the answers to what it asks, and a turn's end ends them.
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._starting: dict[str, str] = {}
+        self._started = asyncio.Event()
+
+    async def open(self) -> Ready | AgentFailed:
+        """Shake hands; go on with a thread, or begin one."""
+        async with self._reading():
+            hello = await self._client.call(self._client.initialize)
+            try:
+                self._thread = await self._enter()
+            except self._library.JsonRpcError as error:
+                reason = exit_of({"message": error.message}, {})
+                message = error_message(reason.kind, error.message, self.talk.now())
+                return AgentFailed(reason.kind, message, reason.retryable, reason)
+            await self._servers_started()
+        # Codex says who it is as a user agent: "beam/0.163.0 (Debian 12.0.0; x86_64) ...".
+        _, _, version = (hello.userAgent or "").partition("/")
+        thread = self._thread
+        return Ready("codex", version.split(" ", 1)[0], CAPABILITIES, thread.id, thread.continued)
+
+    async def ask(self, query: Query) -> Completed | Failed:
+        """Run one turn."""
+        thread, reader = self._thread, self._reader
+        assert thread is not None, "asked before it was open"
+        self._turn = turn = _Turn(asyncio.get_running_loop().create_future())
+        reader.begin(fresh=thread.continued in ("new", "transcript"))
+        self._introduce(thread)
+        try:
+            async with self._reading():
+                try:
+                    await self._begin(query, thread, turn)
+                except self._library.JsonRpcError as error:
+                    said = {"message": error.message, "codexErrorInfo": _info(error.data)}
+                    return failed_for(query.query_id, exit_of(said, {}), self.talk.now())
+                ended = await turn.over
+        finally:
+            self._turn = None
+            _forget(turn.over)
+        now = self.talk.now()
+        return outcome_of(query.query_id, ended, reader, model=thread.model, timestamp=now)
+
+    async def interrupt(self) -> None:
+        """Have the open turn interrupted, as soon as it has a name."""
+        turn = self._turn
+        if turn is not None and not turn.cut:
+            turn.cut = True
+            self._cut(turn)
+
+    async def steer(self, text: str) -> bool:
+        """Tell Codex something in the middle of its turn."""
+        turn, thread = self._turn, self._thread
+        if turn is None or thread is None or not turn.turn_id:
+            return False
+        client, library = self._client, self._library
+        try:
+            await client.call(client.turn_steer, thread.id, turn.turn_id, text)
+        except (library.JsonRpcError, library.TransportClosedError):
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Let the program read the end of its input: it ends by itself then."""
+        self.wire.close_stdin()
+
+    # The thread
+
+    async def _enter(self) -> _Thread:
+        """Resume, fork or start a thread."""
+        opening, client = self.talk.opening, self._client
+        settings = self._settings()
+        origin = opening.options.get("fork")
+        if opening.resume:
+            with contextlib.suppress(self._library.JsonRpcError):
+                known = {**settings, "excludeTurns": True}
+                resumed = await client.call(client.thread_resume, opening.resume, known)
+                return self._entered(resumed, "resumed")
+        elif isinstance(origin, str) and origin:
+            known = {**settings, "excludeTurns": True}
+            forked = await client.call(client.thread_fork, origin, known)
+            return self._entered(forked, "forked")
+        tools = dynamic_tools(opening.tools)
+        fresh = {**settings, "dynamicTools": tools} if tools else settings
+        begun = await client.call(client.thread_start, fresh)
+        return self._entered(begun, "transcript" if opening.resume else "new")
+
+    def _entered(self, found: Any, continued: Continued) -> _Thread:
+        told = continued in ("resumed", "forked")
+        model = found.model or ""
+        return _Thread(found.thread.id, continued, model, self._backend.policy, model, told)
+
+    def _settings(self) -> dict[str, Any]:
+        """Return what a thread is started with; secrets of MCP servers go over stdin, too."""
+        opening, backend = self.talk.opening, self._backend
+        servers = mcp_config({**backend.mcp_servers, **opening.mcp_servers})
+        self._starting = dict.fromkeys(servers, "starting")
+        settings: dict[str, Any] = {
+            "cwd": opening.cwd or os.getcwd(),
+            "approvalPolicy": backend.policy.approval,
+            "sandbox": backend.policy.sandbox,
+            # Else a configuration could have a model decide in the user's place.
+            "approvalsReviewer": "user",
+            "model": opening.model or backend.model,
+            "developerInstructions": opening.options.get("system") or backend.instructions,
+            "config": {"mcp_servers": servers} if servers else None,
+        }
+        return {name: value for name, value in settings.items() if value is not None}
+
+    async def _servers_started(self) -> None:
+        """Wait until the MCP servers have started or failed: a turn does not wait for them."""
+        if "starting" in self._starting.values():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(MCP_WAIT):
+                    await self._started.wait()
+
+    def _server_status(self, params: Mapping[str, Any]) -> None:
+        name = text_field(params, "name")
+        if name in self._starting:
+            self._starting[name] = text_field(params, "status")
+        if "starting" not in self._starting.values():
+            self._started.set()
+
+    # The turn
+
+    async def _begin(self, query: Query, thread: _Thread, turn: _Turn) -> None:
+        client = self._client
+        text = query.prompt if thread.told else with_transcript(query.prompt, query.history)
+        params = self._changes(query.params, thread)
+        begun = await client.call(client.turn_start, thread.id, text, params)
+        # The library would keep the turn's notifications for a reader that is not there.
+        client.unregister_turn_notifications(begun.turn.id)
+        thread.told = True
+        self._named(turn, begun.turn.id)
+
+    def _changes(self, params: Mapping[str, Any], thread: _Thread) -> dict[str, Any]:
+        """Return what this turn changes; Codex keeps it for those that follow."""
+        changes: dict[str, Any] = {}
+        model = params.get("model_id") or params.get("model") or thread.first_model
+        if model and model != thread.model:
+            changes["model"] = thread.model = str(model)
+        policy = mode_of(params.get("permission_mode"), self._backend.policy)
+        if policy != thread.policy:
+            thread.policy = policy
+            changes |= turn_policy(policy)
+        effort = params.get("effort") or self._backend.effort
+        if effort:
+            changes["effort"] = str(effort)
+        if isinstance(params.get("output_schema"), Mapping):
+            changes["outputSchema"] = params["output_schema"]
+        return changes
+
+    def _introduce(self, thread: _Thread) -> None:
+        """Say what the agent is, in the first turn of this connection."""
+        if self._introduced:
+            return
+        self._introduced = True
+        opening = self.talk.opening
+        info = {
+            "model": thread.model,
+            "permission_mode": opening.permission_mode or "default",
+            "cwd": opening.cwd or os.getcwd(),
+            "tools": [tool.name for tool in opening.tools],
+            "mcp_servers": [{"name": name, "status": at} for name, at in self._starting.items()],
+            "thread_id": thread.id,
+        }
+        self.talk.say(SystemMessage(subtype="init", system_info=info, model=thread.model or None))
+
+    def _named(self, turn: _Turn, turn_id: str) -> None:
+        if not turn.turn_id and turn_id:
+            turn.turn_id = turn_id
+            if turn.cut:
+                self._cut(turn)
+
+    def _cut(self, turn: _Turn) -> None:
+        thread, client = self._thread, self._client
+        if turn.turn_id and thread is not None:
+            self._spawn(self._cutting(client.call(client.turn_interrupt, thread.id, turn.turn_id)))
+
+    async def _cutting(self, asked: Coroutine[Any, Any, Any]) -> None:
+        library = self._library
+        with contextlib.suppress(library.JsonRpcError, library.TransportClosedError, EOFError):
+            await asked
+
+    # What the program says
+
+    @contextlib.asynccontextmanager
+    async def _reading(self) -> AsyncIterator[None]:
+        """Read the program; with the end of this, nobody waits for it any more."""
+        reading = asyncio.create_task(self._read())
+        try:
+            yield
+        finally:
+            mine = [reading, *self._tasks]
+            for task in mine:
+                task.cancel()
+            await asyncio.gather(*mine, return_exceptions=True)
+            self._client.part(self._library.TransportClosedError("the turn is over"))
+
+    async def _read(self) -> None:
+        try:
+            while line := await self.wire.readline():
+                self._take(json.loads(line))
+            raise EOFError("codex has ended")
+        except Exception as error:  # noqa: BLE001 - whoever waits has to hear of it
+            self._broken(error)
+
+    def _broken(self, error: BaseException) -> None:
+        """End all that waits for the program with this."""
+        self._client.part(error)
+        if self._turn is not None and not self._turn.over.done():
+            self._turn.over.set_exception(error)
+
+    def _take(self, message: Any) -> None:
+        if not isinstance(message, dict):
+            raise TypeError(f"codex wrote a {type(message).__name__}, no object")
+        method = message.get("method")
+        if not isinstance(method, str):
+            self._client.answered(message)
+            return
+        params = message.get("params")
+        params = params if isinstance(params, dict) else {}
+        if "id" in message:
+            self._spawn(self._answer(message["id"], method, params))
+        else:
+            self._notified(method, params, message)
+
+    def _notified(self, method: str, params: dict[str, Any], message: dict[str, Any]) -> None:
+        if method == "mcpServer/startupStatus/updated":
+            self._server_status(params)
+        turn, thread = self._turn, self._thread
+        if turn is None or thread is None or not self._is_mine(params, thread):
+            return
+        for said in self._reader.take(message):
+            self.talk.say(said)
+        self._named(turn, self._reader.turn_id)
+        if method == "turn/completed" and not turn.over.done():
+            ended = params.get("turn")
+            ended = ended if isinstance(ended, dict) else {}
+            if not turn.turn_id or text_field(ended, "id") == turn.turn_id:
+                turn.over.set_result(ended)
+
+    def _is_mine(self, params: Mapping[str, Any], thread: _Thread) -> bool:
+        """Say whether a notification is of this thread; its agents have threads of their own."""
+        return params.get("threadId") in (None, thread.id)
+
+    # What the program asks
+
+    async def _answer(self, request_id: Any, method: str, params: dict[str, Any]) -> None:
+        if method == "item/tool/call":
+            answer = await self._called(params)
+        elif method == "currentTime/read":
+            answer = {"currentTimeAt": self.talk.now() // 1000}
+        else:
+            asked = question(method, params, self._reader.uses)
+            if asked is None:
+                self._client.refuse(request_id, method)
+                return
+            decision = await self.talk.permission(asked.tool_name, asked.tool_input, asked.options)
+            answer = asked.answer(decision)
+        self._client.reply(request_id, answer)
+
+    async def _called(self, params: dict[str, Any]) -> dict[str, Any]:
+        arguments = params.get("arguments")
+        result = await self.talk.tool(
+            text_field(params, "callId"),
+            text_field(params, "tool"),
+            arguments if isinstance(arguments, dict) else {},
+        )
+        return tool_answer(result.content, is_error=result.is_error)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._settled)
+
+    def _settled(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            # Codex would wait for ever for an answer that could not be given.
+            self._broken(error)
+
+
+def _forget(future: asyncio.Future[Any]) -> None:
+    """Let go of a future whose outcome nobody will ask for."""
+    if future.done() and not future.cancelled():
+        future.exception()
+
+
+def _info(data: Any) -> Any:
+    """Return the word for a failure that an error of the protocol carries, if it does."""
+    return data.get("codexErrorInfo") if isinstance(data, Mapping) else None

@@ -1,0 +1,142 @@
+"""How a turn of Codex ended: its `turn/completed`, as an answer or a reason of the closed set.
+
+    >>> exit_of({"message": "too much", "codexErrorInfo": "contextWindowExceeded"}, {}).kind
+    'context_full'
+    >>> connection = {"responseStreamConnectionFailed": {"httpStatusCode": 401}}
+    >>> exit_of({"message": "401", "codexErrorInfo": connection}, {}).kind
+    'auth'
+
+Codex names its failures in `codexErrorInfo`: by a word, or by a word with the HTTP status that it
+had from the provider. A turn with a status that is not known has failed, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from beam.backends.codex_items import text_field
+from beam.backends.effects import Completed, Failed
+from beam.backends.open_query import error_message
+from beam.model.exit_reasons import ExitKind, ExitReason, of_http, of_text
+from beam.model.messages import ResultMessage
+
+if TYPE_CHECKING:
+    from beam.backends.codex_messages import CodexReader
+
+__all__ = ["exit_of", "failed_for", "outcome_of"]
+
+_KINDS: Mapping[str, ExitKind] = {
+    "contextWindowExceeded": "context_full",
+    "sessionBudgetExceeded": "budget",
+    "usageLimitExceeded": "quota",
+    "rateLimitExceeded": "throttled",
+    "flexUnavailable": "overloaded",
+    "serverOverloaded": "overloaded",
+    "internalServerError": "overloaded",
+    "cyberPolicy": "refused",
+    "misalignmentPolicyViolation": "refused",
+    "tooManyDenials": "refused",
+    "unauthorized": "auth",
+    "badRequest": "invalid_request",
+}
+"""Words that have one meaning; the others are looked at by what is said with them."""
+
+_NO_CONNECTION = frozenset(
+    {
+        "httpConnectionFailed",
+        "responseStreamConnectionFailed",
+        "responseStreamDisconnected",
+        "responseTooManyFailedAttempts",
+    }
+)
+
+
+def outcome_of(
+    query_id: str, turn: Mapping[str, Any], reader: CodexReader, *, model: str, timestamp: int
+) -> Completed | Failed:
+    """Return how a query ended.
+
+    Args:
+        query_id: the query.
+        turn: the turn as `turn/completed` has it.
+        reader: what the turn said.
+        model: the model that it ran on.
+        timestamp: now, Unix milliseconds.
+    """
+    status = text_field(turn, "status")
+    if status == "completed":
+        return Completed(query_id, _result(turn, reader, model, timestamp))
+    if status == "interrupted":
+        return failed_for(query_id, ExitReason("interrupted"), timestamp)
+    error = turn.get("error") or reader.error
+    error = error if isinstance(error, Mapping) else {"message": f"the turn ended as {status!r}"}
+    return failed_for(query_id, exit_of(error, reader.limits), timestamp)
+
+
+def failed_for(query_id: str, reason: ExitReason, timestamp: int) -> Failed:
+    """Return the end of a query that has no answer, for this reason."""
+    message = error_message(reason.kind, reason.detail or reason.kind, timestamp)
+    return Failed(query_id, reason.kind, message, reason.retryable, reason)
+
+
+def exit_of(error: Mapping[str, Any], limits: Mapping[str, Any]) -> ExitReason:
+    """Return what a `TurnError` means.
+
+    Args:
+        error: the error.
+        limits: what was last said of the account's limits: it says when a quota is there again.
+    """
+    said = text_field(error, "message")
+    more = text_field(error, "additionalDetails")
+    detail = f"{said}: {more}" if said and more else said or more
+    word, status = _info(error.get("codexErrorInfo"))
+    if word in _KINDS:
+        kind = _KINDS[word]
+        return ExitReason(kind, resets_at=_resets_at(kind, limits), status=status, detail=detail)
+    if status is not None:
+        return of_http(status, body=detail)
+    if word in _NO_CONNECTION:
+        return ExitReason("overloaded", detail=detail)
+    return of_text(detail) or ExitReason("agent_error", detail=detail)
+
+
+def _result(
+    turn: Mapping[str, Any], reader: CodexReader, model: str, timestamp: int
+) -> ResultMessage:
+    duration = turn.get("durationMs")
+    return ResultMessage(
+        content=reader.text(),
+        is_error=False,
+        uuid=text_field(turn, "id") or None,
+        model=model or None,
+        duration_ms=duration if isinstance(duration, int | float) else None,
+        usage=reader.usage().facts(),
+        timestamp=timestamp,
+        raw=turn,
+    )
+
+
+def _info(info: object) -> tuple[str, int | None]:
+    """Return an error's word, and the HTTP status that stands with it."""
+    if isinstance(info, str):
+        return info, None
+    if isinstance(info, Mapping) and info:
+        word, facts = next(iter(info.items()))
+        status = facts.get("httpStatusCode") if isinstance(facts, Mapping) else None
+        return str(word), status if isinstance(status, int) else None
+    return "", None
+
+
+def _resets_at(kind: ExitKind, limits: Mapping[str, Any]) -> float | None:
+    if kind not in ("quota", "throttled"):
+        return None
+    windows = [limits.get("primary"), limits.get("secondary"), limits.get("individualLimit")]
+    times = [
+        window["resetsAt"]
+        for window in windows
+        if isinstance(window, Mapping)
+        and isinstance(window.get("resetsAt"), int)
+        and window.get("usedPercent", 100) >= 100
+    ]
+    return float(max(times)) if times else None
