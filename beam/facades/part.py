@@ -106,11 +106,12 @@ class Part:
     def _call(
         self, process: str, function: str, args: Any, kwargs: Any, timeout: float | None
     ) -> Any:
-        method = getattr(self._process(process).proxy(), function)
+        # What a proxy does with a method of its class, without making one for each call.
+        ref = self._process(process)
         if running_loop() is None:
-            return method(*args, **kwargs).get(timeout=timeout)
+            return ref.call_method((function,), args, kwargs).get(timeout=timeout)
         with self._blocking(function):
-            return method(*args, **kwargs).get(timeout=timeout)
+            return ref.call_method((function,), args, kwargs).get(timeout=timeout)
 
     def _process(self, name: str) -> Any:
         return named(self._grounds.node, name, running=self._grounds.running)

@@ -23,7 +23,7 @@ from beam.log.reader import SqliteReader
 from beam.log.record import Record, StoredRecord
 from beam.log.snapshots import Snapshot, Snapshots, snapshots_of
 from beam.log.sqlite import SqliteStore
-from beam.log.store import Done, LogReader, OnAppend, Stats, Store, replay
+from beam.log.store import Done, LogReader, Lost, OnAppend, Stats, Store, replay
 
 __all__ = [
     "LOG",
@@ -34,6 +34,7 @@ __all__ = [
     "Listener",
     "Log",
     "LogReader",
+    "Lost",
     "MemoryStore",
     "OnAppend",
     "Record",

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Self
 
 from beam.errors import StoreClosed, StoreError
 from beam.log.completion import Completion
+from beam.log.intake import Notes
 from beam.log.listeners import Listener, Listeners
 from beam.log.numbering import Numbered, number
 from beam.log.record import (
@@ -35,10 +36,10 @@ from beam.log.store import Stats
 from beam.otp.context import outside
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
     from beam.log.record import Record, StoredRecord
-    from beam.log.store import Done, OnAppend
+    from beam.log.store import Done, Lost, OnAppend
 
 __all__ = ["MemoryStore"]
 
@@ -83,6 +84,11 @@ class MemoryStore:
                     self._tell()
                 finally:
                     self._telling = False
+
+    def note(self, records: Sequence[Record], lost: Lost) -> None:
+        """Store records before it returns; see `Store.note`."""
+        check_callback("lost", lost)
+        self.append(records, Notes(lost).done)
 
     def append_wait(self, records: Iterable[Record], timeout: float = 5.0) -> list[StoredRecord]:
         """Store records and return them as stored; see `Store.append_wait`."""

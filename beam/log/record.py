@@ -65,6 +65,8 @@ class Record:
     body: str | bytes
 
     def __post_init__(self) -> None:
+        if _is_usual(self.id, self.stream, self.type, self.timestamp, self.body):
+            return
         check_name("id", self.id)
         check_name("stream", self.stream)
         check_name("type", self.type)
@@ -98,6 +100,26 @@ class StoredRecord:
     type: str
     timestamp: float
     body: str | bytes
+
+
+def _is_usual(name: object, stream: object, type_: object, timestamp: object, body: object) -> bool:
+    """Return whether the fields of a record are beyond doubt: most are, and one look is enough."""
+    return (
+        type(name) is str
+        and type(stream) is str
+        and type(type_) is str
+        and type(body) is str
+        and type(timestamp) is int
+        and 0 < len(name) <= MAX_NAME
+        and 0 < len(stream) <= MAX_NAME
+        and 0 < len(type_) <= MAX_NAME
+        and len(body) <= MAX_BODY // 4
+        and -_MAX_INTEGER <= timestamp <= _MAX_INTEGER
+        and name.isascii()
+        and stream.isascii()
+        and type_.isascii()
+        and body.isascii()
+    )
 
 
 def checked(records: Iterable[Record]) -> tuple[Record, ...]:

@@ -47,12 +47,12 @@ from beam.log.record import check_callback, check_seconds, checked
 from beam.log.writer import GroupCommit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from os import PathLike
 
     from beam.log.appender import Durability
     from beam.log.record import Record, StoredRecord
-    from beam.log.store import Done, OnAppend, Stats
+    from beam.log.store import Done, Lost, OnAppend, Stats
 
 __all__ = ["SqliteStore"]
 
@@ -150,6 +150,11 @@ class SqliteStore(SqliteReader):
         check_seconds("timeout", timeout)
         check_callback("done", done)
         self._writer.submit(Request(checked(records), done), timeout)
+
+    def note(self, records: Sequence[Record], lost: Lost) -> None:
+        """Hand over records whose storing nobody waits for; see `Store.note`."""
+        check_callback("lost", lost)
+        self._writer.note(checked(records), lost)
 
     def append_wait(self, records: Iterable[Record], timeout: float = 5.0) -> list[StoredRecord]:
         """Store records and return them as stored; see `Store.append_wait`."""

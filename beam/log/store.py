@@ -24,7 +24,7 @@ Promises, for every store; one conformance suite holds them all to it:
   record stored first, unchanged, and uses no number; also inside one append.
 - An append is answered once, and with records only after they are stored (G11). One that failed
   may be repeated with the same ids, whatever became of it.
-- Appends made one after the other by one thread are stored in that order.
+- Appends made one after the other by one thread are stored in that order, notes among them.
 - A read sees every record that was answered before it began, and never a record without all
   those before it.
 - Listeners get each new record once, in the order of positions, never half of an append, and
@@ -43,15 +43,18 @@ from typing import TYPE_CHECKING, Protocol
 from beam.log.record import StoredRecord, check_count, check_range
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from beam.log.listeners import Listener
     from beam.log.record import Record
 
-__all__ = ["Done", "LogReader", "OnAppend", "Stats", "Store", "replay"]
+__all__ = ["Done", "LogReader", "Lost", "OnAppend", "Stats", "Store", "replay"]
 
 Done = Callable[[list[StoredRecord] | BaseException], None]
 """Answers one append: with the stored records, in the order given, or with why there are none."""
+
+Lost = Callable[[BaseException, int], None]
+"""Hears why notes were not stored, and how many."""
 
 OnAppend = Callable[[tuple[StoredRecord, ...]], None]
 """Hears of new records, in the order of their positions."""
@@ -179,6 +182,25 @@ class Store(LogReader, Protocol):
         Raises:
             InvalidInput: an argument is not what it must be.
             QueueFull: there was no room in time; `done` will not be called. The same for:
+            StoreClosed: the store has been closed.
+            StoreError: the store failed earlier, such that only opening it again can help.
+        """
+        ...
+
+    def note(self, records: Sequence[Record], lost: Lost) -> None:
+        """Hand over records for whose storing nobody waits, all or none.
+
+        In the order of appends it is one; but notes of the same `lost` that wait beside each other
+        may be stored as one append, which is what makes them cheap. They wait no longer for it.
+
+        Args:
+            records: what to store, in order.
+            lost: called if they could not be stored, on the thread that stores, once for some
+                notes together. It must not block; what it raises is reported and counted.
+
+        Raises:
+            InvalidInput: an argument is not what it must be.
+            QueueFull: there is no room; `lost` will not be called. The same for:
             StoreClosed: the store has been closed.
             StoreError: the store failed earlier, such that only opening it again can help.
         """

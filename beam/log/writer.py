@@ -36,7 +36,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from beam.errors import QueueFull, StoreClosed, StoreError, StoreFull, StoreLocked, StoreTimeout
-from beam.log.intake import Intake
+from beam.log.intake import Intake, Notes
 from beam.log.reports import report
 from beam.log.store import Stats
 
@@ -47,11 +47,27 @@ if TYPE_CHECKING:
     from beam.log.listeners import Listeners
     from beam.log.numbering import Numbered
     from beam.log.record import Record
+    from beam.log.store import Lost
 
 __all__ = ["QUEUE", "GroupCommit"]
 
 QUEUE = "log.append"
 """The name of the queue, in `QueueFull.queue`."""
+
+
+class _This:
+    """The process that this is; asked of the system once, and in each that is forked off."""
+
+    def __init__(self) -> None:
+        self.look()
+
+    def look(self) -> None:
+        """Ask."""
+        self.pid = os.getpid()
+
+
+_this = _This()
+os.register_at_fork(after_in_child=_this.look)
 
 _PASSES = (StoreFull, StoreLocked)
 
@@ -81,8 +97,8 @@ class GroupCommit:
         self._limits = limits
         self._end = end
         self._path = path
-        self._pid = os.getpid()
-        lock = threading.Lock()
+        self._pid = _this.pid
+        self._lock = lock = threading.Lock()
         self._work = threading.Condition(lock)
         self._room = threading.Condition(lock)
         self._intake = Intake(limits)
@@ -98,7 +114,17 @@ class GroupCommit:
         """Whether the caller runs on the writer's thread: a listener or an answer."""
         return threading.get_ident() == self._thread.ident
 
-    def submit(self, request: Request, timeout: float) -> None:
+    def note(self, records: Sequence[Record], lost: Lost) -> None:
+        """Queue a note; see `Store.note` for what it raises."""
+        self._check_process()
+        with self._lock:
+            self._check_open()
+            # Of a queue that is not empty the writer knows already.
+            if self._intake.join(records, lost):
+                return
+        self.submit(Notes(lost, records), 0.0)
+
+    def submit(self, request: Request | Notes, timeout: float) -> None:
         """Queue an append; see `Store.append` for what it raises."""
         self._check_process()
         with self._work:
@@ -140,7 +166,7 @@ class GroupCommit:
 
     def _check_process(self) -> None:
         # The thread is not there after a fork, and its locks may be held for ever.
-        if os.getpid() != self._pid:
+        if _this.pid != self._pid:
             raise StoreError(
                 f"opened by process {self._pid}, which forked; open the log in this process",
                 self._path,
@@ -152,7 +178,7 @@ class GroupCommit:
         if self._broken is not None:
             raise _again(self._broken) from self._broken
 
-    def _wait_for_room(self, request: Request, timeout: float) -> None:
+    def _wait_for_room(self, request: Request | Notes, timeout: float) -> None:
         # The writer's own thread would wait for itself.
         if timeout and not self.is_current:
             self._waited += 1
@@ -179,7 +205,7 @@ class GroupCommit:
         finally:
             self._end()
 
-    def _next(self) -> list[Request]:
+    def _next(self) -> list[Request | Notes]:
         with self._work:
             # No deadline: an idle log waits for work as long as there is none.
             self._work.wait_for(lambda: self._closing or len(self._intake))
@@ -187,7 +213,7 @@ class GroupCommit:
             self._room.notify_all()
             return batch
 
-    def _serve(self, batch: list[Request]) -> None:
+    def _serve(self, batch: list[Request | Notes]) -> None:
         try:
             numbered = self._commit([request.records for request in batch])
         except StoreError as error:
@@ -199,7 +225,7 @@ class GroupCommit:
         else:
             self._answer(batch, numbered)
 
-    def _answer(self, batch: list[Request], numbered: Numbered) -> None:
+    def _answer(self, batch: list[Request | Notes], numbered: Numbered) -> None:
         self._requests += len(batch)
         self._appended += len(numbered.fresh)
         self._commits += bool(numbered.fresh)
@@ -208,7 +234,7 @@ class GroupCommit:
         for request, answer in zip(batch, numbered.answers, strict=True):
             self._listeners.guard(request.done, answer)
 
-    def _fail(self, batch: list[Request], error: StoreError) -> None:
+    def _fail(self, batch: list[Request | Notes], error: StoreError) -> None:
         with self._work:
             waiting = [*batch, *self._intake.drain()]
             self._failed += len(waiting)

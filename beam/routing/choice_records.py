@@ -2,8 +2,8 @@
 
 A choice is made twenty thousand times a second, so its record is made here and not event by event:
 the text of a decision that was made before is known (`beam.routing.plans`), and names are numbered
-after a random beginning, which is also what an index likes best. Nothing in it can be a secret: all
-keys are the router's own.
+after a random beginning, which is also what an index likes best. They go to the log as notes
+(`Store.note`). Nothing in it can be a secret: all keys are the router's own.
 """
 
 from __future__ import annotations

@@ -44,13 +44,15 @@ class Plan:
         candidates: who may serve it, as far as the request itself says.
     """
 
-    __slots__ = ("_cursor", "_selections", "_texts", "candidates", "request")
+    __slots__ = ("_bound", "_cursor", "_selections", "_texts", "candidates", "request")
 
     def __init__(self, request: RouteRequest, backends: BackendSet) -> None:
         self.request = request
         self.candidates: Candidates = candidates_for(request, backends, request.health)
         # By whose turn it is, 0 where nobody takes turns.
         self._selections: dict[int, Selection] = {}
+        # By the backend that a sticky request is bound to.
+        self._bound: dict[str, Selection] = {}
         self._cursor: CursorKey | None = None
         # By who was chosen, and in which order the rest follows: bounded by the rotations.
         self._texts: dict[tuple[tuple[str, ...], tuple[str, ...]], str] = {}
@@ -67,7 +69,7 @@ class Plan:
             RoutingRefused: as `make` does; a refusal is worked out each time.
         """
         if self.request.policy == "sticky":
-            return make()
+            return self._kept(memory, now, make)
         turn = memory.turn(self._cursor, now) if self._cursor is not None else 0
         found = self._selections.get(turn)
         if found is None:
@@ -76,6 +78,17 @@ class Plan:
             if found.cursor is not None:
                 turn = memory.turn(found.cursor, now)
             self._selections[turn] = found
+        return found
+
+    def _kept(self, memory: Memory, now: float, make: Callable[[], Selection]) -> Selection:
+        """Return what a sticky request that is bound keeps to, worked out once for a backend."""
+        key = self.request.affinity_key
+        bound = memory.bound(key, now) if key is not None else None
+        if bound is None or bound not in self.candidates.eligible:
+            return make()
+        found = self._bound.get(bound)
+        if found is None:
+            found = self._bound[bound] = make()
         return found
 
     def text(self, decision: Decision, make: Callable[[], str]) -> str:

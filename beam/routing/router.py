@@ -56,7 +56,7 @@ from beam.state.control_rows import ControlReads
 from beam.state.journal import Journal, record_of
 
 if TYPE_CHECKING:
-    from beam.log import Done, Record, StoredRecord
+    from beam.log import Done, Lost, Record, StoredRecord
     from beam.otp import Ref
     from beam.routing.plans import Plan
 
@@ -123,18 +123,22 @@ class Router(RegistryOwner):
                 `policy_denied` with `detail`: its policy profile does not allow the choice.
             QueueFull: the log had no room for a new binding.
         """
-        return self._observed(self._with_defaults(request, session, last_backend), session, False)
+        fields = request if session is None else self._with_defaults(request, session, last_backend)
+        if not telemetry.listening():
+            return self._choose(fields, session, False)
+        return self._observed(fields, session, False)
 
     def route(self, request: Mapping[str, Any], session: Session | None = None) -> Any:
         """Choose a backend for one who will cast `Reported`; answered with the `Route`.
 
         Arguments and errors are those of `select_backend`.
         """
-        return self._observed(self._with_defaults(request, session, None), session, True)
+        fields = self._with_defaults(request, session, None)
+        if not telemetry.listening():
+            return self._choose(fields, session, True)
+        return self._observed(fields, session, True)
 
     def _observed(self, fields: Any, session: Any, for_report: bool) -> Any:
-        if not telemetry.listening():
-            return self._choose(fields, session, for_report)
         span = RoutingSpan(self.node.clock, fields)
         try:
             return self._choose(fields, session, for_report, span)
@@ -234,7 +238,7 @@ class Router(RegistryOwner):
     def _log(self, records: list[Record]) -> None:
         """Store a choice that nobody waits for."""
         try:
-            self._append(records, self._hear)
+            self._journal.store.note(records, self._hear)
         except (QueueFull, StoreError) as error:
             self._count_unlogged(error)
 
@@ -316,8 +320,9 @@ class Router(RegistryOwner):
             case Durable(affinity_key=key, stamp=stamp):
                 if self._volatile.get(key) == stamp:
                     del self._volatile[key]
-            case Unlogged(error=error):
-                self._count_unlogged(error)
+            case Unlogged(error=error, choices=choices):
+                for _ in range(choices):
+                    self._count_unlogged(error)
             case _:
                 super().handle_cast(message)
 
@@ -333,14 +338,13 @@ class Router(RegistryOwner):
             self._breakers.released(backend, reported.probe)
 
 
-def _hearing(router: Ref[Any]) -> Done:
-    """Return what hears of choices that nobody waits for, on the log's thread."""
+def _hearing(router: Ref[Any]) -> Lost:
+    """Return what hears of choices that were not stored, on the log's thread."""
 
-    def done(outcome: list[StoredRecord] | BaseException) -> None:
-        if isinstance(outcome, BaseException):
-            router.cast(Unlogged(outcome))
+    def lost(error: BaseException, choices: int) -> None:
+        router.cast(Unlogged(error, choices))
 
-    return done
+    return lost
 
 
 def _session_id(session: Any) -> str | None:

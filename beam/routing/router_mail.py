@@ -61,6 +61,7 @@ class Durable:
 
 @dataclass(frozen=True, slots=True)
 class Unlogged:
-    """Mail to the router: the log has not taken a choice."""
+    """Mail to the router: the log has not taken so many choices."""
 
     error: BaseException
+    choices: int

@@ -58,6 +58,10 @@ class Committed:
     forgotten: tuple[str, ...]
 
 
+# What most come to.
+_NOTHING = Committed(None, None, ())
+
+
 def select(
     request: RouteRequest,
     backends: BackendSet,
@@ -122,9 +126,11 @@ def commit(selection: Selection, memory: Memory, breakers: Breakers, now: float)
     if selection.cursor is not None:
         memory.advance(selection.cursor, now)
     if selection.binds is None:
-        return Committed(probe, None, ())
+        return _NOTHING if probe is None else Committed(probe, None, ())
     is_new = memory.bound(selection.binds, now) != backend
     forgotten = memory.bind(selection.binds, backend, now)
+    if probe is None and not is_new and not forgotten:
+        return _NOTHING
     return Committed(probe, selection.binds if is_new else None, forgotten)
 
 

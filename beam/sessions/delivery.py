@@ -185,6 +185,9 @@ def named(
     Raises:
         NotFound: `restarting`; it was not back in time.
     """
+    process = node.whereis(name)
+    if process is not None:
+        return process
     until = node.clock.now() + (PATIENCE if timeout is None else timeout)
     while (process := node.whereis(name)) is None:
         if running is not None:

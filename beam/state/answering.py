@@ -47,8 +47,14 @@ class AnsweringServer(Server, framework=True):
 
     def _receive_proxy(self, message: Any) -> Any:
         try:
-            if type(message) is ProxyCall and len(message.attr_path) == 1:
-                _check_arguments(type(self), message)
+            if type(message) is ProxyCall:
+                path, args, kwargs = message
+                if len(path) == 1:
+                    # So most come, and binding them takes longer than many a method.
+                    least, most = _positional(type(self), path[0])
+                    if not kwargs and least <= len(args) <= most:
+                        return getattr(self, path[0])(*args)
+                    _check_arguments(type(self), message)
             return super()._receive_proxy(message)
         except InvalidInput as error:
             refuse(self.caller, error)
@@ -73,9 +79,6 @@ def _check_arguments(kind: type[Server], message: ProxyCall) -> None:
     method = kind.public_names().get(message.attr_path[0])
     if not inspect.isfunction(method):
         return
-    least, most = _positional(method)
-    if not message.kwargs and least <= len(message.args) <= most:
-        return  # So most come, and binding them takes longer than many a method.
     shape = _shape(method)
     try:
         shape.bind(None, *message.args, **message.kwargs)
@@ -91,8 +94,14 @@ def _shape(method: Callable[..., Any]) -> inspect.Signature:
 
 
 @functools.lru_cache(maxsize=1024)
-def _positional(method: Callable[..., Any]) -> tuple[int, int]:
-    """Return how few and how many arguments by place will do, where none is given by name."""
+def _positional(kind: type[Server], name: str) -> tuple[int, int]:
+    """Return how few and how many arguments by place will do, where none is given by name.
+
+    More than can be given, if that does not say it all, or it is no function of the class.
+    """
+    method = kind.public_names().get(name)
+    if not inspect.isfunction(method):
+        return (1, 0)
     parameters = list(_shape(method).parameters.values())[1:]
     placed = [one for one in parameters if one.kind is not one.KEYWORD_ONLY]
     if len(placed) < len(parameters) or any(one.kind is one.VAR_POSITIONAL for one in placed):

@@ -262,6 +262,38 @@ class StoreConformance:
         assert answers == given_
         assert [each.id for each in store.read("a")] == [*given_, "last"]
 
+    def test_notes_are_stored_in_their_order_among_appends(self, store: Store) -> None:
+        given = [record(f"e{n}", "ab"[n % 2]) for n in range(400)]
+        lost: list[object] = []
+
+        def note_lost(error: BaseException, notes: int) -> None:
+            lost.append((error, notes))
+
+        for n, each in enumerate(given):
+            if n % 7 == 3:
+                store.append([each], lambda _: None, PATIENCE)
+            else:
+                store.note([each], note_lost)
+        store.append_wait([], timeout=PATIENCE)
+        assert [each.id for each in store.read_all()] == [each.id for each in given]
+        assert lost == []
+
+    def test_a_note_of_some_records_is_whole(self, store: Store) -> None:
+        heard: list[int] = []
+        store.on_append(lambda fresh: heard.append(len(fresh)))
+        for n in range(50):
+            store.note([record(f"a{n}"), record(f"b{n}"), record(f"c{n}")], lambda *_: None)
+        store.append_wait([], timeout=PATIENCE)
+        assert sum(heard) == 150
+        assert [size % 3 for size in heard] == [0] * len(heard)
+
+    def test_who_hears_of_lost_notes_is_called(self, store: Store) -> None:
+        with pytest.raises(InvalidInput, match="lost"):
+            store.note([record("e1")], None)  # type: ignore[arg-type]
+        with pytest.raises(InvalidInput, match="records"):
+            store.note(["e1"], lambda *_: None)  # type: ignore[list-item]
+        assert store.last_position() == 0
+
     @pytest.mark.parametrize("error", [ValueError("mine"), SystemExit(3), KeyboardInterrupt()])
     def test_an_answer_that_raises_harms_nobody(self, store: Store, error: BaseException) -> None:
         def done(_: object) -> None:
@@ -440,6 +472,7 @@ class StoreConformance:
         for operation in (
             lambda: store.append([record("e2")], answers.append),
             lambda: store.append_wait([record("e2")]),
+            lambda: store.note([record("e2")], lambda *told: answers.append(told)),
             lambda: store.read("a"),
             store.read_all,
             store.last_position,

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from beam.errors import InvalidInput
 from beam.log import Limits, Record
-from beam.log.intake import Intake, Request
+from beam.log.intake import Intake, Notes, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def request(records: int, size: int = 1) -> Request:
@@ -37,7 +42,7 @@ class IntakeMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.intake = Intake(self.limits)
-        self.waiting: list[Request] = []
+        self.waiting: list[Request | Notes] = []
 
     @rule(records=st.integers(0, 9), size=st.integers(0, 30))
     def offer(self, records: int, size: int) -> None:
@@ -49,6 +54,21 @@ class IntakeMachine(RuleBasedStateMachine):
         if room:
             self.intake.put(offered)
             self.waiting.append(offered)
+
+    @rule(records=st.integers(0, 3), size=st.integers(0, 30), lost=st.sampled_from([print, repr]))
+    def note(self, records: int, size: int, lost: Callable[..., object]) -> None:
+        note = request(records, size)
+        last = self.waiting[-1] if self.waiting else None
+        counted = sum(len(each.records) for each in self.waiting) + records
+        bytes_ = sum(each.size for each in self.waiting) + note.size
+        beside = isinstance(last, Notes) and last.lost is lost and len(last.records) + records <= 5
+        joins = beside and counted <= 12 and bytes_ <= 120
+        notes = Notes(lost, note.records)
+        assert self.intake.join(note.records, lost) == joins
+        # What joined is in the last, which the model shares with the queue.
+        if not joins and self.intake.has_room(notes):
+            self.intake.put(notes)
+            self.waiting.append(notes)
 
     @rule()
     def take(self) -> None:

@@ -38,6 +38,7 @@ class Disk:
         self.begun: SimpleQueue[list[int]] = SimpleQueue()
         self.endings: SimpleQueue[BaseException | None] = SimpleQueue()
         self.position = 0
+        self.lost: list[tuple[str, int]] = []
         self.ended = threading.Event()
         self.listeners = Listeners(0)
         limits = limits or Limits()
@@ -64,6 +65,12 @@ class Disk:
         completion = Completion()
         self.writer.submit(Request(tuple(some(count)), completion.done), timeout)
         return completion
+
+    def note(self, count: int = 1) -> None:
+        self.writer.note(some(count), self.lose)
+
+    def lose(self, error: BaseException, notes: int) -> None:
+        self.lost.append((str(error), notes))
 
     def hold(self) -> Completion:
         """Return an append whose commit is under way."""
@@ -133,6 +140,69 @@ def test_nothing_is_answered_before_it_is_committed():
             append.result(0.02)
         assert heard == []
         disk.let()
+
+
+def test_notes_that_wait_beside_each_other_are_one_append():
+    with Disk() as disk:
+        disk.hold()
+        for _ in range(3):
+            disk.note(2)
+        disk.append(1)
+        disk.note()
+        disk.note()
+        disk.writer.note(some(1), print)
+        disk.let()
+        assert disk.begun.get(timeout=PATIENCE) == [6, 1, 2, 1]
+        disk.let()
+    assert disk.lost == []
+
+
+def test_a_note_joins_none_whose_commit_is_under_way():
+    with Disk() as disk:
+        disk.note()
+        assert disk.begun.get(timeout=PATIENCE) == [1]
+        disk.note()
+        disk.let()
+        assert disk.begun.get(timeout=PATIENCE) == [1]
+        disk.let()
+
+
+def test_no_more_notes_become_one_append_than_fit_a_statement_and_a_transaction():
+    for limits, sizes in ((Limits(), [128, 72]), (Limits(batch_records=100), [100])):
+        with Disk(limits) as disk:
+            disk.hold()
+            for _ in range(200):
+                disk.note()
+            disk.let()
+            assert disk.begun.get(timeout=PATIENCE) == sizes
+            disk.let()
+
+
+def test_who_gave_notes_that_are_lost_hears_how_many():
+    with Disk() as disk:
+        disk.hold()
+        for count in (1, 2, 1):
+            disk.note(count)
+        disk.let()
+        assert disk.begun.get(timeout=PATIENCE) == [4]
+        disk.let(StoreFull("no room", "f"))
+        disk.append(0)
+        disk.let()
+    ((error, notes),) = disk.lost
+    assert "no room" in error
+    assert notes == 3
+
+
+@pytest.mark.parametrize("limits", [Limits(queued_records=3), Limits(queued_bytes=30)])
+def test_notes_find_a_full_queue_as_appends_do(limits):
+    with Disk(limits) as disk:
+        disk.hold()
+        for _ in range(3):
+            disk.note()
+        assert disk.writer.stats().queued == disk.writer.stats().high_water == 3
+        with pytest.raises(QueueFull):
+            disk.note()
+        assert (disk.writer.stats().queued, disk.writer.stats().refused) == (3, 1)
 
 
 def test_a_full_queue_refuses_with_its_name_and_measure():
