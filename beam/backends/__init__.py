@@ -7,8 +7,9 @@ need an extra of the package each, and import its client when the fleet is made:
 """
 
 from beam.backends.backend import Backend
+from beam.backends.claude import claude
 from beam.backends.codex import codex
 from beam.backends.command import command
 from beam.backends.function import function
 
-__all__ = ["Backend", "codex", "command", "function"]
+__all__ = ["Backend", "claude", "codex", "command", "function"]

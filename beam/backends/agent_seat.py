@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from beam.backends.agent_watch import AgentWatch
 from beam.backends.agent_wire import Wire
+from beam.backends.backend import WINDOW
 from beam.backends.talk import Talk
 from beam.errors import LoopStopped
 from beam.otp import Future
@@ -205,6 +206,10 @@ class AgentSeat:
     def _abort(self) -> None:
         self._over = True
         self.talk.end()
+        # A client's own reader is no task of ours: it ends by reading the end.
+        self.talk.give(WINDOW)
+        if self._wire is not None:
+            self._wire.cut()
         for task in list(self._tasks):
             task.cancel()
 

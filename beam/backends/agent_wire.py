@@ -39,11 +39,17 @@ class Wire:
         # Bounded by the port's window, for nothing in it is acknowledged.
         self._lines: deque[bytes] = deque()
         self._ending: PortExit | None = None
+        self._is_cut = False
 
     @property
     def pid(self) -> int:
         """The program's pid, which is also its process group."""
         return self._port.pid
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The command line that the program was started with."""
+        return self._port.spec.argv
 
     @property
     def exit(self) -> PortExit | None:
@@ -64,7 +70,7 @@ class Wire:
                 if line:
                     self._talk.heard()
                     return line
-            if self._ending is not None:
+            if self._ending is not None or self._is_cut:
                 return b""
             self._news.clear()
             await self._news.wait()
@@ -94,4 +100,10 @@ class Wire:
     def ended(self, exit: PortExit) -> None:
         """Take the end."""
         self._ending = exit
+        self._news.set()
+
+    def cut(self) -> None:
+        """End it for the reader: the connection is over, and passes nothing more on."""
+        self._is_cut = True
+        self._lines.clear()
         self._news.set()

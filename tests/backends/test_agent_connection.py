@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
+import threading
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 
+from beam.backends.agent_crew import AgentCrew, crew_name
 from beam.backends.backend import (
     WINDOW,
     Abandon,
@@ -32,8 +35,8 @@ from beam.backends.turn_limits import MemoryLimits, TurnLimits
 from beam.model.permissions import Allow, Deny
 from beam.otp import Exit, Future, exit
 from beam.ports.spec import PortSpec
-from tests.backends.agents import Plain, Wired
-from tests.backends.fake_session import Conversation
+from tests.backends.agents import Plain, Wired, WireDriver
+from tests.backends.fake_session import HANG_S, Conversation
 
 if TYPE_CHECKING:
     from beam.backends.agent_backend import AgentBackend
@@ -266,3 +269,26 @@ def test_a_slow_session_holds_its_agent_back(me: Mailbox, node: Node) -> None:
     talk.say(Took(WINDOW))
     while not isinstance(talk.hear(), Completed):
         talk.say(Took(1))
+
+
+def test_a_clients_own_reader_reads_the_end_when_its_connection_is_killed(me: Mailbox) -> None:
+    ended = threading.Event()
+
+    class OwnReader(WireDriver):
+        async def open(self) -> Any:
+            self.reader = asyncio.create_task(self.read())
+            return await super().open()
+
+        async def read(self) -> None:
+            while await self.wire.readline():
+                pass
+            ended.set()
+
+    class Reading(Wired):
+        def driver(self, talk: Any, wire: Any) -> OwnReader:
+            return OwnReader(talk, wire)
+
+    AgentCrew.start(name=crew_name("backend"))
+    talk = opened(me, Reading())
+    exit(talk.connection, "kill")
+    assert ended.wait(HANG_S)

@@ -1,0 +1,302 @@
+"""One Claude Code program and its official client, as a driver.
+
+The client (`claude-agent-sdk`) speaks the program's control protocol: the handshake, permissions,
+interrupts, changes of model and mode, tools of this process. What the model says comes past it
+(`claude_transport`) and is translated here (`claude_messages`), one line at a time. The client is
+imported when a session starts, not before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from claude_agent_sdk import (
+    ClaudeAgentOptions,
+    ClaudeSDKClient,
+    PermissionResultAllow,
+    PermissionResultDeny,
+    PermissionUpdate,
+    SdkMcpTool,
+    create_sdk_mcp_server,
+)
+from claude_agent_sdk.types import PermissionRuleValue
+
+from beam.backends.claude_conversation import Conversation
+from beam.backends.claude_messages import HOST_PREFIX, HOST_SERVER, ClaudeMessages
+from beam.backends.claude_program import MODES, servers_file
+from beam.backends.claude_transport import WireTransport
+from beam.backends.claude_turn import ClaudeTurn
+from beam.backends.driver import Driver
+from beam.backends.effects import Completed, Failed, Ready
+from beam.backends.open_query import error_message
+from beam.backends.transcript import with_transcript
+from beam.model.exit_reasons import ExitReason
+from beam.model.permissions import Allow
+
+if TYPE_CHECKING:
+    from claude_agent_sdk import ToolPermissionContext
+
+    from beam.backends.agent_wire import Wire
+    from beam.backends.backend import Query
+    from beam.backends.effects import Continued
+    from beam.backends.host_lines import HostTool
+    from beam.backends.talk import Talk
+
+__all__ = ["ClaudeDriver"]
+
+CLOSE_S = 2.0
+"""Seconds that the client may take to let go of a program."""
+
+
+class ClaudeDriver(Driver):
+    """The client of one program, for the program's life; all of it runs on the loop's thread."""
+
+    def __init__(self, talk: Talk, wire: Wire) -> None:
+        """Make one.
+
+        Args:
+            talk: the way to the session.
+            wire: the way to the program, started by `claude_program`'s command line.
+        """
+        super().__init__(talk, wire)
+        self._conversation = Conversation.of(wire.argv)
+        self._messages = ClaudeMessages()
+        self._turn: ClaudeTurn | None = None
+        self._over: asyncio.Future[None] | None = None
+        self._silent = not (self._conversation.resumes or self._conversation.forks)
+        self._model = talk.opening.model
+        self._mode = MODES.get(talk.opening.permission_mode or "")
+        self._total = 0.0
+        self._resets_at: float | None = None
+        # Each is one interrupt, of which a turn needs few.
+        self._errands: set[asyncio.Task[None]] = set()
+        transport: Any = WireTransport(wire, self._heard, self._cut)
+        self._client = ClaudeSDKClient(self._options(), transport)
+
+    async def open(self) -> Ready:
+        """Shake hands.
+
+        Raises:
+            Exception: the client's own, if the program did not answer as it should.
+        """
+        await self._client.connect()
+        if (servers := servers_file(self.wire.argv)) is not None:
+            servers.unlink(missing_ok=True)
+        said = await self._client.get_server_info() or {}
+        able = said.get("capabilities")
+        return Ready(
+            name="Claude Code",
+            version=str(said.get("claude_code_version") or ""),
+            capabilities=tuple(map(str, able)) if isinstance(able, list) else (),
+            agent_session=self._conversation.id,
+            continued=self._continued(),
+        )
+
+    async def ask(self, query: Query) -> Completed | Failed:
+        """Have the program answer, and return how that ended."""
+        refused = await self._adapt(query)
+        if refused is not None:
+            return self._failed(query.query_id, refused)
+        prompt = query.prompt
+        if self._silent:
+            prompt = with_transcript(prompt, query.history)
+        uuid = str(uuid4())
+        turn = ClaudeTurn(query.query_id, uuid, max_turns=_whole(query.params.get("max_turns")))
+        turn.end.resets_at = self._resets_at
+        self._over = asyncio.get_running_loop().create_future()
+        self._turn = turn
+        try:
+            await self._say(prompt, uuid)
+            self._silent = False
+            await self._over
+        finally:
+            self._turn = self._over = None
+        return self._ended(turn)
+
+    async def interrupt(self) -> None:
+        """Ask the program to end the turn."""
+        if self._turn is not None:
+            self._turn.interrupted = True
+            await self._interrupt()
+
+    async def steer(self, text: str) -> bool:
+        """Say something more in the open turn; false if there is none, or it is to end."""
+        turn = self._turn
+        if turn is None or turn.interrupted or turn.over:
+            return False
+        uuid = str(uuid4())
+        turn.steered(uuid)
+        await self._say(text, uuid)
+        return True
+
+    async def close(self) -> None:
+        """Let go of the program, which `Ports` ends."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await self._client.disconnect()
+
+    def _continued(self) -> Continued:
+        if self._conversation.resumes:
+            return "resumed"
+        if self._conversation.forks:
+            return "forked"
+        return "transcript" if self.talk.opening.resume else "new"
+
+    # What the program says
+
+    async def _heard(self, wire: Mapping[str, Any]) -> None:
+        """Take a line of the program, on the client's reader."""
+        self._note_limits(wire)
+        turn = self._turn
+        if turn is None:
+            return
+        self.talk.heard()
+        for message in self._messages.take(wire, timestamp=self.talk.now()):
+            self.talk.say(message)
+        if turn.take(wire, total_before=self._total) == "interrupt":
+            self._later(self._interrupt())
+        if wire.get("type") == "result":
+            total = wire.get("total_cost_usd")
+            self._total = total if isinstance(total, int | float) else self._total
+        if turn.over and self._over is not None and not self._over.done():
+            self._over.set_result(None)
+        await self.talk.room()
+
+    def _cut(self) -> None:
+        """Take note that the program says nothing more, on the client's reader."""
+        if self._over is not None and not self._over.done():
+            self._over.set_exception(EOFError("the program has ended"))
+        self._later(self.close())
+
+    def _note_limits(self, wire: Mapping[str, Any]) -> None:
+        match wire:
+            case {"type": "rate_limit_event", "rate_limit_info": {"status": status, **info}}:
+                resets_at: Any = info.get("resetsAt")
+                spent = status == "rejected" and isinstance(resets_at, int | float)
+                self._resets_at = resets_at if spent else None
+                if self._turn is not None:
+                    self._turn.end.resets_at = self._resets_at
+
+    def _ended(self, turn: ClaudeTurn) -> Completed | Failed:
+        if turn.exit is not None:
+            return self._failed(turn.query_id, turn.exit)
+        return Completed(turn.query_id, turn.end.message(timestamp=self.talk.now()))
+
+    def _failed(self, query_id: str, reason: ExitReason) -> Failed:
+        message = error_message(reason.kind, reason.detail or reason.kind, self.talk.now())
+        return Failed(query_id, reason.kind, message, reason.retryable, reason)
+
+    # What the program is told
+
+    async def _say(self, text: str, uuid: str) -> None:
+        await self._client.query(_one(text, uuid))
+
+    async def _interrupt(self) -> None:
+        with contextlib.suppress(Exception):
+            await self._client.interrupt()
+
+    async def _adapt(self, query: Query) -> ExitReason | None:
+        """Change the model and the mode as the query wants them; return why not, if it fails."""
+        model = query.params.get("model")
+        mode = query.params.get("permission_mode")
+        wanted: Any = MODES.get(str(mode)) if mode is not None else None
+        if mode is not None and wanted is None:
+            known = ", ".join(MODES)
+            return ExitReason("invalid_request", detail=f"permission_mode {mode!r}: one of {known}")
+        try:
+            if model is not None and model != self._model:
+                await self._client.set_model(str(model))
+                self._model = str(model)
+            if wanted is not None and wanted != self._mode:
+                await self._client.set_permission_mode(wanted)
+                self._mode = wanted
+        except Exception as error:  # noqa: BLE001 - the client raises plain ones
+            return ExitReason("invalid_request", detail=str(error))
+        return None
+
+    def _later(self, errand: Coroutine[Any, Any, None]) -> None:
+        """Do it beside the reader, which must not wait for what only it can read."""
+        task = asyncio.get_running_loop().create_task(errand)
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
+
+    # What the program asks
+
+    def _options(self) -> ClaudeAgentOptions:
+        tools = [self._tool(each) for each in self.talk.opening.tools]
+        servers: dict[str, Any] = {}
+        if tools:
+            servers[HOST_SERVER] = create_sdk_mcp_server(HOST_SERVER, tools=tools)
+        return ClaudeAgentOptions(can_use_tool=self._may_use, mcp_servers=servers)
+
+    def _tool(self, tool: HostTool) -> SdkMcpTool[Any]:
+        async def run(arguments: dict[str, Any]) -> dict[str, Any]:
+            use_id = self._messages.claim(tool.name, arguments) or f"call_{uuid4().hex}"
+            result = await self.talk.tool(use_id, tool.name, arguments)
+            return {
+                "content": [{"type": "text", "text": result.content}],
+                "is_error": result.is_error,
+            }
+
+        schema = {"type": "object", "properties": {}, **tool.input_schema}
+        return SdkMcpTool(tool.name, tool.description, schema, run)
+
+    async def _may_use(
+        self, name: str, tool_input: dict[str, Any], context: ToolPermissionContext
+    ) -> PermissionResultAllow | PermissionResultDeny:
+        """Have the session decide; whatever is no clear yes is a no (G14)."""
+        if name.startswith(HOST_PREFIX):
+            return PermissionResultAllow()
+        try:
+            decision = await self.talk.permission(name, tool_input, _details(context))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is no yes
+            return PermissionResultDeny(message=f"nobody could be asked: {type(error).__name__}")
+        if decision is None:
+            return PermissionResultDeny(message="cancelled", interrupt=True)
+        if not isinstance(decision, Allow):
+            return PermissionResultDeny(message=decision.reason, interrupt=decision.interrupt)
+        changed = None if decision.params is None else dict(decision.params)
+        rules = _for_session(name, context) if decision.for_session else None
+        return PermissionResultAllow(updated_input=changed, updated_permissions=rules)
+
+
+def _details(context: ToolPermissionContext) -> dict[str, Any]:
+    """Return what the program adds for whoever decides."""
+    names = ("tool_use_id", "agent_id", "title", "description", "blocked_path", "decision_reason")
+    known = {name: getattr(context, name, None) for name in names}
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def _for_session(name: str, context: ToolPermissionContext) -> list[PermissionUpdate]:
+    """Return the rules that let the like of this go on unasked, as long as the session lasts."""
+    rules = [
+        rule
+        for update in context.suggestions
+        if update.type == "addRules" and update.behavior == "allow"
+        for rule in update.rules or ()
+    ]
+    return [
+        PermissionUpdate(
+            type="addRules",
+            rules=rules or [PermissionRuleValue(name)],
+            behavior="allow",
+            destination="session",
+        )
+    ]
+
+
+async def _one(text: str, uuid: str) -> AsyncIterator[dict[str, Any]]:
+    yield {
+        "type": "user",
+        "uuid": uuid,
+        "message": {"role": "user", "content": text},
+        "parent_tool_use_id": None,
+    }
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None

@@ -1,0 +1,91 @@
+"""The transport of the official client, over a program that `Ports` has started.
+
+The client calls a transport's functions; they are those of `claude_agent_sdk.Transport`, which this
+class has by shape, so that nothing of the client is imported here. It starts no program and ends
+none.
+
+What the program says is parted here. Control messages (permissions, tools of this process, answers
+to what the client asked) are the client's; all else goes to `heard`, line by line and in its order,
+before the next line is read. So a tool use is told before anybody is asked whether it may run, and
+a session that is behind holds the program up, not a queue in between (G19).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from beam.errors import InvalidInput
+from beam.model.encoding import decode
+
+if TYPE_CHECKING:
+    from beam.backends.agent_wire import Wire
+
+__all__ = ["WireTransport"]
+
+_CONTROL = frozenset(("control_request", "control_response", "control_cancel_request"))
+
+
+class WireTransport:
+    """The client's way to the program and back; all of it runs on the loop's thread."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        heard: Callable[[Mapping[str, Any]], Awaitable[None]],
+        ended: Callable[[], None],
+    ) -> None:
+        """Make one.
+
+        Args:
+            wire: the program's input and output.
+            heard: given each message that is no control message.
+            ended: called when the output has ended.
+        """
+        self._wire = wire
+        self._heard = heard
+        self._ended = ended
+
+    async def connect(self) -> None:
+        """Do nothing: the program runs."""
+
+    async def write(self, data: str) -> None:
+        """Give the program what the client says.
+
+        Raises:
+            PortError: the program has ended.
+        """
+        self._wire.write(data.encode())
+
+    async def read_messages(self) -> AsyncIterator[dict[str, Any]]:
+        """Yield the control messages, until the program's output ends."""
+        while line := await self._wire.readline():
+            message = _decoded(line)
+            if message is None:
+                continue
+            if message.get("type") in _CONTROL:
+                yield message
+            else:
+                await self._heard(message)
+        self._ended()
+
+    async def close(self) -> None:
+        """Do nothing: `Ports` ends the program, with all that it has started."""
+
+    def is_ready(self) -> bool:
+        """Say whether the program can be spoken to."""
+        return self._wire.exit is None
+
+    async def end_input(self) -> None:
+        """Do nothing: a program whose input has ended ends itself."""
+
+
+def _decoded(line: bytes) -> dict[str, Any] | None:
+    """Return the object on a line; None for a line that has none: some builds print notes there."""
+    if not line.lstrip().startswith(b"{"):
+        return None
+    try:
+        value = decode(line)
+    except InvalidInput:
+        return None
+    return value if isinstance(value, dict) else None
