@@ -5,6 +5,10 @@
 | `provider` | the contract: `Provider`, in two modes, with optional operations |
 | `values` | what goes to and fro: `ToolUse`, `ToolResult`, `TurnResult`, `SessionResult`, ... |
 | `pace` | the time and the chance that providers and the loop go by |
+| `local` | a plain chat function |
+| `chat` | any server that speaks OpenAI's chat completions |
+| `responses` | OpenAI's Responses API |
+| `messages` | Anthropic's Messages API |
 
 A provider knows its wire and nothing else. The one agent loop (`beam.sessions.loop`) drives it:
 turns, tools, guards, limits, reconnects. `docs/loop.md` is the guide.

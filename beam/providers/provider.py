@@ -111,11 +111,14 @@ class Provider(abc.ABC):
         name: what it is called in telemetry and in `SessionInfo`.
         mode: which of the two ways its turns go.
         supports_outcomes: whether `kickoff_input` understands an `Outcome`.
+        remembers: whether a conversation is kept at the provider, so that one can be gone on with
+            by its `session_id`, after this program has died.
     """
 
     name: ClassVar[str]
     mode: ClassVar[Mode]
     supports_outcomes: ClassVar[bool] = False
+    remembers: ClassVar[bool] = False
 
     def check(self, options: OpenOptions) -> None:  # noqa: B027 - there may be nothing to check
         """Refuse what cannot work, before anything is opened; without any I/O.
@@ -249,6 +252,14 @@ class Provider(abc.ABC):
 
     def transcript(self, conn: Any) -> tuple[Mapping[str, Any], ...] | None:
         """Return the conversation as it is kept on this side; None if it is not."""
+        return None
+
+    def from_turns(self, turns: Sequence[tuple[str, str]]) -> tuple[Mapping[str, Any], ...] | None:
+        """Return what was said before as a `history` to open with; None if there is none.
+
+        Args:
+            turns: who spoke, `user` or `assistant`, and the text; oldest first.
+        """
         return None
 
     def text_delta(self, event: Event) -> str | None:

@@ -1,0 +1,156 @@
+"""`chat`: any server that speaks OpenAI's chat completions, by the official client.
+
+OpenAI itself, and Ollama, vLLM, llama.cpp, LM Studio and their like on this machine:
+
+    >>> provider = chat("llama3.2", base_url="http://localhost:11434/v1")
+    >>> provider.model, provider.mode
+    ('llama3.2', 'request_response')
+
+It needs the extra `openai`. Answers are streamed. The rules of `beam.providers.local` hold.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from beam.providers.chat_dialect import ChatDialect, chat_tools
+from beam.providers.clients import Access
+from beam.providers.held import Dialect, HeldConn, Reply, Say
+from beam.providers.local import messages_of
+from beam.providers.served import ServedProvider
+
+__all__ = ["ChatProvider", "ChatReply", "chat"]
+
+
+@dataclass(frozen=True)
+class ChatProvider(ServedProvider):
+    """A chat server; `chat` makes it."""
+
+    name: ClassVar[str] = "chat"
+    dialect: ClassVar[Dialect] = ChatDialect()
+    guarded: ClassVar[bool] = True
+    malformed: ClassVar[str] = "malformed_chat_response"
+    library: ClassVar[str] = "openai"
+    extra: ClassVar[str] = "openai"
+    client_class: ClassVar[str] = "AsyncOpenAI"
+
+    async def ask(self, conn: HeldConn, say: Say) -> Reply:
+        """Ask once, and put the reply together from its pieces."""
+        tools = chat_tools(conn.options.tools)
+        stream = await conn.client.chat.completions.create(
+            model=self.model_of(conn),
+            messages=messages_of(conn),
+            stream=True,
+            stream_options={"include_usage": True},
+            **({"tools": tools} if tools else {}),
+            **self.params,
+        )
+        reply = ChatReply()
+        async with stream:
+            async for chunk in stream:
+                text, thinking = reply.add(chunk.to_dict())
+                if text or thinking:
+                    await say(text, thinking)
+        return reply.whole()
+
+
+def chat(
+    model: str,
+    *,
+    base_url: str | None = None,
+    key_name: str = "OPENAI_API_KEY",
+    secret_file: str | os.PathLike[str] | None = None,
+    params: Mapping[str, Any] | None = None,
+    timeout: float = 600.0,
+    retry_wait: float = 1.0,
+) -> ChatProvider:
+    """Return a provider that is a chat server.
+
+    Args:
+        model: what it is asked for.
+        base_url: where it is, with its `/v1`; OpenAI if None.
+        key_name: the environment variable with the key. A server with a `base_url` is told
+            `"none"` where there is none.
+        secret_file: a file with the key, in the variable's place; mode 600.
+        params: what else each request says (temperature, max_tokens, ...).
+        timeout: seconds that the server may be silent.
+        retry_wait: the seconds before a poll is tried again, doubled each time.
+
+    Raises:
+        InvalidInput: an option is not what it must be.
+    """
+    default = None if base_url is None else "none"
+    access = Access(key_name, secret_file, base_url, default)
+    return ChatProvider(model, access, params or {}, timeout, retry_wait)
+
+
+class ChatReply:
+    """A reply that comes in pieces.
+
+    >>> reply = ChatReply()
+    >>> reply.add({"choices": [{"delta": {"content": "Hel"}}]})
+    ('Hel', '')
+    >>> reply.add({"choices": [{"delta": {"content": "lo"}, "finish_reason": "stop"}]})
+    ('lo', '')
+    >>> reply.whole()["choices"][0]["message"]["content"]
+    'Hello'
+    """
+
+    def __init__(self) -> None:
+        self._head: dict[str, Any] = {}
+        self._text: list[str] = []
+        self._calls: list[dict[str, Any]] = []
+        self._finish: Any = None
+        self._usage: Any = None
+
+    def add(self, chunk: Mapping[str, Any]) -> tuple[str, str]:
+        """Add a piece; return the text and the reasoning in it."""
+        for name in ("id", "model"):
+            if chunk.get(name):
+                self._head[name] = chunk[name]
+        self._usage = chunk.get("usage") or self._usage
+        choices = chunk.get("choices") or ()
+        if not choices:
+            return "", ""
+        delta = choices[0].get("delta") or {}
+        self._finish = choices[0].get("finish_reason") or self._finish
+        for call in delta.get("tool_calls") or ():
+            self._add_call(call)
+        text = delta.get("content") or ""
+        self._text.append(text)
+        # Two names for the same, by server; none of them is OpenAI's.
+        return text, delta.get("reasoning_content") or delta.get("reasoning") or ""
+
+    def whole(self) -> Reply:
+        """Return the reply, in the shape of one that came whole."""
+        message: dict[str, Any] = {"role": "assistant", "content": "".join(self._text) or None}
+        if self._calls:
+            message["tool_calls"] = [
+                {key: value for key, value in call.items() if key != "index"}
+                for call in self._calls
+            ]
+        choice = {"index": 0, "message": message, "finish_reason": self._finish}
+        return {**self._head, "choices": [choice], "usage": self._usage}
+
+    def _add_call(self, piece: Mapping[str, Any]) -> None:
+        function = piece.get("function") or {}
+        call = self._call(piece)
+        if call is None:
+            made = {"name": function.get("name") or "", "arguments": ""}
+            # Some servers give no id.
+            name = piece.get("id") or f"call_{len(self._calls) + 1}"
+            call = {"id": name, "type": "function", "function": made, "index": piece.get("index")}
+            self._calls.append(call)
+        call["function"]["arguments"] += function.get("arguments") or ""
+
+    def _call(self, piece: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the call that a piece goes on with; some servers count all of them as 0."""
+        call: dict[str, Any]
+        for call in reversed(self._calls):
+            same = not piece.get("id") or piece["id"] == call["id"]
+            if same and call["index"] == piece.get("index"):
+                return call
+        return None

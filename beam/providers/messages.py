@@ -1,0 +1,189 @@
+"""`messages`: Anthropic's Messages API, by the official client.
+
+    >>> provider = messages("claude-sonnet-4-5", max_tokens=2000)
+    >>> provider.name, provider.params
+    ('messages', {'max_tokens': 2000})
+
+It needs the extra `anthropic`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from beam.providers.clients import Access
+from beam.providers.held import Dialect, HeldConn, Item, Reply, Say
+from beam.providers.served import ServedProvider
+from beam.providers.values import Terminal, ToolResult, ToolUse, Usage
+
+__all__ = ["MessagesDialect", "MessagesProvider", "messages"]
+
+_END_TURN = ("end_turn", "stop_sequence")
+
+
+class MessagesDialect(Dialect):
+    """Messages and their blocks."""
+
+    def user_item(self, text: str) -> Item:
+        """Return what the user says."""
+        return {"role": "user", "content": text}
+
+    def result_items(self, pairs: Sequence[tuple[ToolUse, ToolResult]]) -> Sequence[Item]:
+        """Return one message with all results, as the API asks for it."""
+        blocks = [
+            {
+                "type": "tool_result",
+                "tool_use_id": use.id,
+                "content": result.text,
+                "is_error": result.is_error,
+            }
+            for use, result in pairs
+        ]
+        return [{"role": "user", "content": blocks}]
+
+    def reply_items(self, reply: Reply) -> Sequence[Item]:
+        """Return the answer with its blocks as they came; the API takes no empty one."""
+        if not reply["content"]:
+            return []
+        return [{"role": "assistant", "content": [dict(block) for block in reply["content"]]}]
+
+    def uses(self, reply: Reply) -> Sequence[ToolUse]:
+        """Return its tool use blocks."""
+        return _uses(reply["content"], "tool_use")
+
+    def server_uses(self, reply: Reply) -> Sequence[ToolUse]:
+        """Return the blocks of tools that ran there."""
+        return _uses(reply["content"], "server_tool_use")
+
+    def stop(self, reply: Reply) -> tuple[Terminal, str]:
+        """Return `end_turn` for the end and for a stop sequence."""
+        word = reply.get("stop_reason")
+        if word in _END_TURN:
+            return "end_turn", word
+        return "terminated", word if isinstance(word, str) else "unknown"
+
+    def goes_on(self, reply: Reply) -> bool:
+        """Say whether a long turn of the server's own tools was paused."""
+        return reply.get("stop_reason") == "pause_turn"
+
+    def text(self, reply: Reply) -> str:
+        """Return its text blocks, joined."""
+        return "".join(block["text"] for block in reply["content"] if block["type"] == "text")
+
+    def usage(self, reply: Reply) -> Usage | None:
+        """Return the tokens; the API counts the cache apart already, and reasoning as output."""
+        said = reply.get("usage")
+        if not isinstance(said, Mapping):
+            return None
+        read, written = said.get("input_tokens"), said.get("output_tokens")
+        if not isinstance(read, int) or not isinstance(written, int):
+            return None
+        return Usage(
+            read,
+            written,
+            cache_read_tokens=said.get("cache_read_input_tokens") or 0,
+            cache_write_tokens=said.get("cache_creation_input_tokens") or 0,
+            raw=(said,),
+        )
+
+    def unanswered(self, items: Sequence[Item]) -> Sequence[ToolUse]:
+        """Return the tool uses of the last answer without a result."""
+        answered = set()
+        for item in reversed(items):
+            content = item.get("content")
+            blocks = (
+                content if isinstance(content, Sequence) and not isinstance(content, str) else ()
+            )
+            if item.get("role") == "assistant":
+                return [use for use in _uses(blocks, "tool_use") if use.id not in answered]
+            answered |= {
+                block.get("tool_use_id") for block in blocks if block.get("type") == "tool_result"
+            }
+        return []
+
+
+@dataclass(frozen=True)
+class MessagesProvider(ServedProvider):
+    """The Messages API; `messages` makes it."""
+
+    name: ClassVar[str] = "messages"
+    prefix: ClassVar[str] = "messages_"
+    dialect: ClassVar[Dialect] = MessagesDialect()
+    library: ClassVar[str] = "anthropic"
+    extra: ClassVar[str] = "anthropic"
+    client_class: ClassVar[str] = "AsyncAnthropic"
+
+    async def ask(self, conn: HeldConn, say: Say) -> Reply:
+        """Ask once; the client puts the message together."""
+        options = conn.options
+        system = {"system": options.system} if options.system else {}
+        tools = _tools(conn)
+        asked = conn.client.messages.stream(
+            model=self.model_of(conn),
+            messages=[dict(item) for item in conn.items],
+            **({"tools": tools} if tools else {}),
+            **system,
+            **self.params,
+        )
+        async with asked as stream:
+            async for event in stream:
+                if event.type == "text":
+                    await say(event.text, "")
+                elif event.type == "thinking":
+                    await say("", event.thinking)
+            message = await stream.get_final_message()
+        reply: Reply = message.to_dict(mode="json")
+        return reply
+
+
+def messages(
+    model: str,
+    *,
+    max_tokens: int = 8192,
+    base_url: str | None = None,
+    key_name: str = "ANTHROPIC_API_KEY",
+    secret_file: str | os.PathLike[str] | None = None,
+    params: Mapping[str, Any] | None = None,
+    timeout: float = 600.0,
+    retry_wait: float = 1.0,
+) -> MessagesProvider:
+    """Return a provider that is the Messages API.
+
+    Args:
+        model: what it is asked for.
+        max_tokens: the most tokens of an answer; the API wants to be told.
+        base_url: where it is; Anthropic if None.
+        key_name: the environment variable with the key.
+        secret_file: a file with the key, in the variable's place; mode 600.
+        params: what else each request says (thinking, temperature, ...).
+        timeout: seconds that the server may be silent.
+        retry_wait: the seconds before a poll is tried again, doubled each time.
+
+    Raises:
+        InvalidInput: an option is not what it must be.
+    """
+    access = Access(key_name, secret_file, base_url)
+    all_params = {"max_tokens": max_tokens, **(params or {})}
+    return MessagesProvider(model, access, all_params, timeout, retry_wait)
+
+
+def _tools(conn: HeldConn) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": tool.name,
+            "description": tool.description,
+            "input_schema": dict(tool.input_schema),
+        }
+        for tool in conn.options.tools
+    ]
+
+
+def _uses(blocks: Sequence[Any], kind: str) -> list[ToolUse]:
+    return [
+        ToolUse(block["id"], block["name"], block.get("input") or {})
+        for block in blocks
+        if block["type"] == kind
+    ]

@@ -1,0 +1,108 @@
+"""What the providers of model servers share: a client of an official library, and its failures."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, cast
+
+from beam.errors import InvalidInput, ProviderFailed
+from beam.otp.aio import aside
+from beam.providers.clients import Access, Clients, sdk
+from beam.providers.failures import check_wait, failed_as, retrying
+from beam.providers.held import HeldConn, HeldProvider, Reply, Say
+from beam.providers.provider import OpenOptions
+
+__all__ = ["ServedProvider"]
+
+
+@dataclass(frozen=True)
+class ServedProvider(HeldProvider):
+    """A model server, by an official client.
+
+    Attributes:
+        model: what it is asked for, if the conversation does not name one.
+        access: how to reach it.
+        params: what else each request says (temperature, ...), as the server has it.
+        timeout: seconds that the server may be silent.
+        retry_wait: the seconds before a poll is tried again, doubled each time.
+    """
+
+    library: ClassVar[str]
+    extra: ClassVar[str]
+    client_class: ClassVar[str]
+
+    model: str
+    access: Access
+    params: Mapping[str, Any] = field(default_factory=dict)
+    timeout: float = 600.0
+    retry_wait: float = 1.0
+    clients: Clients = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        model, params = cast("Any", (self.model, self.params))
+        if not isinstance(model, str) or not model:
+            raise InvalidInput("model", model, "the name of a model")
+        if not isinstance(params, Mapping):
+            raise InvalidInput("params", params, "a mapping")
+        check_wait(self.retry_wait)
+        object.__setattr__(self, "clients", Clients(self._client))
+
+    def check(self, options: OpenOptions) -> None:
+        """Refuse to begin without the client library, without a key, or with unknown options.
+
+        Raises:
+            InvalidInput: naming what is missing, or wrong.
+        """
+        sdk(self.library, self.extra)
+        self.access.check(options.model_config)
+        for name in options.extra:
+            raise InvalidInput("option", name, "an option of the agent loop; see LoopOptions")
+
+    async def open(self, options: OpenOptions) -> HeldConn:
+        """Begin a conversation, with a client."""
+        access = self.access
+        if access.secret_file is None:
+            key = access.key(options.model_config)
+        else:
+            key = await aside(access.key, options.model_config)
+        client = self.clients.take(key, access.url(options.model_config))
+        return replace(await super().open(options), client=client, secrets=(key,))
+
+    async def close(self, conn: HeldConn) -> None:
+        """Let go of the client."""
+        await self.clients.give_back(conn.client)
+
+    async def request(self, conn: HeldConn, say: Say) -> Reply:
+        """Ask the server, and again if that may help and nothing was said yet."""
+        said = False
+
+        async def heard(text: str, thinking: str = "") -> None:
+            nonlocal said
+            said = True
+            await say(text, thinking)
+
+        async def attempt() -> Reply:
+            try:
+                return await self.ask(conn, heard)
+            except ProviderFailed:
+                raise
+            except Exception as error:  # noqa: BLE001 - of a library that has many
+                raise failed_as(error, conn.secrets) from None
+
+        return await retrying(
+            conn.options.pace, attempt, wait=self.retry_wait, may_retry=lambda: not said
+        )
+
+    @abc.abstractmethod
+    async def ask(self, conn: HeldConn, say: Say) -> Reply:
+        """Ask the server once, with `conn.client`; raises what its library raises."""
+
+    def model_of(self, conn: HeldConn) -> str:
+        """Return the model to ask for."""
+        return conn.options.model or self.model
+
+    def _client(self, key: str, url: str | None) -> Any:
+        made = getattr(sdk(self.library, self.extra), self.client_class)
+        return made(api_key=key, base_url=url, timeout=self.timeout, max_retries=0)
