@@ -283,7 +283,7 @@ class AgentConnection(Server):
             self._say(ended_as(query, failed))
         waiting, self._next = self._next, None
         if waiting is not None:
-            self._say(ended_as(waiting, failed))
+            self._say(ended_as(waiting, failed, unasked=True))
         self._say(failed)
         self.stop(("shutdown", (failed.reason, detail)))
 
@@ -295,7 +295,7 @@ class AgentConnection(Server):
 
     def _query(self, query: Query) -> None:
         if self._failed is not None:
-            self._say(ended_as(query, self._failed))
+            self._say(ended_as(query, self._failed, unasked=True))
         elif self._ready and self._open is None:
             self._begin(query)
         elif self._next is None and (not self._ready or self._abandoned):

@@ -59,9 +59,10 @@ def failed_as(failed: AgentFailed, exit: ExitReason) -> AgentFailed:
     return replace(failed, exit=exit)
 
 
-def ended_as(query: Query, failed: AgentFailed) -> Failed:
-    """Return the end of a query whose agent has failed."""
-    return Failed(query.query_id, failed.reason, failed.message, failed.retryable, failed.exit)
+def ended_as(query: Query, failed: AgentFailed, *, unasked: bool = False) -> Failed:
+    """Return the end of a query whose agent has failed, before it was asked or after."""
+    ended = (failed.reason, failed.message, failed.retryable, failed.exit)
+    return Failed(query.query_id, *ended, unasked)
 
 
 def not_begun(query: Query, reason: ExitReason, timestamp: int) -> Failed:

@@ -251,7 +251,8 @@ class AgentTalk:
         self.failed = effect
         waiting, self._next = self._next, None
         if waiting is not None:
-            self._fail(waiting, effect.reason, effect.message, effect.retryable)
+            ended = (effect.reason, effect.message, effect.retryable, effect.exit)
+            self._say(Failed(waiting.query_id, *ended, unasked=True))
         self._say(effect)
         self._actions.append(EndProgram())
 

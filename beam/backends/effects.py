@@ -111,6 +111,7 @@ class Failed:
         message: the last of the stream, not delivered before.
         retryable: whether the same prompt may do better on another try.
         exit: the reason as a word of the closed set, with its facts, where that is known.
+        unasked: whether the agent ended before it was asked: nothing has been done.
     """
 
     query_id: str
@@ -118,6 +119,7 @@ class Failed:
     message: Message
     retryable: bool
     exit: ExitReason | None = None
+    unasked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -356,9 +356,9 @@ class Session(StateMachine):
                 self._asking.ask_permission(effect)
             case Completed(_, message):
                 return self._completed(message)
-            case Failed(_, reason, message, _, exit) if self._remedies.of_transport(reason, exit):
+            case Failed(_, reason, message) if self._remedies.of_transport(effect):
                 self._line.took()
-                return self._transport_ended(reason, exit, detail=message.content)
+                return self._transport_ended(reason, effect.exit, detail=message.content)
             case Failed():
                 return self._failed(effect)
             case _:

@@ -15,7 +15,7 @@ from beam.sessions.recovery import after_crash
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from beam.backends.effects import Ready
+    from beam.backends.effects import Failed, Ready
     from beam.model.events import Event
     from beam.sessions.desk import Desk
     from beam.sessions.line import Line
@@ -44,6 +44,7 @@ class Remedies:
         self._load = load
         self._line = line
         self._continued = "new"
+        self._unasked = False
         self._not_before = 0.0
 
     def ready(self, ready: Ready) -> None:
@@ -78,9 +79,10 @@ class Remedies:
         self._past.failure = ""
         self._line.worked()
 
-    def of_transport(self, reason: str, exit: ExitReason | None) -> bool:
+    def of_transport(self, failed: Failed) -> bool:
         """Say whether a failed turn is the end of its connection: it broke, or is to start anew."""
-        if reason in ("cli_exit", "protocol_error"):
+        exit, self._unasked = failed.exit, failed.unasked
+        if failed.unasked or failed.reason in ("cli_exit", "protocol_error"):
             return True
         work = self._load.current
         wanted = work is not None and work.crashed(injected=False).may_retry()
@@ -139,8 +141,8 @@ class Remedies:
         news = []
         if self._load.current is not None:
             work, cause = self._load.end(), {"reason": reason, **facts, **exit_facts(exit)}
-            if reason == "recycled":
-                news.append(self._postponed(work))
+            if reason == "recycled" or self._unasked:
+                news.append(self._postponed(work, reason))
             else:
                 news.append(after_crash(self._desk, self._load, work, cause, injected=injected))
         if not counts:
@@ -158,8 +160,9 @@ class Remedies:
         ends = [self._desk.event("run_failed", one.run_id, **failed) for one in self._load.clear()]
         return [*ends, self._desk.event("session_quarantined", reason=reason)]
 
-    def _postponed(self, work: Work) -> Event:
-        """Put a run back that its agent never saw, since it was being recycled."""
+    def _postponed(self, work: Work, reason: str) -> Event:
+        """Put a run back that its agent never saw, since it was about to end."""
+        self._unasked = False
         self._load.put_back(work)
         known = {"attempts": work.attempts, "crashes": work.crashes, "injected": False}
-        return self._desk.event("run_retried", work.run_id, reason="recycled", **known)
+        return self._desk.event("run_retried", work.run_id, reason=reason, unasked=True, **known)

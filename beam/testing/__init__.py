@@ -23,6 +23,7 @@ pytest fixtures; `python -m beam.testing MODULE:SCENARIO` runs a scenario under 
 """
 
 from beam.otp.virtual_time import VirtualClock
+from beam.testing.conformance import BackendConformance
 from beam.testing.exploring import Totals, explore, simulate
 from beam.testing.faults import Fault
 from beam.testing.history import History
@@ -37,6 +38,7 @@ from beam.testing.simulation import Simulation
 __all__ = [
     "SCHEDULERS",
     "AgentError",
+    "BackendConformance",
     "Fault",
     "History",
     "Plan",

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from beam.backends.effects import Completed
-from beam.backends.turn_limits import MemoryLimits
-from beam.errors import InvalidInput, NotSupported, RunFailed, SessionRefused
+from beam.backends.turn_limits import MemoryLimits, TurnLimits
+from beam.errors import Interrupted, InvalidInput, NotSupported, RunFailed, SessionRefused
 from beam.model.exit_reasons import KINDS, ExitReason, of_http, of_text, of_word, remedy
 from beam.model.messages import ResultMessage
 from beam.otp import Backoff
@@ -173,6 +173,20 @@ def test_the_agents_name_for_the_conversation_survives_its_session(
     session = again.start_session(backend="agent", session_id="s")
     assert session.query("ho").get(timeout=PATIENCE) == "ho"
     assert opened == ["", "s-2"]
+
+
+def test_a_run_whose_agent_ends_before_it_is_asked_waits_for_the_next_one(
+    fleets: Callable[..., Fleet],
+) -> None:
+    _, session = started(fleets, Wired(turn=TurnLimits(interrupt_grace=0.1)))
+    hung = session.submit("hang")
+    wait_for(session, "run_started")
+    session.interrupt()
+    assert session.query("next").get(timeout=PATIENCE).endswith("next")
+    with pytest.raises(Interrupted):
+        hung.get(timeout=PATIENCE)
+    (postponed,) = facts(session, "run_retried")
+    assert (postponed["reason"], postponed["crashes"]) == ("interrupted", 0)
 
 
 # Steering
