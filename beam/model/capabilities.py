@@ -11,11 +11,11 @@ For each pair of a backend and a capability the table says how far it goes (`lev
 (`implementation`: the backend itself, `beam` for any backend, or both), and how like the real thing
 it is (`fidelity`). Routing chooses by it; nothing else is decided by it.
 
-The rows of the five agents are those of the specification of the field. The rows of `function` and
-`command`, our own, say what there is today: what no room of the house provides yet is `missing`
-there, and a missing capability is not supported. Both talk to a program that we do not know, so
-for what the program must do its part in (`command`: report a tool, ask for permission), the table
-says that the protocol has it, not that every program makes use of it.
+The rows of the five agents are those of the specification of the field. The rows of `function`,
+`command` and `provider`, our own, say what there is today: what no room of the house provides yet
+is `missing` there, and a missing capability is not supported. Two talk to a program that we do not
+know, so for what the program must do its part in (`command`: report a tool, ask for permission),
+the table says that the protocol has it, not that every program makes use of it.
 """
 
 from __future__ import annotations
@@ -145,6 +145,17 @@ _OWN: Mapping[str, Mapping[Capability, Support]] = {
         "session_history": _CODES["Uv"],
         "attachments": _CODES["Ue"],
         "approval_callbacks": _CODES["De"],
+        "event_streaming": _CODES["Ue"],
+    },
+    "provider": {
+        "session_lifecycle": _CODES["De"],
+        "session_info": _CODES["De"],
+        "runtime_model_switch": Support(
+            "partial", notes="a conversation that the provider keeps has its model for good"
+        ),
+        "interrupt": _CODES["De"],
+        "session_history": _CODES["Uv"],
+        "approval_callbacks": Support("full", "universal", notes="for the session's own tools"),
         "event_streaming": _CODES["Ue"],
     },
 }

@@ -68,6 +68,7 @@ class LoopSession:
 
     Attributes:
         loop: the core.
+        taken_up: set when the conversation is open, or taken up again, for the first time.
 
     Raises:
         InvalidOption, InvalidInput: an option is not what it must be.
@@ -85,6 +86,7 @@ class LoopSession:
         watch: Callable[[Any], Awaitable[None]] | None = None,
     ) -> None:
         self.loop = AgentLoop(provider, options.rules(live=live, kickoff=kickoff))
+        self.taken_up = asyncio.Event()
         self._provider = provider
         self._options = options
         self._pace = options.pace
@@ -117,6 +119,8 @@ class LoopSession:
         self._is_open = True
         resumed = self._provider.resumed(self._conn)
         self._do(self.loop.opened, self.info().session_id, resumed=resumed, options=self._opening)
+        if not resumed and self._provider.mode == "request_response":
+            self.taken_up.set()
 
     def message(self, text: str) -> None:
         """Take a request; it waits for the one at work.
@@ -304,6 +308,7 @@ class LoopSession:
                 self._emit(("stream", "connected"), {}, {})
                 if heard:
                     self._do(self.loop.connected)
+                    self.taken_up.set()
                 else:
                     await self._taken_up()
                     heard = True
@@ -321,6 +326,7 @@ class LoopSession:
     async def _taken_up(self) -> None:
         history = await self._provider.history(self._conn)
         self._do(self.loop.reconnected, self.info().session_id, history)
+        self.taken_up.set()
         await self._show()
 
     def _emit(self, name: tuple[str, ...], measured: Any, about: Any) -> None:

@@ -27,7 +27,7 @@ def test_there_are_twenty_four_capabilities() -> None:
 
 
 def test_the_table_has_the_five_agents_and_our_own_two_kinds() -> None:
-    assert set(BUILTIN) == {*AGENTS, "command", "function"}
+    assert set(BUILTIN) == {*AGENTS, "command", "function", "provider"}
 
 
 @pytest.mark.parametrize("backend", sorted(BUILTIN))
@@ -79,7 +79,7 @@ def test_what_is_done_in_two_ways_names_both() -> None:
     assert status("session_history", "codex").paths == ()
 
 
-@pytest.mark.parametrize("backend", ["function", "command"])
+@pytest.mark.parametrize("backend", ["function", "command", "provider"])
 def test_our_own_backends_do_not_claim_what_is_not_there(backend: str) -> None:
     assert supported(backend) < set(CAPABILITIES)
     assert status("memory", backend).level == "missing"
