@@ -65,6 +65,17 @@ class AgentBackend(Backend):
         """The seconds that a connection may take to end: parting, end of file, TERM, KILL."""
         return 2 * self.shutdown + self.grace + 2 * 5.0 + MARGIN
 
+    tested: ClassVar[tuple[str, str]] = ("", "")
+    """The versions of the program that it was tested with: from the first up to the second."""
+
+    def find(self) -> str | None:
+        """Return the path of the program; None if there is none to find.
+
+        Raises:
+            InvalidInput: it needs one that is not there.
+        """
+        return None
+
     @abc.abstractmethod
     def program(self, opening: Opening) -> PortSpec | None:
         """Return the program that a session needs; None for none. With `stdin="pipe"`."""

@@ -67,6 +67,7 @@ class ClaudeBackend(AgentBackend):
     """Claude Code, configured; `claude` makes it, and says what its attributes mean."""
 
     kind: ClassVar[str] = "claude"
+    tested: ClassVar[tuple[str, str]] = ("2.1.300", "2.2")
 
     model: str | None = None
     permission_mode: str | None = None

@@ -53,6 +53,8 @@ class CodexBackend(AgentBackend):
 
     kind: ClassVar[str] = "codex"
 
+    tested: ClassVar[tuple[str, str]] = ("0.163", "0.170")
+
     model: str | None = None
     policy: Policy = field(default_factory=lambda: Policy("on-request", "read-only"))
     effort: str | None = None
@@ -76,10 +78,21 @@ class CodexBackend(AgentBackend):
         if importlib.util.find_spec("openai_codex") is None:
             raise InvalidInput("backend", "codex", "the extra: pip install 'beam-fleet[codex]'")
         importlib.import_module("beam.backends.codex_client")
+        self.find()
+        check_secret_file(self.secret_file, bare=KEY)
+
+    def find(self) -> str:
+        """Return the path of the program: the one that was named, or the library's.
+
+        Raises:
+            InvalidInput: it is not there, or cannot be run.
+        """
+        if self.codex_bin is None and importlib.util.find_spec("codex_cli_bin") is None:
+            raise InvalidInput("codex_bin", None, "the extra: pip install 'beam-fleet[codex]'")
         program = self._program()
         if shutil.which(program) is None:
             raise InvalidInput("codex_bin", program, "a program that can be run")
-        check_secret_file(self.secret_file, bare=KEY)
+        return program
 
     def program(self, opening: Opening) -> PortSpec:
         """Return the app-server of a session; no secret is in its arguments."""

@@ -4,7 +4,7 @@
     >>> agent.hello("session_1").startswith(b'{"type": "hello", "protocols": [1]')
     True
     >>> agent.receive(b'{"type": "ready", "protocol": 1, "name": "echo"}', timestamp=0)
-    (Ready(name='echo', version='', capabilities=()),)
+    (Ready(name='echo', version='', capabilities=(), agent_session='', continued='new'),)
     >>> query = agent.query("q-1", "Say hi")
     >>> line = b'{"type": "result", "query_id": "q-1", "content": "hi"}'
     >>> [done] = agent.receive(line, timestamp=0)
