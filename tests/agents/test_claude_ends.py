@@ -1,0 +1,189 @@
+"""Claude Code, the real program, as it ends: killed, resumed, forked; and nothing is left of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+from beam import allow
+from beam.errors import Interrupted
+from beam.model.events import message_of
+from tests.agents.claude_sessions import (
+    PATIENCE,
+    answer,
+    backend,
+    bash,
+    begun,
+    fleet,
+    fleet_of,
+    model,
+    opened,
+    program_of,
+    work,
+)
+from tests.sessions.scripted import failure
+from tests.volume import scaled
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from beam import Fleet
+    from tests.agents.fake_model import FakeModel
+
+__all__ = ["fleet", "model", "work"]
+
+KILLS = scaled(50, part=10)
+TOLD_WITHIN = 1.0
+"""The seconds in which a death must be in the log: the promise of `beam.testing`'s suite."""
+
+
+def killed(process: psutil.Process) -> float:
+    """Kill a process, and return when, Unix seconds."""
+    process.send_signal(signal.SIGKILL)
+    return time.time()
+
+
+def tree(process: psutil.Process) -> list[psutil.Process]:
+    return [process, *process.children(recursive=True)]
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    """Say whether all of them end."""
+    return not psutil.wait_procs(processes, timeout=PATIENCE)[1]
+
+
+def continued(session: Any) -> list[str]:
+    started = [event.data for event in session.history() if event.type == "run_started"]
+    return [data["continued"] for data in started if "continued" in data]
+
+
+def last(session: Any, kind: str) -> Any:
+    return [event for event in session.history() if event.type == kind][-1]
+
+
+class Pipe:
+    """A named pipe through which a command tells its pid, when it runs."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        os.mkfifo(path)
+
+    @property
+    def command(self) -> str:
+        """A command that tells its pid and then takes long."""
+        return f"echo $$ > {self.path}; exec sleep 300"
+
+    def process(self) -> psutil.Process:
+        """Return the process, once it runs."""
+        return psutil.Process(int(self.path.read_text()))
+
+
+@pytest.fixture
+def pipe(tmp_path: Path) -> Pipe:
+    return Pipe(tmp_path / "pipe")
+
+
+def test_a_program_that_is_killed_in_a_turn_is_told_at_once_and_back_with_its_conversation(
+    fleet: Fleet, work: Path
+) -> None:
+    session = opened(fleet, work, on_crash="interrupt")
+    answer(session, "[[say red]]")
+    for _ in range(KILLS):
+        run = session.submit("[[slow 100]]")
+        begun(session, run)
+        program = program_of(fleet, session)
+        processes = tree(program)
+        when = killed(program)
+        assert isinstance(failure(run), Interrupted)
+        told = last(session, "run_interrupted").timestamp / 1000 - when
+        assert told < TOLD_WITHIN, f"told after {told:.2f} s"
+        assert session.submit("[[history]]").get(timeout=PATIENCE) == "red"
+        assert gone(processes)
+    assert continued(session) == ["resumed"] * KILLS
+
+
+def test_a_run_that_was_cut_by_a_kill_is_asked_again_if_its_user_wants_that(
+    fleet: Fleet, work: Path
+) -> None:
+    session = opened(fleet, work, on_crash="retry")
+    answer(session, "[[say red]]")
+    run = session.submit("[[slow 4]]")
+    begun(session, run)
+    killed(program_of(fleet, session))
+    assert run.get(timeout=PATIENCE) == "0 1 2 3 "
+    assert answer(session, "[[history]]") == "red"
+
+
+def test_a_command_that_is_killed_is_told_at_once_and_the_turn_goes_on(
+    fleet: Fleet, work: Path, pipe: Pipe
+) -> None:
+    session = opened(fleet, work, permission_handler=lambda *_: allow())
+    answer(session, "[[say red]]")
+    for _ in range(KILLS):
+        run = session.submit(bash(pipe.command))
+        when = killed(pipe.process())
+        assert "Exit code" in run.get(timeout=PATIENCE)
+        said = [event for event in session.history() if event.type == "message"]
+        results = [event for event in said if message_of(event).type == "tool_result"]
+        told = results[-1].timestamp / 1000 - when
+        assert told < TOLD_WITHIN, f"told after {told:.2f} s"
+    assert answer(session, "[[history]]") == "red"
+    assert continued(session) == []
+
+
+def test_a_command_does_not_outlive_its_program(fleet: Fleet, work: Path, pipe: Pipe) -> None:
+    session = opened(fleet, work, permission_handler=lambda *_: allow())
+    answer(session, "[[say red]]")
+    run = session.submit(bash(pipe.command))
+    processes = [pipe.process(), *tree(program_of(fleet, session))]
+    killed(program_of(fleet, session))
+    assert isinstance(failure(run), Interrupted)
+    assert gone(processes)
+    assert session.submit("[[history]]").get(timeout=PATIENCE) == "red"
+
+
+def test_a_conversation_that_is_lost_is_told_again(
+    fleet: Fleet, work: Path, tmp_path: Path
+) -> None:
+    session = opened(fleet, work, on_crash="retry")
+    answer(session, "[[say red]]")
+    shutil.rmtree(tmp_path / "home" / "config" / "projects")
+    killed(program_of(fleet, session))
+    assert session.submit("[[history]]").get(timeout=PATIENCE) == "red"
+    assert continued(session) == ["transcript"]
+
+
+def test_a_session_goes_on_in_its_conversation_when_its_fleet_is_started_again(
+    model: FakeModel, work: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "fleet.db"
+    with fleet_of(backend(model, tmp_path / "home"), store) as fleet:
+        session = opened(fleet, work)
+        answer(session, "[[say red]]")
+    with fleet_of(backend(model, tmp_path / "home"), store) as fleet:
+        again = opened(fleet, work, session_id=session.id)
+        assert again.submit("[[history]]").get(timeout=PATIENCE) == "red"
+        assert continued(again) == ["resumed"]
+
+
+def test_the_conversations_are_listed_and_one_can_be_forked(
+    model: FakeModel, work: Path, tmp_path: Path
+) -> None:
+    agents = backend(model, tmp_path / "home")
+    with fleet_of(agents) as fleet:
+        first = opened(fleet, work)
+        answer(first, "[[say red]]")
+        [kept] = agents.conversations(str(work))
+        assert (kept["summary"], kept["cwd"]) == ("[[say red]]", str(work))
+        fork = opened(fleet, work, options={"fork": kept["id"]})
+        answer(fork, "[[say blue]]")
+        assert answer(fork, "[[history]]") == "red|blue"
+        assert answer(first, "[[history]]") == "red"
+        assert continued(fork) == ["forked"]
+        assert len(agents.conversations()) == 2
