@@ -7,8 +7,8 @@
 Without arguments the program is the one that the extra brings, with the user's own login and
 configuration. Each session has a `codex app-server` of its own, started and ended by `Ports`, and a
 thread in it, which is resumed by its id when the program has ended. Every approval goes to the
-session: nothing is accepted that nobody has allowed. Its updater, its analytics and its own
-reviewing model are off.
+session: nothing is accepted that nobody has allowed, and no model decides in the user's place. Its
+updater, its analytics and its plugins are off.
 """
 
 from __future__ import annotations
@@ -43,8 +43,13 @@ OWN = ("OPENAI_*", "CODEX_*", "AZURE_OPENAI_*")
 KEY = "OPENAI_API_KEY"
 """What a lone value in a file of secrets is."""
 
-QUIET = ("analytics.enabled=false", "check_for_update_on_startup=false")
-"""What is off, whatever the user's configuration says."""
+QUIET = (
+    "analytics.enabled=false",
+    "check_for_update_on_startup=false",
+    # They are fetched at each start; where they cannot be, that holds up the program's end.
+    "features.plugins=false",
+)
+"""What is off, unless `config_overrides` says otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +101,7 @@ class CodexBackend(AgentBackend):
 
     def program(self, opening: Opening) -> PortSpec:
         """Return the app-server of a session; no secret is in its arguments."""
-        overrides = (*self.config_overrides, *QUIET)
+        overrides = (*QUIET, *self.config_overrides)
         arguments = [word for each in overrides for word in ("--config", each)]
         return PortSpec.of(
             [self._program(), *arguments, "app-server", "--listen", "stdio://"],
@@ -116,7 +121,8 @@ class CodexBackend(AgentBackend):
         return self.codex_bin or str(_bundled("bundled_codex_path"))
 
     def _environment(self) -> dict[str, str]:
-        result = environment(os.environ, own=OWN, inherit=self.inherit)
+        # Its last words are quoted where its end is told.
+        result = {"NO_COLOR": "1"} | environment(os.environ, own=OWN, inherit=self.inherit)
         result |= read_secrets(self.secret_file, bare=KEY)
         result |= {} if self.home is None else {"CODEX_HOME": self.home}
         result |= self.env

@@ -238,9 +238,22 @@ def responses_read(body: dict[str, Any]) -> tuple[list[Turn], set[str], dict | N
             turns.append(Turn("tool", _text(item.get("output"))))
         elif kind == "message" and item.get("role") in ("user", "assistant"):
             turns.append(Turn(item["role"], _text(item.get("content"))))
-    tools = {tool["name"] for tool in body.get("tools") or [] if "name" in tool}
+    tools = set(_responses_tools(body))
     wanted = (body.get("text") or {}).get("format") or {}
     return turns, tools, wanted.get("schema") if wanted.get("type") == "json_schema" else None
+
+
+def _responses_tools(body: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The tools that are offered, by name; one in a namespace is `NAMESPACE__NAME`."""
+    offered = {}
+    for tool in body.get("tools") or []:
+        if tool.get("type") == "namespace":
+            space = tool["name"]
+            for inner in tool["tools"]:
+                offered[f"{space}__{inner['name']}"] = {**inner, "namespace": space}
+        elif "name" in tool:
+            offered[tool["name"]] = tool
+    return offered
 
 
 def _responses_item(body: dict[str, Any], plan: Plan) -> dict[str, Any]:
@@ -254,16 +267,16 @@ def _responses_item(body: dict[str, Any], plan: Plan) -> dict[str, Any]:
             "content": [part],
         }
     name, arguments = plan.tool
+    tool = _responses_tools(body)[name]
     call = {
         "call_id": f"call_{next(_ids)}",
-        "name": name,
+        "name": tool["name"],
         "id": f"fc_{next(_ids)}",
         "status": "completed",
     }
-    freeform = any(
-        t.get("name") == name and t.get("type") == "custom" for t in body.get("tools") or []
-    )
-    if freeform:
+    if "namespace" in tool:
+        call["namespace"] = tool["namespace"]
+    if tool.get("type") == "custom":
         return {"type": "custom_tool_call", **call, "input": str(arguments.get("input", ""))}
     return {"type": "function_call", **call, "arguments": json.dumps(arguments)}
 
