@@ -541,7 +541,7 @@ class Handler(BaseHTTPRequestHandler):
             self._finish(call, {"type": "error", "error": error}, status=plan.status)
             return
         if not streaming:
-            time.sleep(plan.pace_s * len(plan.pieces))
+            self.server.over.wait(plan.pace_s * len(plan.pieces))
             self._finish(call, api.whole(body, plan))
             return
         self.send_response(200)
@@ -551,7 +551,7 @@ class Handler(BaseHTTPRequestHandler):
         for event in api.stream(body, plan):
             data = json.dumps(event)
             if plan.pace_s and any(mark in data for mark in PACED):
-                time.sleep(plan.pace_s)
+                self.server.over.wait(plan.pace_s)
             name = f"event: {event['type']}\n" if api.named_events else ""
             self._chunk(f"{name}data: {data}\n\n")
         self._chunk(api.end_mark)
@@ -587,6 +587,8 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), Handler)
         self.calls: list[Call] = []
         self.verbose = verbose
+        # What is still being streamed when the test is over is done with at once.
+        self.over = threading.Event()
 
     def note(self, line: str) -> None:
         if self.verbose:
@@ -614,6 +616,7 @@ class FakeModel:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.server.over.set()
         self.server.shutdown()
         self.server.server_close()
 
