@@ -64,10 +64,15 @@ _TWINS = ("close", "release", "session", "sessions", "start", "start_session", "
 BACKEND_FAILURES = frozenset(
     {
         "agent_error",
+        "auth",
         "backend_error",
         "init_timeout",
+        "overloaded",
         "protocol_error",
+        "quota",
         "session_quarantined",
+        "stalled",
+        "throttled",
         "timeout",
         "transport_start_failed",
     }

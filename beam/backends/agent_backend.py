@@ -53,6 +53,8 @@ class AgentBackend(Backend):
         grace: seconds from TERM to KILL, also for what a dead program leaves behind.
     """
 
+    # Some take seconds, and many may start at once on a small machine.
+    ready_within: ClassVar[float] = 60.0
     steers: ClassVar[bool] = True
 
     turn: TurnLimits = field(default_factory=TurnLimits)

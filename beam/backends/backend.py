@@ -191,6 +191,9 @@ class Backend(abc.ABC):
     kind: ClassVar[str]
     """The row of the capability table that it has (`beam.model.capabilities`)."""
 
+    ready_within: ClassVar[float] = 15.0
+    """The seconds that an agent may take to be ready, where its session does not say."""
+
     steers: ClassVar[bool] = False
     """Whether its connections take `Steer`; an agent may still refuse."""
 

@@ -44,6 +44,12 @@ class Line:
         return self._name
 
     @property
+    def ready_within(self) -> float:
+        """The seconds that an agent may take to be ready: as the session says, or its backend."""
+        said = self._options.init_timeout
+        return self._backend.ready_within if said is None else said
+
+    @property
     def steers(self) -> bool:
         """Whether an agent of this backend may be told something in the middle of its turn."""
         return self._backend.steers

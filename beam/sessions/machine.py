@@ -249,7 +249,7 @@ class Session(StateMachine):
             self._line.connect(self._standing.opening(self.actor_ref, self._tools.offers()))
         except StartError as error:
             return self._transport_ended("transport_start_failed", detail=repr(error.reason))
-        wait = self._options.connect_timeout + self._options.init_timeout
+        wait = self._options.connect_timeout + self._line.ready_within
         return goto(self.initializing, state_timeout(wait))
 
     def _process_ended(self, process: Ref[Any], reason: Any) -> Any:

@@ -59,7 +59,8 @@ class SessionOptions:
         timeout: how long a run may take once it is at work; `None` for ever.
         queue_max: how many submitted runs may wait.
         attachment_limit: the most bytes of one attachment that is sent along; 512 KiB.
-        connect_timeout, init_timeout: how long the agent may take to start, and to be ready.
+        connect_timeout, init_timeout: how long the agent may take to start, and to be ready; the
+            latter is the backend's own affair unless given.
         reconnects: how many transports may end, and within what time, before it is quarantined.
         backoff: how long it waits before it connects again.
         metadata: the caller's own notes, JSON data.
@@ -92,7 +93,7 @@ class SessionOptions:
     queue_max: int = 1000
     attachment_limit: int = ATTACHMENT_LIMIT
     connect_timeout: float = 15.0
-    init_timeout: float = 15.0
+    init_timeout: float | None = None
     reconnects: Restarts = field(default_factory=lambda: Restarts(5, per=60.0))
     backoff: Backoff = field(default_factory=lambda: Backoff(0.1, 30.0, jitter=0.2))
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -163,10 +164,11 @@ class SessionOptions:
         return HookChain(registry, self.hooks)
 
     def _check_limits(self) -> None:
-        for name in ("permission_timeout", "connect_timeout", "init_timeout"):
+        for name in ("permission_timeout", "connect_timeout"):
             check_seconds(name, getattr(self, name))
-        if self.timeout is not None:
-            check_seconds("timeout", self.timeout)
+        for name in ("timeout", "init_timeout"):
+            if getattr(self, name) is not None:
+                check_seconds(name, getattr(self, name))
         check_count("queue_max", self.queue_max, at_least=1)
         check_count("attachment_limit", self.attachment_limit, at_least=0)
         if self.retries is not None:
