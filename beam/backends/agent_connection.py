@@ -31,6 +31,7 @@ from beam.backends.backend import (
     Abandon,
     Heard,
     Interrupt,
+    ListConversations,
     Opening,
     PermissionAnswer,
     Query,
@@ -164,20 +165,15 @@ class AgentConnection(Server):
                 self._opened(outcome)
             case Query():
                 self._query(message)
-            case Took(count) if seat is not None:
-                seat.give(count)
-            case ToolResult() if seat is not None:
-                seat.tool_ended(message)
-            case PermissionAnswer() if seat is not None:
-                seat.decided(message)
+            case Took() | ToolResult() | PermissionAnswer() | ListConversations():
+                if seat is not None:
+                    seat.take(message)
             case Interrupt(query_id):
                 self._interrupt(query_id)
             case Abandon(query_id):
                 self._abandon(query_id)
             case Steer(query_id):
                 self._steer(message)
-            case Took() | ToolResult() | PermissionAnswer():
-                pass  # There never was an agent.
             case _:
                 self._of_port(message)
 
@@ -318,7 +314,7 @@ class AgentConnection(Server):
         if self._abandoned or getattr(effect, "query_id", self._open_id) != self._open_id:
             self._late += 1
             if self._seat is not None:
-                self._seat.give(1)
+                self._seat.take(Took(1))
         else:
             self._say(effect)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from beam.backends.agent_watch import AgentWatch
 from beam.backends.agent_wire import Wire
-from beam.backends.backend import WINDOW
+from beam.backends.backend import WINDOW, ListConversations, PermissionAnswer, Took, ToolResult
 from beam.backends.talk import Talk
 from beam.errors import LoopStopped
 from beam.otp import Future
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from beam.backends.agent_backend import AgentBackend
-    from beam.backends.backend import Opening, PermissionAnswer, Query, Steer, ToolResult
+    from beam.backends.backend import Opening, Query, Steer
     from beam.backends.driver import Driver
     from beam.backends.effects import AgentFailed, Completed, Effect, Failed, Ready
     from beam.otp import Ref
@@ -103,17 +103,17 @@ class AgentSeat:
         """Tell the agent something in the middle of its turn."""
         self._run(lambda: self._steered(wish))
 
-    def decided(self, answer: PermissionAnswer) -> None:
-        """Pass a decision on."""
-        self._call(self.talk.decided, answer)
-
-    def tool_ended(self, result: ToolResult) -> None:
-        """Pass a tool's result on."""
-        self._call(self.talk.tool_ended, result)
-
-    def give(self, count: int) -> None:
-        """Let the driver say so many effects more."""
-        self._call(self.talk.give, count)
+    def take(self, message: Took | ToolResult | PermissionAnswer | ListConversations) -> None:
+        """Pass on what the session says beside its queries."""
+        match message:
+            case Took(count):
+                self._call(self.talk.give, count)
+            case ToolResult():
+                self._call(self.talk.tool_ended, message)
+            case PermissionAnswer():
+                self._call(self.talk.decided, message)
+            case ListConversations():
+                self._run(lambda: self._listed(message))
 
     def feed(self, line: bytes) -> None:
         """Pass a line of the program on."""
@@ -183,6 +183,13 @@ class AgentSeat:
             with contextlib.suppress(Exception):
                 taken = await self._driver.steer(wish.text)
         wish.answer.set(taken)
+
+    async def _listed(self, wish: ListConversations) -> None:
+        found = None
+        if self._driver is not None:
+            with contextlib.suppress(Exception):
+                found = await self._driver.conversations(wish.cwd)
+        wish.answer.set(found)
 
     async def _closed(self, parted: Future[bool]) -> None:
         done = self._driver is None

@@ -56,6 +56,7 @@ __all__ = [
     "Backend",
     "Heard",
     "Interrupt",
+    "ListConversations",
     "Opening",
     "PermissionAnswer",
     "Query",
@@ -140,6 +141,19 @@ class Steer:
     query_id: str
     text: str
     answer: Future[bool]
+
+
+@dataclass(frozen=True, slots=True)
+class ListConversations:
+    """Ask which conversations the agent has kept, where it can say.
+
+    Attributes:
+        cwd: only those of this folder; None for all.
+        answer: settled with a list of mappings, or None if the agent cannot say.
+    """
+
+    cwd: str | None
+    answer: Future[Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ teaches writing one.
 from __future__ import annotations
 
 import abc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from beam.backends.agent_wire import Wire
@@ -79,6 +79,17 @@ class Driver(abc.ABC):
     async def steer(self, text: str) -> bool:
         """Tell the agent something in the middle of its turn; say whether it takes it."""
         return False
+
+    async def conversations(self, cwd: str | None) -> list[dict[str, Any]] | None:
+        """Return the conversations that the agent has kept; None if it cannot say.
+
+        Each has `id`, which a session's option `fork` takes, and what else is told of it: `title`,
+        `cwd`, `updated_at`.
+
+        Args:
+            cwd: only those of this folder; None for all.
+        """
+        return None
 
     async def close(self) -> None:
         """Part from the agent in order; its program is ended after that."""

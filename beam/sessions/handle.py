@@ -6,16 +6,28 @@ What talks to the session returns a future; the rest blocks, and has a coroutine
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from beam.errors import CallExit, InvalidInput, SessionClosed, SessionRefused, StoreError
+from beam.backends.agent_connection import AgentConnection
+from beam.backends.backend import ListConversations
+from beam.errors import (
+    CallExit,
+    CallTimeout,
+    InvalidInput,
+    NotSupported,
+    SessionClosed,
+    SessionRefused,
+    StoreError,
+)
 from beam.model.events import EVENT_TYPES, message_of
 from beam.model.identifiers import RANDOM_BYTES, identifier
+from beam.otp import Future
 from beam.otp.aio import Aio
 from beam.otp.context import blocking_form
 from beam.sessions.delivery import PATIENCE
 from beam.sessions.hooked import before_prompt
-from beam.sessions.messages import GetInfo, InterruptRun, Set, SteerRun, Submit
+from beam.sessions.messages import GetConnection, GetInfo, InterruptRun, Set, SteerRun, Submit
 from beam.sessions.options import check_count, check_seconds
 from beam.sessions.receiver import Receiver
 from beam.sessions.roster import Undelivered
@@ -40,7 +52,7 @@ __all__ = ["SessionHandle"]
 # Seconds more than the run itself has that a query's waiter waits for the run's end to be told.
 GRACE = 5.0
 _TWINS = ("history", "health", "info", "interrupt", "messages", "receive_message", "set_model",
-          "set_permission_mode", "steer", "stop")  # fmt: skip
+          "set_permission_mode", "steer", "stop", "conversations")  # fmt: skip
 
 
 class SessionHandle:
@@ -252,6 +264,30 @@ class SessionHandle:
         if not isinstance(told, str) or not told:
             raise InvalidInput("text", text, "a non-empty text")
         self._ask("steer", SteerRun(text))
+
+    def conversations(self, cwd: str | None = None) -> list[dict[str, Any]]:
+        """Return the conversations that the session's agent has kept, by itself, outside our log.
+
+        Args:
+            cwd: only those of this folder; `None` for all that it tells of.
+
+        Returns:
+            A mapping for each: `id`, which the option `fork` of another session takes, and more.
+
+        Raises:
+            NotSupported: the agent cannot say, or is not there now.
+            SessionRestarting, SessionQuarantined, SessionClosed, CallTimeout: as `info`.
+        """
+        connection = self._ask("conversations", GetConnection())
+        found: Any = None
+        if connection is not None and issubclass(connection.actor_class, AgentConnection):
+            answer: Future[Any] = Future()
+            connection.cast(ListConversations(cwd, answer))
+            with suppress(CallTimeout):
+                found = answer.get(timeout=PATIENCE)
+        if found is None:
+            raise NotSupported(function="conversations", session_id=self.id)
+        return found
 
     def set_model(self, model: str) -> str:
         """Choose the model for the runs to come; return it when that is in the log.

@@ -115,6 +115,9 @@ class PlainDriver(Driver):
     async def interrupt(self) -> None:
         self.stop.set()
 
+    async def conversations(self, cwd: str | None) -> list[dict[str, Any]]:
+        return [{"id": "s-2", "cwd": cwd}]
+
     async def steer(self, text: str) -> bool:
         self.talk.say(Message("text", f"steered: {text}"))
         self.steered = text

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from beam import function
 from beam.backends.effects import Completed
 from beam.backends.turn_limits import MemoryLimits, TurnLimits
 from beam.errors import Interrupted, InvalidInput, NotSupported, RunFailed, SessionRefused
@@ -214,6 +215,25 @@ def test_an_agent_that_cannot_be_steered_is_not(fleets: Callable[..., Fleet]) ->
     wait_for(session, "run_started")
     with pytest.raises(NotSupported):
         fleet.control.turn_steer(session, "t", "u", "left")
+
+
+# What the agent has kept
+
+
+def test_an_agent_says_which_conversations_it_has_kept(fleets: Callable[..., Fleet]) -> None:
+    _, session = started(fleets, Plain())
+    assert session.query("hi").get(timeout=PATIENCE) == "hi"
+    assert session.conversations("/here") == [{"id": "s-2", "cwd": "/here"}]
+
+
+@pytest.mark.parametrize("backend", [Wired(), function(str.upper)])
+def test_an_agent_that_cannot_say_is_not_supported(
+    fleets: Callable[..., Fleet], backend: Any
+) -> None:
+    _, session = started(fleets, backend)
+    assert session.query("hi").get(timeout=PATIENCE).lower() == "hi"
+    with pytest.raises(NotSupported):
+        session.conversations()
 
 
 # The reasons themselves
