@@ -8,7 +8,7 @@
 The file is replaced as a whole, so that whoever reads it sees the old one or the new one, and no
 crash leaves half of one. It has one writer at a time; two would undo each other's notes. One that
 cannot be understood counts as empty, is reported (`provision_store_corrupt`) and kept beside the
-new one under another name. A lost note costs a look-up at the provider where names are unique there,
+new one under another name. A lost note costs a look-up at the provider where names are unique,
 elsewhere a second agent, for `prune`.
 """
 

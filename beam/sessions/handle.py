@@ -279,9 +279,9 @@ class SessionHandle:
             SessionRestarting, SessionQuarantined, SessionClosed, CallTimeout: as `info`.
         """
         connection = self._ask("conversations", GetConnection())
-        found: Any = None
+        found: list[dict[str, Any]] | None = None
         if connection is not None and issubclass(connection.actor_class, AgentConnection):
-            answer: Future[Any] = Future()
+            answer: Future[list[dict[str, Any]] | None] = Future()
             connection.cast(ListConversations(cwd, answer))
             with suppress(CallTimeout):
                 found = answer.get(timeout=PATIENCE)
