@@ -6,10 +6,22 @@ the simple ones; `docs/command-agents.md` says what a command agent speaks. Thos
 need an extra of the package each, and import its client when the fleet is made: `codex()`.
 """
 
+from beam.backends.acp import acp
+from beam.backends.acp_presets import copilot, gemini, opencode
 from beam.backends.backend import Backend
 from beam.backends.claude import claude
 from beam.backends.codex import codex
 from beam.backends.command import command
 from beam.backends.function import function
 
-__all__ = ["Backend", "claude", "codex", "command", "function"]
+__all__ = [
+    "Backend",
+    "acp",
+    "claude",
+    "codex",
+    "command",
+    "copilot",
+    "function",
+    "gemini",
+    "opencode",
+]

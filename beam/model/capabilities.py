@@ -147,6 +147,17 @@ _OWN: Mapping[str, Mapping[Capability, Support]] = {
         "approval_callbacks": _CODES["De"],
         "event_streaming": _CODES["Ue"],
     },
+    "acp": {
+        "session_lifecycle": _CODES["De"],
+        "session_info": _CODES["De"],
+        "runtime_model_switch": Support("partial", notes="where the agent offers models"),
+        "interrupt": _CODES["De"],
+        "permission_mode": Support("partial", notes="of those that the agent offers"),
+        "session_history": _CODES["Uv"],
+        "in_process_mcp": Support("partial", notes="where the agent can reach an HTTP server"),
+        "approval_callbacks": _CODES["De"],
+        "event_streaming": _CODES["Ue"],
+    },
     "provider": {
         "session_lifecycle": _CODES["De"],
         "session_info": _CODES["De"],

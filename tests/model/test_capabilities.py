@@ -27,7 +27,7 @@ def test_there_are_twenty_four_capabilities() -> None:
 
 
 def test_the_table_has_the_five_agents_and_our_own_two_kinds() -> None:
-    assert set(BUILTIN) == {*AGENTS, "command", "function", "provider"}
+    assert set(BUILTIN) == {*AGENTS, "acp", "command", "function", "provider"}
 
 
 @pytest.mark.parametrize("backend", sorted(BUILTIN))

@@ -1,0 +1,142 @@
+"""The official client of the Agent Client Protocol, over a port: JSON-RPC in lines.
+
+`agent-client-protocol` brings the connection (requests, answers, who waits for what), the names of
+the methods and the version. The library's own transport would start the program and read its
+pipes; here the program is a port's, and `WireTransport` stands between the two. It takes the
+notifications out before the library sees them: the library would handle each in a task of its
+own, and would drop an update whose kind it does not know.
+
+Needs the extra `acp`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from acp.connection import Connection
+from acp.exceptions import RequestError
+from acp.meta import PROTOCOL_VERSION
+
+from beam.backends.agent_lines import whole_characters
+from beam.errors import PortError
+
+if TYPE_CHECKING:
+    from beam.backends.agent_wire import Wire
+
+__all__ = ["PROTOCOL_VERSION", "AcpClient", "RequestError", "WireTransport"]
+
+Notified = Callable[[str, Mapping[str, Any]], None]
+Asked = Callable[[str, Mapping[str, Any]], Awaitable[Any]]
+
+
+class WireTransport:
+    """The library's transport, over a program's stdin and stdout.
+
+    Args:
+        wire: the program.
+        notified: takes each notification, in its order with the answers.
+
+    Attributes:
+        fault: what the program wrote that is no message; nothing is read after that.
+    """
+
+    def __init__(self, wire: Wire, notified: Notified) -> None:
+        self._wire = wire
+        self._notified = notified
+        self.fault: Exception | None = None
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """Write a message."""
+        try:
+            self._wire.write(json.dumps(message).encode() + b"\n")
+        except PortError:
+            # Who has asked something hears of the end; an answer is wanted by nobody any more.
+            if "method" in message:
+                raise
+
+    async def receive(self) -> dict[str, Any] | None:
+        """Return the next request or answer; None when there are no more."""
+        while self.fault is None and (line := await self._wire.readline()):
+            message = self._message(line)
+            if message is None:
+                continue
+            method = message.get("method")
+            if isinstance(method, str) and "id" not in message:
+                self._notified(method, _mapping(message.get("params")))
+            else:
+                return message
+        return None
+
+    async def close(self) -> None:
+        """The program is the port's to end."""
+
+    def _message(self, line: bytes) -> dict[str, Any] | None:
+        """Return the message in a line; None for what a program prints beside its messages."""
+        if not line.lstrip().startswith(b"{"):
+            return None
+        try:
+            message = json.loads(line)
+            if b"\\ud" in line.lower():
+                message = whole_characters(message)
+        except (ValueError, RecursionError) as error:
+            self.fault = ValueError(f"a line that is no JSON: {error}")
+            return None
+        return message if isinstance(message, dict) else None
+
+
+class AcpClient:
+    """Requests to an agent, and its requests to us.
+
+    Args:
+        wire: the program.
+        notified: takes its notifications.
+        asked: answers its requests; raises `RequestError` for a refusal.
+    """
+
+    def __init__(self, wire: Wire, notified: Notified, asked: Asked) -> None:
+        self._transport = WireTransport(wire, notified)
+        self._asked = asked
+        self._connection = Connection(self._handle, self._transport, listening=False)
+
+    @contextlib.asynccontextmanager
+    async def reading(self) -> AsyncIterator[None]:
+        """Read the program; outside of this, what it writes waits in the port."""
+        loop = asyncio.create_task(self._connection.main_loop())
+        try:
+            yield
+        finally:
+            loop.cancel()
+            await asyncio.gather(loop, return_exceptions=True)
+
+    async def call(self, method: str, **params: Any) -> dict[str, Any]:
+        """Ask the agent something, and return its answer.
+
+        Raises:
+            RequestError: it answers with an error.
+            ConnectionError: it has ended, or has written what is no message.
+            PortError: likewise.
+        """
+        answer = await self._connection.send_request(method, params)
+        return dict(_mapping(answer))
+
+    async def tell(self, method: str, **params: Any) -> None:
+        """Send a notification; nothing comes of it if the program has ended."""
+        with contextlib.suppress(ConnectionError, PortError):
+            await self._connection.send_notification(method, params)
+
+    async def close(self) -> None:
+        """End what still waits."""
+        await self._connection.close()
+
+    async def _handle(self, method: str, params: Any, is_notification: bool) -> Any:
+        if is_notification:
+            return None
+        return await self._asked(method, _mapping(params))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,105 @@
+"""What one ACP agent does otherwise than the others, as data and plain functions.
+
+    >>> GEMINI.tool_name({"toolCallId": "run_shell_command__run_shell_command_17_0"})
+    'run_shell_command'
+    >>> OPENCODE.tool_name({"title": "bash", "kind": "execute"})
+    'bash'
+    >>> PLAIN.tool_name({"title": "List the files", "kind": "execute"})
+    ''
+
+What is not here is the same for all. Each was seen with the version that the tests pin.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["COPILOT", "GEMINI", "OPENCODE", "PLAIN", "SERVER", "Dialect"]
+
+SERVER = "beam"
+"""The name of the MCP server that serves the session's own tools."""
+
+Wire = Mapping[str, Any]
+
+
+def _nameless(wire: Wire) -> str:
+    """Return the name that Claude's adapter gives; other agents have no place for one."""
+    meta = wire.get("_meta")
+    for group in meta.values() if isinstance(meta, Mapping) else ():
+        if isinstance(group, Mapping) and isinstance(name := group.get("toolName"), str):
+            return name
+    return ""
+
+
+def _of_gemini(wire: Wire) -> str:
+    """Return the beginning of the call's id, which is the tool's name."""
+    found = wire.get("toolCallId")
+    name = re.match(r"([A-Za-z]\w*?)(?:__\1_\d+_\d+|-\d+(?:-\d+)?)$", str(found))
+    return name[1] if name else ""
+
+
+def _of_opencode(wire: Wire) -> str:
+    """Return the first title of a call, which is the tool's name; later ones are prose."""
+    title = wire.get("title")
+    return title if isinstance(title, str) and re.fullmatch(r"[\w.-]+", title) else ""
+
+
+def _of_copilot(wire: Wire) -> str:
+    return "bash" if wire.get("kind") == "execute" else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What is peculiar to an agent.
+
+    Attributes:
+        tool_name: what a first update's tool is called, empty if it does not say.
+        asides: how texts begin that the agent itself says in the model's place.
+        sums_usage: whether it counts the tokens of all turns since it was started, not of one.
+        error_prefix: how a text begins that is said in an answer's place when the model failed;
+            empty for an agent that reports failures as such.
+    """
+
+    tool_name: Callable[[Wire], str] = _nameless
+    asides: tuple[str, ...] = ()
+    sums_usage: bool = False
+    error_prefix: str = ""
+
+    def own_tool(self, name: str, title: str, mine: frozenset[str]) -> bool:
+        """Say whether a call is one of the session's own tools, which are served by `SERVER`."""
+        if not mine:
+            return False
+        words = (name, title)
+        return any(_names_own(word, tool) for word in words for tool in mine)
+
+
+def _names_own(word: str, tool: str) -> bool:
+    """Say whether a word names a tool of our server, as the agents write that."""
+    forms = (
+        f"{SERVER}_{tool}",
+        f"{SERVER}-{tool}",
+        f"mcp_{SERVER}_{tool}",
+        f"mcp__{SERVER}__{tool}",
+        f"{tool} ({SERVER} MCP Server)",
+    )
+    return word in forms or any(word.startswith(f"{form}:") for form in forms)
+
+
+PLAIN = Dialect()
+
+GEMINI = Dialect(tool_name=_of_gemini)
+
+OPENCODE = Dialect(tool_name=_of_opencode)
+
+COPILOT = Dialect(
+    tool_name=_of_copilot,
+    asides=(
+        "Info: Request failed due to a transient API error.",
+        "Info: Operation cancelled by user",
+    ),
+    sums_usage=True,
+    error_prefix="Error: ",
+)

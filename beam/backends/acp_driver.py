@@ -1,0 +1,309 @@
+"""One session's talk with one ACP agent: conversations, turns, and what the agent asks meanwhile.
+
+All of it runs on the loop thread. The program is read while the handshake or a turn is open;
+between turns what it writes waits in the port. What is said of other conversations, as of agents
+that an agent has sent out, is left out, and so is the history that is told again on resuming.
+
+Of the client's side of the protocol, the file system and the terminal are not offered: an agent
+uses its own, under the permissions that it asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from beam.backends.acp_endings import exit_of_error, exit_of_stop, failed_for, usage_of
+from beam.backends.acp_messages import AcpReader
+from beam.backends.acp_permissions import answer
+from beam.backends.acp_session import Offer, Settings, mcp_servers
+from beam.backends.driver import Driver
+from beam.backends.effects import AgentFailed, Completed, Ready
+from beam.backends.open_query import error_message
+from beam.backends.transcript import with_transcript
+from beam.errors import InvalidInput
+from beam.model.exit_reasons import ExitReason
+from beam.model.messages import ResultMessage, SystemMessage
+from beam.model.permissions import Deny
+
+if TYPE_CHECKING:
+    from beam.backends.acp import AcpBackend
+    from beam.backends.acp_endings import Usage
+    from beam.backends.agent_wire import Wire
+    from beam.backends.backend import Query
+    from beam.backends.effects import Continued, Failed
+    from beam.backends.talk import Talk
+
+__all__ = ["AcpDriver"]
+
+
+@dataclass(slots=True)
+class _Conversation:
+    """The conversation with the agent.
+
+    Attributes:
+        id: the agent's name for it.
+        continued: how it goes on from the one before.
+        told: whether the agent knows what was said before.
+        settings: its model and mode.
+    """
+
+    id: str
+    continued: Continued
+    told: bool
+    settings: Settings
+
+
+class AcpDriver(Driver):
+    """A client of one agent; see the module.
+
+    Args:
+        backend: the settings.
+        talk: what may be said and asked.
+        wire: the program.
+    """
+
+    def __init__(self, backend: AcpBackend, talk: Talk, wire: Wire | None) -> None:
+        # The library is slow to import, so `program` has imported it before, off this thread.
+        from beam.backends import acp_client  # noqa: PLC0415 - it is there only with the extra
+
+        super().__init__(talk, wire)
+        self._backend = backend
+        self._refusal = acp_client.RequestError
+        self._version = acp_client.PROTOCOL_VERSION
+        self._client = acp_client.AcpClient(self.wire, self._notified, self._asked)
+        self._watch = backend.watch(talk.opening)
+        self._reader = AcpReader(backend.dialect)
+        self._offer = Offer()
+        self._conversation: _Conversation | None = None
+        self._listening = False
+        self._prompted = False
+        self._cut = False
+        self._introduced = False
+        self._spent: Usage | None = None
+
+    async def open(self) -> Ready | AgentFailed:
+        """Shake hands; go on with a conversation, or begin one."""
+        async with self._client.reading():
+            try:
+                self._offer = await self._greet()
+                self._conversation = await self._enter()
+            except self._refusal as error:
+                return self._refused(exit_of_error(error.code, str(error), error.data))
+            except InvalidInput as error:
+                return self._refused(ExitReason("invalid_request", detail=str(error)))
+        here, offer = self._conversation, self._offer
+        return Ready(offer.name, offer.version, offer.capabilities(), here.id, here.continued)
+
+    async def ask(self, query: Query) -> Completed | Failed:
+        """Run one turn."""
+        here = self._conversation
+        assert here is not None, "asked before it was open"
+        self._cut = self._prompted = False
+        self._reader.begin()
+        self._listening = True
+        self._introduce(here)
+        await self._watch.begin(here.id)
+        try:
+            async with self._client.reading():
+                said = await self._turn(query, here)
+        except self._refusal as error:
+            return self._failed(query, exit_of_error(error.code, str(error), error.data))
+        finally:
+            self._listening = False
+        reason = exit_of_stop(said.get("stopReason"))
+        if self._cut or reason is not None:
+            self._usage(said)
+            return self._failed(query, reason)
+        return await self._answered(query, here, said)
+
+    async def interrupt(self) -> None:
+        """Have the open turn cancelled."""
+        self._cut = True
+        if self._prompted and self._conversation is not None:
+            await self._client.tell("session/cancel", sessionId=self._conversation.id)
+
+    async def close(self) -> None:
+        """Let the program read the end of its input: it ends by itself then."""
+        await self._client.close()
+        self.wire.close_stdin()
+
+    # The conversation
+
+    async def _greet(self) -> Offer:
+        nothing = {"fs": {"readTextFile": False, "writeTextFile": False}, "terminal": False}
+        hello = await self._client.call(
+            "initialize",
+            protocolVersion=self._version,
+            clientCapabilities=nothing,
+            clientInfo={"name": "beam", "version": "1"},
+        )
+        if hello.get("protocolVersion") != self._version:
+            found = hello.get("protocolVersion")
+            raise InvalidInput("protocolVersion", found, f"{self._version} from the agent")
+        return Offer.of(hello)
+
+    async def _enter(self) -> _Conversation:
+        """Resume, fork or begin a conversation."""
+        opening, offer = self.talk.opening, self._offer
+        servers = {**self._backend.mcp_servers, **opening.mcp_servers}
+        place = {
+            "cwd": self._backend.folder(opening),
+            "mcpServers": mcp_servers(servers, offer),
+        }
+        origin = opening.options.get("fork")
+        if opening.resume:
+            resumed = await self._resumed(opening.resume, place)
+            if resumed is not None:
+                return resumed
+        elif isinstance(origin, str) and origin:
+            if not offer.fork:
+                raise InvalidInput("fork", origin, f"an agent that can fork; {offer.name} cannot")
+            forked = await self._client.call("session/fork", sessionId=origin, **place)
+            return self._entered(str(forked.get("sessionId")), "forked", forked)
+        begun = await self._client.call("session/new", **place)
+        how: Continued = "transcript" if opening.resume else "new"
+        return self._entered(str(begun.get("sessionId")), how, begun)
+
+    async def _resumed(self, name: str, place: Mapping[str, Any]) -> _Conversation | None:
+        """Return the conversation of this name; None if the agent does not know it any more."""
+        offer = self._offer
+        if not (offer.resume or offer.load) or not await self._watch.may_resume(name):
+            return None
+        method = "session/resume" if offer.resume else "session/load"
+        try:
+            found = await self._client.call(method, sessionId=name, **place)
+        except self._refusal:
+            return None
+        here = self._entered(name, "resumed", found)
+        if method == "session/load" and here.settings.mode:
+            # Some agents answer before they have told the history again: this comes after it.
+            change = here.settings.methods["mode"]
+            if change[0] == "session/set_mode":
+                await self._barrier(here)
+        return here
+
+    async def _barrier(self, here: _Conversation) -> None:
+        try:
+            await self._client.call(
+                "session/set_mode", sessionId=here.id, modeId=here.settings.mode
+            )
+        except self._refusal:
+            return
+
+    def _entered(self, name: str, how: Continued, found: Mapping[str, Any]) -> _Conversation:
+        return _Conversation(name, how, how in ("resumed", "forked"), Settings.of(found))
+
+    def _refused(self, reason: ExitReason) -> AgentFailed:
+        message = error_message(reason.kind, reason.detail, self.talk.now())
+        return AgentFailed(reason.kind, message, reason.retryable, reason)
+
+    # The turn
+
+    async def _turn(self, query: Query, here: _Conversation) -> dict[str, Any]:
+        """Ask what is asked, and return the answer to it; nothing if it was cut before."""
+        await self._choose(query.params, here)
+        if self._cut:
+            return {"stopReason": "cancelled"}
+        text = query.prompt if here.told else with_transcript(query.prompt, query.history)
+        self._prompted = True
+        here.told = True
+        blocks = [{"type": "text", "text": text}]
+        return await self._client.call("session/prompt", sessionId=here.id, prompt=blocks)
+
+    async def _choose(self, params: Mapping[str, Any], here: _Conversation) -> None:
+        """Let the query's model and mode count, and those that follow it."""
+        model = params.get("model_id") or params.get("model") or self._backend.model
+        if model and (change := here.settings.model_change(str(model))):
+            await self._client.call(change.method, sessionId=here.id, **change.params)
+            here.settings = replace(here.settings, model=change.value)
+        mode = params.get("permission_mode") or self._backend.permission_mode
+        if mode and (change := here.settings.mode_change(str(mode))):
+            await self._client.call(change.method, sessionId=here.id, **change.params)
+            here.settings = replace(here.settings, mode=change.value)
+
+    def _introduce(self, here: _Conversation) -> None:
+        """Say what the agent is, in the first turn of this connection."""
+        if self._introduced:
+            return
+        self._introduced = True
+        opening, settings = self.talk.opening, here.settings
+        info = {
+            "agent": self._offer.name,
+            "version": self._offer.version,
+            "model": settings.model,
+            "permission_mode": settings.mode or "default",
+            "cwd": self._backend.folder(opening),
+            "tools": [tool.name for tool in opening.tools],
+            "mcp_servers": [{"name": name} for name in opening.mcp_servers],
+            "session_id": here.id,
+        }
+        self.talk.say(SystemMessage(subtype="init", system_info=info, model=settings.model or None))
+
+    async def _answered(
+        self, query: Query, here: _Conversation, said: Mapping[str, Any]
+    ) -> Completed | Failed:
+        before = self._spent
+        usage = self._usage(said)
+        grew = usage is not None and (before is None or any(usage.values()))
+        failure = await self._watch.failure(self._reader.last(), used_tokens=grew)
+        if failure is not None:
+            return self._failed(query, failure)
+        message = ResultMessage(
+            content=self._reader.text(),
+            is_error=False,
+            stop_reason=str(said.get("stopReason")),
+            model=here.settings.model or None,
+            usage=usage,
+            total_cost_usd=self._reader.cost,
+            timestamp=self.talk.now(),
+            raw=said,
+        )
+        return Completed(query.query_id, message)
+
+    def _usage(self, said: Mapping[str, Any]) -> Usage | None:
+        """Return the tokens of this turn."""
+        usage = usage_of(said)
+        if usage is None or not self._backend.dialect.sums_usage:
+            return usage
+        before, self._spent = self._spent or {}, usage
+        return {name: max(0, count - before.get(name, 0)) for name, count in usage.items()}
+
+    def _failed(self, query: Query, reason: ExitReason | None) -> Failed:
+        if self._cut or reason is None:
+            reason = ExitReason("interrupted")
+        return failed_for(query.query_id, reason, self.talk.now())
+
+    # What the program says and asks
+
+    def _notified(self, method: str, params: Mapping[str, Any]) -> None:
+        here, update = self._conversation, params.get("update")
+        mine = here is not None and params.get("sessionId") == here.id
+        if method != "session/update" or not mine or not isinstance(update, Mapping):
+            return
+        if self._listening and self._prompted:
+            for message in self._reader.take(update):
+                self.talk.say(message)
+
+    async def _asked(self, method: str, params: Mapping[str, Any]) -> Any:
+        if method != "session/request_permission":
+            raise self._refusal.method_not_found(method)
+        here, wire = self._conversation, params.get("toolCall")
+        if here is None or params.get("sessionId") != here.id or not isinstance(wire, Mapping):
+            return answer(None, (), {})
+        call, told = self._reader.asked(wire)
+        for message in told:
+            self.talk.say(message)
+        options = params.get("options")
+        options = options if isinstance(options, list) else []
+        about = {
+            "tool_use_id": call.id,
+            "title": call.title,
+            "kind": call.wire.get("kind"),
+            "choices": [dict(each) for each in options if isinstance(each, Mapping)],
+        }
+        decision = await self.talk.permission(call.name, call.input, about)
+        if isinstance(decision, Deny) and decision.interrupt:
+            await self.interrupt()
+        return answer(decision, options, call.input)

@@ -1,0 +1,162 @@
+"""How a turn of an ACP agent ended: its answer to `session/prompt`, or the error in its place.
+
+    >>> exit_of_error(429, "slow down", None).kind
+    'throttled'
+    >>> exit_of_stop("max_turn_requests").kind
+    'max_turns'
+    >>> exit_of_stop("end_turn") is None
+    True
+
+`end_turn` alone is an answer. Agents differ in what they do when the model fails: most answer with
+an error, whose code is an HTTP status (Gemini) or -32603 (OpenCode); Copilot answers `end_turn`,
+with the error as a text. `copilot_journal` knows those.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from beam.backends.effects import Failed
+from beam.backends.open_query import error_message
+from beam.model.exit_reasons import ExitKind, ExitReason, of_http, of_text
+
+__all__ = ["Usage", "exit_of_error", "exit_of_stop", "failed_for", "of_prefix", "usage_of"]
+
+Usage = dict[str, int]
+"""Tokens in buckets that have nothing in common, under the names of `ResultMessage.usage`."""
+
+_STOPS: Mapping[object, ExitKind] = {
+    "cancelled": "interrupted",
+    "refusal": "refused",
+    "max_tokens": "budget",
+    "max_turn_requests": "max_turns",
+}
+
+_CODES: Mapping[int, ExitKind] = {
+    -32000: "auth",
+    -32002: "session_lost",
+    -32600: "invalid_request",
+    -32601: "protocol",
+    -32602: "invalid_request",
+    -32700: "protocol",
+}
+
+_NAMES: Mapping[object, ExitKind] = {
+    "ProviderAuthError": "auth",
+    "ContextOverflowError": "context_full",
+    "MessageOutputLengthError": "budget",
+    "MessageAbortedError": "interrupted",
+}
+"""What OpenCode calls its errors."""
+
+_HTTP = range(400, 600)
+_INTERNAL = -32603
+
+
+def exit_of_stop(word: object) -> ExitReason | None:
+    """Return what a stop reason means; None for an answer. A word that is not known is none."""
+    if word == "end_turn":
+        return None
+    return ExitReason(_STOPS.get(word, "agent_error"), detail=f"the turn ended with {word!r}")
+
+
+def exit_of_error(code: int, message: str, data: Any) -> ExitReason:
+    """Return what an error of the protocol means.
+
+    Args:
+        code: its code.
+        message: its text.
+        data: what came with it.
+    """
+    said = f"{message}: {more}" if (more := _words(data)) and more not in message else message
+    facts = data if isinstance(data, Mapping) else {}
+    status = facts.get("statusCode", facts.get("status", code))
+    if isinstance(status, int) and status in _HTTP:
+        return of_http(status, body=said)
+    if facts.get("errorName") in _NAMES:
+        return ExitReason(_NAMES[facts["errorName"]], detail=said)
+    if code in _CODES:
+        return ExitReason(_CODES[code], detail=said)
+    return of_text(said) or ExitReason("agent_error", detail=said)
+
+
+def of_prefix(last: str, prefix: str, *, used_tokens: bool) -> ExitReason | None:
+    """Return the failure that a turn's last text tells of; None if it tells of none.
+
+    Args:
+        last: the text.
+        prefix: how the agent begins such a text.
+        used_tokens: whether the model has said anything in the turn: if not, the turn has failed.
+    """
+    if last.startswith(prefix):
+        said = last.removeprefix(prefix)
+        return of_text(said) or ExitReason("agent_error", detail=said)
+    if not used_tokens:
+        return ExitReason("agent_error", detail=last or "the turn ended without an answer")
+    return None
+
+
+def failed_for(query_id: str, reason: ExitReason, timestamp: int) -> Failed:
+    """Return the end of a query that has no answer, for this reason."""
+    message = error_message(reason.kind, reason.detail or reason.kind, timestamp)
+    return Failed(query_id, reason.kind, message, reason.retryable, reason)
+
+
+def usage_of(answer: Mapping[str, Any]) -> Usage | None:
+    """Return the tokens that an answer to `session/prompt` tells of; None if it tells of none.
+
+    Some agents count what came from the cache as input as well, and reasoning as output, others do
+    not: the total says which. Gemini's counts are in its `_meta`, without buckets.
+    """
+    counts = answer.get("usage")
+    if not isinstance(counts, Mapping):
+        return _of_gemini(answer)
+    read, wrote = _count(counts, "cachedReadTokens"), _count(counts, "cachedWriteTokens")
+    thought = _count(counts, "thoughtTokens")
+    sent, got = _count(counts, "inputTokens"), _count(counts, "outputTokens")
+    total = _count(counts, "totalTokens")
+    if total == sent + got:
+        sent, got = max(0, sent - read - wrote), max(0, got - thought)
+    elif total == sent + got + thought:
+        sent = max(0, sent - read - wrote)
+    elif total == sent + got + read + wrote:
+        got = max(0, got - thought)
+    return _usage(sent, read, wrote, got, thought)
+
+
+def _of_gemini(answer: Mapping[str, Any]) -> Usage | None:
+    found: Any = answer
+    for name in ("_meta", "quota", "token_count"):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    if not isinstance(found, Mapping):
+        return None
+    return _usage(_count(found, "input_tokens"), 0, 0, _count(found, "output_tokens"), 0)
+
+
+def _usage(sent: int, read: int, wrote: int, got: int, thought: int) -> Usage:
+    return {
+        "input_tokens": sent,
+        "cache_read_tokens": read,
+        "cache_write_tokens": wrote,
+        "output_tokens": got,
+        "reasoning_tokens": thought,
+    }
+
+
+def _count(counts: Mapping[str, Any], name: str) -> int:
+    value = counts.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def _words(data: Any) -> str:
+    """Return what an error's data says in words."""
+    if isinstance(data, str):
+        return data
+    if isinstance(data, Mapping):
+        for name in ("details", "message", "error", "reason"):
+            if isinstance(data.get(name), str):
+                return str(data[name])
+        return json.dumps(dict(data), default=str) if data else ""
+    return ""

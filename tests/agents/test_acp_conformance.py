@@ -1,0 +1,51 @@
+"""The three agents that speak ACP do what every backend must do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from beam.backends import Backend
+from beam.testing import BackendConformance
+from tests.agents.acp_agents import AGENTS, KEY
+from tests.agents.fake_model import FakeModel
+
+
+class _Acp(BackendConformance):
+    name = ""
+    secrets = (KEY,)
+
+    def setup_method(self) -> None:
+        self.model = FakeModel()
+        self.model.__enter__()
+        super().setup_method()
+
+    def teardown_method(self) -> None:
+        super().teardown_method()
+        self.model.__exit__()
+
+    def backend(self) -> Backend:
+        return AGENTS[self.name].backend(self.model.url, self.folder / "agents")
+
+    def writes(self, path: Path) -> str:
+        return AGENTS[self.name].runs(f"echo made > {path}")
+
+    def calls(self, tool: str, arguments: Mapping[str, Any]) -> str:
+        return f"[[tool {AGENTS[self.name].tool.format(tool)} {json.dumps(arguments)}]]"
+
+
+class TestGemini(_Acp):
+    name = "gemini"
+
+
+class TestOpenCode(_Acp):
+    name = "opencode"
+
+
+class TestCopilot(_Acp):
+    name = "copilot"
+
+
+del _Acp, BackendConformance

@@ -1,0 +1,167 @@
+"""How turns of ACP agents end (`acp_endings`, `copilot_journal`, `acp_watch`), from recordings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from beam.backends.acp_endings import exit_of_error, exit_of_stop, of_prefix, usage_of
+from beam.backends.acp_watch import may_load
+from beam.backends.copilot_journal import CopilotJournal, failure_in, tells_of_an_end
+from tests.backends.acp_recorded import AGENTS, read
+
+
+def journal(*events: dict[str, Any]) -> bytes:
+    return b"".join(json.dumps(event).encode() + b"\n" for event in events)
+
+
+START = {"type": "assistant.turn_start", "data": {"turnId": "0"}}
+SAID = {"type": "assistant.message", "data": {"content": "first"}}
+END = {"type": "assistant.turn_end", "data": {"turnId": "0"}}
+
+
+def error(word: str, status: int | None, said: str = "no") -> dict[str, Any]:
+    return {
+        "type": "session.error",
+        "data": {"errorType": word, "message": said, "statusCode": status},
+    }
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [
+        ("cancelled", "interrupted"),
+        ("refusal", "refused"),
+        ("max_tokens", "budget"),
+        ("max_turn_requests", "max_turns"),
+        ("a_word_of_2027", "agent_error"),
+        (None, "agent_error"),
+    ],
+)
+def test_only_the_end_of_a_turn_is_an_answer(word: str | None, kind: str) -> None:
+    found = exit_of_stop(word)
+    assert found is not None
+    assert found.kind == kind
+    assert exit_of_stop("end_turn") is None
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "data", "kind"),
+    [
+        (400, '{"error":{"code":400,"message":"scripted failure"}}', None, "invalid_request"),
+        (401, "wrong key", None, "auth"),
+        (429, "slow down", None, "throttled"),
+        (-32000, "Authentication required.", None, "auth"),
+        (-32002, "Resource not found: Session x not found", {"uri": "x"}, "session_lost"),
+        (-32602, "Invalid params", None, "invalid_request"),
+        (-32603, "Internal error: scripted failure", {"errorName": "APIError"}, "agent_error"),
+        (-32603, "Internal error", {"errorName": "ProviderAuthError"}, "auth"),
+        (-32603, "Internal error", {"statusCode": 529}, "overloaded"),
+        (-32603, "Internal error", {"details": "No previous sessions found"}, "session_lost"),
+        (-32603, "Internal error", {"details": "prompt is too long"}, "context_full"),
+    ],
+)
+def test_an_error_of_the_protocol_is_a_reason_of_the_closed_set(
+    code: int, message: str, data: Any, kind: str
+) -> None:
+    assert exit_of_error(code, message, data).kind == kind
+
+
+def test_what_an_error_says_in_its_data_is_in_the_reason() -> None:
+    found = exit_of_error(-32603, "Internal error", {"details": "the disk is full"})
+    assert found.detail == "Internal error: the disk is full"
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_tokens_are_in_buckets(agent: str) -> None:
+    _, _, answer = read(agent, "basic", "one two three")
+    assert usage_of(answer) == {
+        "input_tokens": 10,
+        "cache_read_tokens": 0,
+        "cache_write_tokens": 0,
+        "output_tokens": 5,
+        "reasoning_tokens": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("total", "sent", "got"), [(160, 40, 50), (170, 40, 60), (230, 100, 60), (220, 100, 50)]
+)
+def test_the_total_says_whether_the_buckets_overlap(total: int, sent: int, got: int) -> None:
+    counts = {"inputTokens": 100, "cachedReadTokens": 60, "outputTokens": 60, "thoughtTokens": 10}
+    found = usage_of({"usage": counts | {"totalTokens": total}})
+    assert found is not None
+    assert (found["input_tokens"], found["output_tokens"]) == (sent, got)
+    assert (found["cache_read_tokens"], found["reasoning_tokens"]) == (60, 10)
+
+
+def test_an_agent_that_tells_no_tokens_has_no_usage() -> None:
+    assert usage_of({"stopReason": "end_turn"}) is None
+
+
+def test_a_failed_turn_of_copilot_looks_like_a_good_one_on_the_wire() -> None:
+    reader, _, answer = read("copilot", "errors", "400")
+    assert exit_of_stop(answer["stopReason"]) is None
+    assert reader.last() == "Error: 400 scripted failure"
+
+
+@pytest.mark.parametrize(
+    ("word", "status", "kind"),
+    [
+        ("query", 400, "invalid_request"),
+        ("authentication", 401, "auth"),
+        ("rate_limit", 429, "throttled"),
+        ("query", 529, "overloaded"),
+        ("quota", None, "quota"),
+        ("news", None, "agent_error"),
+    ],
+)
+def test_the_journal_of_copilot_tells_of_a_failure(
+    word: str, status: int | None, kind: str
+) -> None:
+    found = failure_in(journal(START, END, error(word, status)))
+    assert found is not None
+    assert (found.kind, found.status) == (kind, status)
+
+
+def test_a_failure_after_a_tool_counts_and_one_that_copilot_went_on_from_does_not() -> None:
+    assert failure_in(journal(START, SAID, error("query", 500), END)) is not None
+    assert failure_in(journal(START, error("query", 500), SAID, END)) is None
+    assert failure_in(journal(START, SAID, END)) is None
+
+
+def test_the_failure_of_an_agent_that_copilot_has_sent_out_is_not_its_own() -> None:
+    assert failure_in(journal(START, error("query", 500) | {"agentId": "a1"}, SAID, END)) is None
+
+
+def test_a_journal_is_read_from_where_the_turn_began(tmp_path: Path) -> None:
+    file = tmp_path / "session-state" / "s1" / "events.jsonl"
+    mine = CopilotJournal(tmp_path, "s1")
+    mine.begin()
+    assert mine.turn() is None
+    file.parent.mkdir(parents=True)
+    file.write_bytes(journal(START, END, error("query", 400)))
+    mine.begin()
+    with file.open("ab") as more:
+        more.write(journal(START, SAID) + b'{"type": "assis')
+    turn = mine.turn()
+    assert turn is not None
+    assert failure_in(turn) is None
+    assert not tells_of_an_end(turn)
+
+
+def test_without_a_journal_a_turn_counts_as_failed_if_it_looks_so() -> None:
+    assert of_prefix("Error: 400 scripted failure", "Error: ", used_tokens=True) is not None
+    assert of_prefix("first", "Error: ", used_tokens=False) is not None
+    assert of_prefix("first", "Error: ", used_tokens=True) is None
+
+
+def test_gemini_takes_a_conversation_up_once_and_not_in_a_minute_of_its_files() -> None:
+    one, other = "session-2026-11-28T10-49-5dfa71ef.jsonl", "session-2026-11-28T10-50-5dfa71ef.json"
+    assert may_load([one], "2026-11-28T10-50")
+    assert not may_load([one], "2026-11-28T10-49")
+    assert not may_load([one, other], "2026-11-28T10-51")
+    assert not may_load([], "2026-11-28T10-51")
