@@ -142,7 +142,7 @@ class ClaudeBackend(AgentBackend):
             options["allowedTools"] = ",".join(filter(None, allowed))
         return PortSpec.of(
             command_line(self.find(), conversation, options),
-            env=variables,
+            env={**variables, "PWD": opening.cwd or os.getcwd()},
             cwd=opening.cwd or None,
             stdin="pipe",
             line_limit=LINE_LIMIT,

@@ -71,13 +71,22 @@ def conversation_for(folder: Path, *, resume: str, fork: str) -> Conversation:
     return Conversation(str(uuid4()))
 
 
+_WORDS = (b'"type":"user"', b'"type":"assistant"')
+
+
 def _has(folder: Path, conversation: str) -> bool:
-    """Say whether the program has kept it: a file of its name, in the folder of some project."""
+    """Say whether the program has kept it: a file of its name with words in it."""
     try:
         name = str(UUID(conversation))
     except ValueError:
         return False
-    return any(folder.glob(f"projects/*/{name}.jsonl"))
+    return any(map(_has_words, folder.glob(f"projects/*/{name}.jsonl")))
+
+
+def _has_words(path: Path) -> bool:
+    # A program that was killed before it came to its first prompt leaves a file which it refuses.
+    with path.open("rb") as file:
+        return any(each in line for line in file for each in _WORDS)
 
 
 # The client lists those of the folder that the environment of its process says, so it has one.

@@ -28,10 +28,11 @@ from claude_agent_sdk.types import PermissionRuleValue
 from beam.backends.claude_conversation import Conversation
 from beam.backends.claude_messages import HOST_PREFIX, HOST_SERVER, ClaudeMessages
 from beam.backends.claude_program import MODES, servers_file
+from beam.backends.claude_result import TurnEnd
 from beam.backends.claude_transport import WireTransport
 from beam.backends.claude_turn import ClaudeTurn
 from beam.backends.driver import Driver
-from beam.backends.effects import Completed, Failed, Ready
+from beam.backends.effects import AgentFailed, Completed, Failed, Ready
 from beam.backends.open_query import error_message
 from beam.backends.transcript import with_transcript
 from beam.model.exit_reasons import ExitReason
@@ -72,18 +73,31 @@ class ClaudeDriver(Driver):
         self._mode = MODES.get(talk.opening.permission_mode or "")
         self._total = 0.0
         self._resets_at: float | None = None
+        self._refusal: asyncio.Future[ExitReason] = asyncio.get_running_loop().create_future()
+        self._closed = False
         # Each is one interrupt, of which a turn needs few.
         self._errands: set[asyncio.Task[None]] = set()
         transport: Any = WireTransport(wire, self._heard, self._cut)
         self._client = ClaudeSDKClient(self._options(), transport)
 
-    async def open(self) -> Ready:
+    async def open(self) -> Ready | AgentFailed:
         """Shake hands.
+
+        Returns:
+            `Ready`; or why the program will not work, if it has said that in its own words.
 
         Raises:
             Exception: the client's own, if the program did not answer as it should.
         """
-        await self._client.connect()
+        connecting = asyncio.ensure_future(self._client.connect())
+        either: tuple[asyncio.Future[Any], ...] = (connecting, self._refusal)
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if self._refusal.done():
+                return self._refused(self._refusal.result())
+            await connecting
+        finally:
+            connecting.cancel()
         if (servers := servers_file(self.wire.argv)) is not None:
             servers.unlink(missing_ok=True)
         said = await self._client.get_server_info() or {}
@@ -134,7 +148,10 @@ class ClaudeDriver(Driver):
         return True
 
     async def close(self) -> None:
-        """Let go of the program, which `Ports` ends."""
+        """Let go of the program, which `Ports` ends; again is no error."""
+        if self._closed:
+            return
+        self._closed = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_S):
                 await self._client.disconnect()
@@ -153,8 +170,8 @@ class ClaudeDriver(Driver):
         self._note_limits(wire)
         turn = self._turn
         if turn is None:
+            self._heard_of_itself(wire)
             return
-        self.talk.heard()
         for message in self._messages.take(wire, timestamp=self.talk.now()):
             self.talk.say(message)
         if turn.take(wire, total_before=self._total) == "interrupt":
@@ -164,13 +181,22 @@ class ClaudeDriver(Driver):
             self._total = total if isinstance(total, int | float) else self._total
         if turn.over and self._over is not None and not self._over.done():
             self._over.set_result(None)
-        await self.talk.room()
+
+    def _heard_of_itself(self, wire: Mapping[str, Any]) -> None:
+        """Take what it says between turns: a result before the first is why it will not work."""
+        if wire.get("type") != "result" or self._refusal.done():
+            return
+        end = TurnEnd()
+        end.take(wire)
+        if end.exit is not None:
+            self._refusal.set_result(end.exit)
 
     def _cut(self) -> None:
-        """Take note that the program says nothing more, on the client's reader."""
+        """Take note that the program is not read any more, on the client's reader."""
         if self._over is not None and not self._over.done():
-            self._over.set_exception(EOFError("the program has ended"))
-        self._later(self.close())
+            self._over.set_exception(EOFError("the program says nothing more"))
+        if not self._closed:
+            self._later(self.close())
 
     def _note_limits(self, wire: Mapping[str, Any]) -> None:
         match wire:
@@ -185,6 +211,10 @@ class ClaudeDriver(Driver):
         if turn.exit is not None:
             return self._failed(turn.query_id, turn.exit)
         return Completed(turn.query_id, turn.end.message(timestamp=self.talk.now()))
+
+    def _refused(self, reason: ExitReason) -> AgentFailed:
+        message = error_message(reason.kind, reason.detail or reason.kind, self.talk.now())
+        return AgentFailed(reason.kind, message, reason.retryable, reason)
 
     def _failed(self, query_id: str, reason: ExitReason) -> Failed:
         message = error_message(reason.kind, reason.detail or reason.kind, self.talk.now())

@@ -40,7 +40,7 @@ class WireTransport:
         Args:
             wire: the program's input and output.
             heard: given each message that is no control message.
-            ended: called when the output has ended.
+            ended: called when the output has ended, or nobody reads it any more.
         """
         self._wire = wire
         self._heard = heard
@@ -59,15 +59,17 @@ class WireTransport:
 
     async def read_messages(self) -> AsyncIterator[dict[str, Any]]:
         """Yield the control messages, until the program's output ends."""
-        while line := await self._wire.readline():
-            message = _decoded(line)
-            if message is None:
-                continue
-            if message.get("type") in _CONTROL:
-                yield message
-            else:
-                await self._heard(message)
-        self._ended()
+        try:
+            while line := await self._wire.readline():
+                message = _decoded(line)
+                if message is None:
+                    continue
+                if message.get("type") in _CONTROL:
+                    yield message
+                else:
+                    await self._heard(message)
+        finally:
+            self._ended()
 
     async def close(self) -> None:
         """Do nothing: `Ports` ends the program, with all that it has started."""

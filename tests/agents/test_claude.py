@@ -201,6 +201,18 @@ def test_an_interrupt_stops_the_model_and_the_session_goes_on(
     assert [call.outcome for call in model.calls].count("client gone") == 1
 
 
+def test_an_interrupt_before_the_turn_has_begun_is_heard_as_well(fleet: Fleet, work: Path) -> None:
+    session = opened(fleet, work)
+    answer(session, "[[say red]]")
+    program = program_of(fleet, session)
+    run = session.submit("[[slow 100]]")
+    wait_for(session, "run_started", count=2)
+    session.interrupt()
+    assert isinstance(failure(run), Interrupted)
+    assert answer(session, "[[history]]") == "red"
+    assert program_of(fleet, session) == program
+
+
 def test_an_interrupt_while_a_permission_is_pending_takes_the_question_back(
     fleet: Fleet, work: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import psutil
 import pytest
 
 from beam import allow
+from beam.backends.claude_conversation import Conversation, conversation_for
 from beam.errors import Interrupted
 from beam.model.events import message_of
 from tests.agents.claude_sessions import (
@@ -154,6 +156,22 @@ def test_a_conversation_that_is_lost_is_told_again(
     session = opened(fleet, work, on_crash="retry")
     answer(session, "[[say red]]")
     shutil.rmtree(tmp_path / "home" / "config" / "projects")
+    killed(program_of(fleet, session))
+    assert session.submit("[[history]]").get(timeout=PATIENCE) == "red"
+    assert continued(session) == ["transcript"]
+
+
+def test_a_conversation_that_the_program_refuses_is_told_again(
+    fleet: Fleet, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = opened(fleet, work, on_crash="retry")
+    answer(session, "[[say red]]")
+    unknown = Conversation("71d7b8ff-a7d9-45c0-bf82-14f56ebcae63", resumes=True)
+
+    def wrong(folder: Path, *, resume: str, fork: str) -> Conversation:
+        return unknown if resume else conversation_for(folder, resume=resume, fork=fork)
+
+    monkeypatch.setattr(sys.modules["beam.backends.claude"], "conversation_for", wrong)
     killed(program_of(fleet, session))
     assert session.submit("[[history]]").get(timeout=PATIENCE) == "red"
     assert continued(session) == ["transcript"]

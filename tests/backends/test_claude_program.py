@@ -30,10 +30,10 @@ def opening(**more: Any) -> Opening:
     return Opening(session, "session_1", **more)
 
 
-def kept(folder: Path, name: str) -> None:
+def kept(folder: Path, name: str, text: str = '{"type":"user"}\n') -> None:
     path = folder / "config" / "projects" / "-home-ada" / f"{name}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text('{"type":"user"}\n')
+    path.write_text(text)
 
 
 def test_a_new_session_begins_a_conversation_of_a_new_name(options: dict[str, Any]) -> None:
@@ -59,6 +59,14 @@ def test_a_conversation_that_it_has_not_kept_is_begun_anew(
     found = Conversation.of(claude(**options).spec_for(opening(resume=name)).argv)
     assert not found.resumes
     assert found.id != name
+
+
+def test_a_conversation_without_words_is_begun_anew_for_the_program_would_refuse_it(
+    options: dict[str, Any], tmp_path: Path
+) -> None:
+    name = str(uuid4())
+    kept(tmp_path, name, '{"type":"queue-operation","operation":"enqueue"}\n')
+    assert not Conversation.of(claude(**options).spec_for(opening(resume=name)).argv).resumes
 
 
 def test_a_fork_is_a_conversation_of_a_new_name_with_the_old_ones_past(
