@@ -101,21 +101,38 @@ class CodexBackend(AgentBackend):
 
     def program(self, opening: Opening) -> PortSpec:
         """Return the app-server of a session; no secret is in its arguments."""
-        overrides = (*QUIET, *self.config_overrides)
-        arguments = [word for each in overrides for word in ("--config", each)]
-        return PortSpec.of(
-            [self._program(), *arguments, "app-server", "--listen", "stdio://"],
-            env=self._environment(),
-            cwd=opening.cwd or None,
-            stdin="pipe",
-            grace=self.grace,
-        )
+        return self._spec(opening.cwd)
 
     def driver(self, talk: Talk, wire: Wire | None) -> Driver:
         """Return what speaks with the app-server of a session."""
         from beam.backends.codex_driver import CodexDriver  # noqa: PLC0415 - see there
 
         return CodexDriver(self, talk, wire)
+
+    def conversations(self, cwd: str | None = None, *, limit: int = 100) -> list[dict[str, Any]]:
+        """Return the threads that Codex has kept, the one that was used last first. Blocks.
+
+        Each has `id`, `summary`, `cwd`, and `modified_at` in Unix milliseconds. An `id` can be
+        given as a session's option `fork`.
+
+        Args:
+            cwd: only those of this folder; None for all.
+            limit: the most.
+        """
+        from beam.backends.codex_threads import kept_threads  # noqa: PLC0415 - as above
+
+        return kept_threads(self._spec(cwd), cwd, limit)
+
+    def _spec(self, cwd: str | None) -> PortSpec:
+        overrides = (*QUIET, *self.config_overrides)
+        arguments = [word for each in overrides for word in ("--config", each)]
+        return PortSpec.of(
+            [self._program(), *arguments, "app-server", "--listen", "stdio://"],
+            env=self._environment(),
+            cwd=cwd or None,
+            stdin="pipe",
+            grace=self.grace,
+        )
 
     def _program(self) -> str:
         return self.codex_bin or str(_bundled("bundled_codex_path"))
@@ -157,8 +174,8 @@ def codex(
         sandbox: what it may do unasked: `"read-only"`, `"workspace-write"`,
             `"danger-full-access"`; likewise.
         effort: how much it reasons, in the model's words; a query's param `effort` counts more.
-        instructions: what every thread is told as its developer's word; a session's option
-            `system` counts more.
+        instructions: what every thread is told as its developer's word; a session's `system` is
+            told beside it.
         codex_bin: the program; None for the one that the extra brings.
         config_overrides: `key=value` with values in TOML, as of `codex --config`, or a mapping.
             They are on the command line, which everybody can read: no secrets.

@@ -2,7 +2,7 @@
 
 All of it runs on the loop thread. While the handshake or a turn is open, one task reads the program
 and hands each line on: a response to the client (`codex_client`), a notification to the reader
-(`codex_messages`), a request of the server to a task of its own, so nobody waits for an answer but
+(`codex_family`), a request of the server to a task of its own, so nobody waits for an answer but
 Codex. Between turns nobody reads: what comes then waits in the port.
 
 `turn/interrupt` of a turn that has just ended is never answered by Codex, so nobody waits for that
@@ -16,14 +16,21 @@ import contextlib
 import json
 import os
 from collections.abc import AsyncIterator, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from beam.backends.codex_approvals import question, tool_answer
 from beam.backends.codex_endings import exit_of, failed_for, outcome_of
+from beam.backends.codex_family import CodexFamily
 from beam.backends.codex_items import text_field
-from beam.backends.codex_messages import CodexReader
-from beam.backends.codex_settings import Policy, dynamic_tools, mcp_config, mode_of, turn_policy
+from beam.backends.codex_settings import (
+    Policy,
+    dynamic_tools,
+    inputs,
+    mcp_config,
+    mode_of,
+    turn_policy,
+)
 from beam.backends.driver import Driver
 from beam.backends.effects import AgentFailed, Ready
 from beam.backends.open_query import error_message
@@ -69,16 +76,19 @@ class _Thread:
         continued: how it goes on from the one before.
         model, policy: what its last turn ran with.
         first_model: what it runs with where nobody has chosen.
+        family: what it says.
         told: whether Codex knows what was said before.
+        system: what it was last told as the session's word for it, beside its prompts.
     """
 
     id: str
     continued: Continued
     model: str
     policy: Policy
+    family: CodexFamily
     first_model: str = ""
     told: bool = False
-    servers: dict[str, str] = field(default_factory=dict)
+    system: str = ""
 
 
 class CodexDriver(Driver):
@@ -98,7 +108,6 @@ class CodexDriver(Driver):
         self._backend = backend
         self._library = codex_client
         self._client = codex_client.PortClient(self.wire.write, version="1")
-        self._reader = CodexReader()
         self._thread: _Thread | None = None
         self._turn: _Turn | None = None
         self._introduced = False
@@ -125,10 +134,10 @@ class CodexDriver(Driver):
 
     async def ask(self, query: Query) -> Completed | Failed:
         """Run one turn."""
-        thread, reader = self._thread, self._reader
+        thread = self._thread
         assert thread is not None, "asked before it was open"
         self._turn = turn = _Turn(asyncio.get_running_loop().create_future())
-        reader.begin(fresh=thread.continued in ("new", "transcript"))
+        thread.family.begin(fresh=thread.continued in ("new", "transcript"))
         self._introduce(thread)
         try:
             async with self._reading():
@@ -142,7 +151,14 @@ class CodexDriver(Driver):
             self._turn = None
             _forget(turn.over)
         now = self.talk.now()
-        return outcome_of(query.query_id, ended, reader, model=thread.model, timestamp=now)
+        return outcome_of(
+            query.query_id,
+            ended,
+            thread.family,
+            model=thread.model,
+            timestamp=now,
+            structured="output_schema" in query.params,
+        )
 
     async def interrupt(self) -> None:
         """Have the open turn interrupted, as soon as it has a name."""
@@ -190,8 +206,10 @@ class CodexDriver(Driver):
 
     def _entered(self, found: Any, continued: Continued) -> _Thread:
         told = continued in ("resumed", "forked")
-        model = found.model or ""
-        return _Thread(found.thread.id, continued, model, self._backend.policy, model, told)
+        model, thread_id = found.model or "", found.thread.id
+        family = CodexFamily(thread_id)
+        policy = self._backend.policy
+        return _Thread(thread_id, continued, model, policy, family, model, told)
 
     def _settings(self) -> dict[str, Any]:
         """Return what a thread is started with; secrets of MCP servers go over stdin, too."""
@@ -205,7 +223,7 @@ class CodexDriver(Driver):
             # Else a configuration could have a model decide in the user's place.
             "approvalsReviewer": "user",
             "model": opening.model or backend.model,
-            "developerInstructions": opening.options.get("system") or backend.instructions,
+            "developerInstructions": backend.instructions,
             "config": {"mcp_servers": servers} if servers else None,
         }
         return {name: value for name, value in settings.items() if value is not None}
@@ -230,7 +248,8 @@ class CodexDriver(Driver):
         client = self._client
         text = query.prompt if thread.told else with_transcript(query.prompt, query.history)
         params = self._changes(query.params, thread)
-        begun = await client.call(client.turn_start, thread.id, text, params)
+        given = inputs(text, query.params)
+        begun = await client.call(client.turn_start, thread.id, given, params)
         # The library would keep the turn's notifications for a reader that is not there.
         client.unregister_turn_notifications(begun.turn.id)
         thread.told = True
@@ -249,6 +268,10 @@ class CodexDriver(Driver):
         effort = params.get("effort") or self._backend.effort
         if effort:
             changes["effort"] = str(effort)
+        system = params.get("system")
+        if isinstance(system, str) and system and system != thread.system:
+            thread.system = system
+            changes["additionalContext"] = {"system": {"kind": "application", "value": system}}
         if isinstance(params.get("output_schema"), Mapping):
             changes["outputSchema"] = params["output_schema"]
         return changes
@@ -332,20 +355,17 @@ class CodexDriver(Driver):
         if method == "mcpServer/startupStatus/updated":
             self._server_status(params)
         turn, thread = self._turn, self._thread
-        if turn is None or thread is None or not self._is_mine(params, thread):
+        if turn is None or thread is None:
             return
-        for said in self._reader.take(message):
+        for said in thread.family.take(message):
             self.talk.say(said)
-        self._named(turn, self._reader.turn_id)
-        if method == "turn/completed" and not turn.over.done():
+        self._named(turn, thread.family.main.turn_id)
+        mine = params.get("threadId") == thread.id
+        if mine and method == "turn/completed" and not turn.over.done():
             ended = params.get("turn")
             ended = ended if isinstance(ended, dict) else {}
             if not turn.turn_id or text_field(ended, "id") == turn.turn_id:
                 turn.over.set_result(ended)
-
-    def _is_mine(self, params: Mapping[str, Any], thread: _Thread) -> bool:
-        """Say whether a notification is of this thread; its agents have threads of their own."""
-        return params.get("threadId") in (None, thread.id)
 
     # What the program asks
 
@@ -355,7 +375,9 @@ class CodexDriver(Driver):
         elif method == "currentTime/read":
             answer = {"currentTimeAt": self.talk.now() // 1000}
         else:
-            asked = question(method, params, self._reader.uses)
+            thread = self._thread
+            uses = thread.family.uses(text_field(params, "threadId")) if thread is not None else {}
+            asked = question(method, params, uses)
             if asked is None:
                 self._client.refuse(request_id, method)
                 return

@@ -12,6 +12,7 @@ had from the provider. A turn with a status that is not known has failed, too.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from beam.model.exit_reasons import ExitKind, ExitReason, of_http, of_text
 from beam.model.messages import ResultMessage
 
 if TYPE_CHECKING:
-    from beam.backends.codex_messages import CodexReader
+    from beam.backends.codex_family import CodexFamily
 
 __all__ = ["exit_of", "failed_for", "outcome_of"]
 
@@ -53,25 +54,32 @@ _NO_CONNECTION = frozenset(
 
 
 def outcome_of(
-    query_id: str, turn: Mapping[str, Any], reader: CodexReader, *, model: str, timestamp: int
+    query_id: str,
+    turn: Mapping[str, Any],
+    family: CodexFamily,
+    *,
+    model: str,
+    timestamp: int,
+    structured: bool = False,
 ) -> Completed | Failed:
     """Return how a query ended.
 
     Args:
         query_id: the query.
         turn: the turn as `turn/completed` has it.
-        reader: what the turn said.
+        family: what the turn said.
         model: the model that it ran on.
         timestamp: now, Unix milliseconds.
+        structured: whether the answer was asked for as data.
     """
     status = text_field(turn, "status")
     if status == "completed":
-        return Completed(query_id, _result(turn, reader, model, timestamp))
+        return Completed(query_id, _result(turn, family, model, timestamp, structured))
     if status == "interrupted":
         return failed_for(query_id, ExitReason("interrupted"), timestamp)
-    error = turn.get("error") or reader.error
+    error = turn.get("error") or family.main.error
     error = error if isinstance(error, Mapping) else {"message": f"the turn ended as {status!r}"}
-    return failed_for(query_id, exit_of(error, reader.limits), timestamp)
+    return failed_for(query_id, exit_of(error, family.main.limits), timestamp)
 
 
 def failed_for(query_id: str, reason: ExitReason, timestamp: int) -> Failed:
@@ -102,19 +110,29 @@ def exit_of(error: Mapping[str, Any], limits: Mapping[str, Any]) -> ExitReason:
 
 
 def _result(
-    turn: Mapping[str, Any], reader: CodexReader, model: str, timestamp: int
+    turn: Mapping[str, Any], family: CodexFamily, model: str, timestamp: int, structured: bool
 ) -> ResultMessage:
+    text = family.main.text()
     duration = turn.get("durationMs")
     return ResultMessage(
-        content=reader.text(),
+        content=text,
         is_error=False,
         uuid=text_field(turn, "id") or None,
         model=model or None,
         duration_ms=duration if isinstance(duration, int | float) else None,
-        usage=reader.usage().facts(),
+        usage=family.usage().facts(),
+        structured_output=_data(text) if structured else None,
         timestamp=timestamp,
         raw=turn,
     )
+
+
+def _data(text: str) -> Any:
+    """Return the answer as data; None if it is none, for then its text is the answer."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
 
 
 def _info(info: object) -> tuple[str, int | None]:

@@ -96,6 +96,10 @@ class Usage:
         """Return what has come on top of `before`."""
         return Usage(*(max(0, now - then) for now, then in zip(self, before, strict=True)))
 
+    def plus(self, more: Usage) -> Usage:
+        """Return both together."""
+        return Usage(*(one + other for one, other in zip(self, more, strict=True)))
+
     def __iter__(self) -> Any:
         return iter(self.facts().values())
 

@@ -33,6 +33,7 @@ __all__ = [
     "SANDBOXES",
     "Policy",
     "dynamic_tools",
+    "inputs",
     "mcp_config",
     "mode_of",
     "turn_policy",
@@ -100,6 +101,26 @@ def dynamic_tools(tools: Iterable[HostTool]) -> list[dict[str, Any]]:
         }
         for tool in tools
     ]
+
+
+def inputs(prompt: str, params: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what a turn is asked: the prompt, and the pictures and sounds that go with it.
+
+    Args:
+        prompt: the text; it already says in words what is attached.
+        params: the query's; `attachment_blocks` are the attachments (`beam.model.attachments`).
+    """
+    attached = [
+        {"type": block["type"], "url": f"data:{block.get('mime_type') or kind};base64,{data}"}
+        for block in params.get("attachment_blocks") or ()
+        if isinstance(block, Mapping)
+        and (kind := _MEDIA.get(str(block.get("type"))))
+        and (data := block.get("data"))
+    ]
+    return [{"type": "text", "text": prompt}, *attached]
+
+
+_MEDIA = {"image": "image/png", "audio": "audio/wav"}
 
 
 def _server(name: str, server: Mapping[str, Any]) -> dict[str, Any]:

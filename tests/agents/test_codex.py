@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 
     from beam import Fleet
 
+DOT = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9"
+    "awAAAABJRU5ErkJggg=="
+)
+"""A picture of one point."""
+
 
 @pytest.fixture
 def model() -> Iterator[FakeModel]:
@@ -134,6 +140,43 @@ def test_the_agent_is_told_something_in_the_middle_of_its_turn(fleet: Fleet, wor
     speaking(session)
     session.steer("[[say steered]]")
     assert run.get(timeout=PATIENCE) == "steered"
+
+
+def test_the_sessions_own_word_goes_with_its_prompts(
+    fleet: Fleet, work: Path, model: FakeModel
+) -> None:
+    session = opened(fleet, work, system="Speak French.")
+    answer(session, "[[say hi]]")
+    answer(session, "[[say hi]]")
+    assert json.dumps(model.calls[-1].body["input"]).count("Speak French.") == 1
+
+
+def test_an_answer_is_data_if_data_is_asked_for(fleet: Fleet, work: Path) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"colour": {"type": "string"}},
+        "required": ["colour"],
+        "additionalProperties": False,
+    }
+    run = opened(fleet, work).query("Which?", params={"output_schema": schema})
+    assert run.get(timeout=PATIENCE) == {"colour": "ok"}
+
+
+def test_a_picture_goes_to_the_model(fleet: Fleet, work: Path, model: FakeModel) -> None:
+    picture = {"type": "image", "data": DOT, "mime_type": "image/png"}
+    answer(opened(fleet, work), "[[say seen]]", params={"attachments": [picture]})
+    parts = model.calls[-1].body["input"][-1]["content"]
+    assert [part["type"] for part in parts] == ["input_text", "input_image"]
+
+
+def test_an_agent_that_codex_spawns_is_told_of_as_of_its_tool_use(fleet: Fleet, work: Path) -> None:
+    session = opened(fleet, work)
+    said = list(session.stream('[[tool multi_agent_v1__spawn_agent {"message": "do it"}]]'))
+    (spawn,) = (one for one in said if one.type == "tool_use")
+    assert isinstance(spawn, ToolMessage)
+    assert spawn.tool_name == "spawnAgent"
+    assert {one.parent_tool_use_id for one in said} <= {None, spawn.tool_use_id}
+    assert said[-1].content.startswith("tool said: ")
 
 
 # Tools

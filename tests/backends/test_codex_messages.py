@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from beam.backends.codex_endings import exit_of, outcome_of
+from beam.backends.codex_family import CodexFamily
 from beam.backends.codex_messages import CodexReader, Usage
 from beam.backends.effects import Completed, Failed
 from beam.model.messages import Message, RateLimitMessage, ResultMessage, ToolMessage
@@ -34,10 +35,13 @@ def read(turn: str) -> tuple[CodexReader, list[Message]]:
 
 
 def ended(turn: str) -> Completed | Failed:
-    reader, _ = read(turn)
+    family = CodexFamily("id-1")
+    family.begin(fresh=True)
+    for line in lines_of(turn):
+        family.take(line)
     last = lines_of(turn)[-1]
     assert last["method"] == "turn/completed"
-    return outcome_of("q-1", last["params"]["turn"], reader, model="fake", timestamp=5)
+    return outcome_of("q-1", last["params"]["turn"], family, model="fake", timestamp=5)
 
 
 def tools(turn: str) -> list[tuple[str, str, str, bool | None]]:
@@ -170,7 +174,7 @@ def test_a_used_up_quota_says_when_it_is_there_again() -> None:
 
 
 def test_a_turn_whose_status_is_not_known_has_failed() -> None:
-    end = outcome_of("q-1", {"status": "paused"}, CodexReader(), model="", timestamp=0)
+    end = outcome_of("q-1", {"status": "paused"}, CodexFamily("t"), model="", timestamp=0)
     assert isinstance(end, Failed)
     assert "paused" in end.message.content
 
@@ -282,3 +286,43 @@ def test_a_limit_of_the_account_is_told_and_none_is_not() -> None:
 def test_what_is_not_understood_is_kept_and_breaks_nothing(line: dict[str, Any]) -> None:
     reader = CodexReader()
     assert all(one.raw is line for one in reader.take(line))
+
+
+# Spawned agents
+
+
+def test_a_spawned_agent_is_told_of_as_of_the_tool_use_that_spawned_it() -> None:
+    family = CodexFamily("id-1")
+    family.begin(fresh=True)
+    said = [one for line in lines_of("spawned") for one in family.take(line)]
+    (spawn,) = (one for one in said if one.type == "tool_use")
+    assert isinstance(spawn, ToolMessage)
+    of_kids = [one for one in said if one.parent_tool_use_id]
+    assert [(one.type, one.content) for one in of_kids] == [("text", "ok")]
+    assert {one.parent_tool_use_id for one in of_kids} == {spawn.tool_use_id}
+
+
+def test_what_a_spawned_agent_says_is_no_part_of_the_answer_but_costs() -> None:
+    family = CodexFamily("id-1")
+    family.begin(fresh=True)
+    for line in lines_of("spawned"):
+        family.take(line)
+    assert family.main.text().startswith("tool said:")
+    assert family.usage() == Usage(input_tokens=30, output_tokens=15)
+    family.begin()
+    assert family.usage() == Usage()
+
+
+def test_an_answer_that_was_asked_for_as_data_is_data() -> None:
+    def answered(text: str) -> Any:
+        family = CodexFamily("t")
+        family.begin(fresh=True)
+        item = {"type": "agentMessage", "id": "m", "text": text}
+        family.take({"method": "item/completed", "params": {"threadId": "t", "item": item}})
+        turn = {"status": "completed"}
+        end = outcome_of("q", turn, family, model="", timestamp=0, structured=True)
+        assert isinstance(end.message, ResultMessage)
+        return end.message.structured_output
+
+    assert answered('{"a": 1}') == {"a": 1}
+    assert answered("no data") is None

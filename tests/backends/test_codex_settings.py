@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from beam.backends import codex
-from beam.backends.codex_settings import Policy, dynamic_tools, mcp_config, mode_of
+from beam.backends.codex_settings import Policy, dynamic_tools, inputs, mcp_config, mode_of
 from beam.backends.host_lines import HostTool
 from beam.errors import InvalidInput
 
@@ -85,3 +85,17 @@ def test_what_may_be_secret_is_not_shown() -> None:
         mcp_servers={"a": {"command": "calc", "env": {"TOKEN": secret}}},
     )
     assert secret not in repr(backend)
+
+
+def test_pictures_and_sounds_go_with_the_prompt() -> None:
+    blocks = [
+        {"type": "image", "data": "aGk=", "mime_type": "image/gif"},
+        {"type": "audio", "data": "aGk="},
+        {"type": "file", "data": "aGk=", "mime_type": "text/plain"},
+        {"type": "resource_link", "uri": "http://127.0.0.1/a"},
+    ]
+    assert inputs("Look.", {"attachment_blocks": blocks}) == [
+        {"type": "text", "text": "Look."},
+        {"type": "image", "url": "data:image/gif;base64,aGk="},
+        {"type": "audio", "url": "data:audio/wav;base64,aGk="},
+    ]
