@@ -72,10 +72,20 @@ class AcpBackend(AgentBackend):
         """
         if importlib.util.find_spec("acp") is None:
             raise InvalidInput("backend", self.name, "the extra: pip install 'beam-fleet[acp]'")
-        path = self.environment("").get("PATH", os.defpath)
-        if shutil.which(self.command[0], path=path) is None:
-            raise InvalidInput("command", self.command[0], "a program that can be run")
+        self.find()
         check_secret_file(self.secret_file, bare=self.key)
+
+    def find(self) -> str:
+        """Return the path of the program.
+
+        Raises:
+            InvalidInput: it is not there, or cannot be run.
+        """
+        path = self.environment("").get("PATH", os.defpath)
+        found = shutil.which(self.command[0], path=path)
+        if found is None:
+            raise InvalidInput("command", self.command[0], "a program that can be run")
+        return found
 
     def program(self, opening: Opening) -> PortSpec:
         """Return the program of a session; no secret is in its arguments. Blocks."""

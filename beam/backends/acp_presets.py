@@ -51,6 +51,7 @@ class GeminiBackend(AcpBackend):
     """Gemini CLI; `gemini` makes it."""
 
     kind: ClassVar[str] = "gemini"
+    tested: ClassVar[tuple[str, str]] = ("0.61", "0.62")
     dialect: ClassVar[Dialect] = GEMINI
     own: ClassVar[tuple[str, ...]] = ("GEMINI_*", "GOOGLE_*")
     key: ClassVar[str] = "GEMINI_API_KEY"
@@ -95,6 +96,7 @@ class OpenCodeBackend(AcpBackend):
     """OpenCode; `opencode` makes it."""
 
     kind: ClassVar[str] = "opencode"
+    tested: ClassVar[tuple[str, str]] = ("1.18", "1.19")
     dialect: ClassVar[Dialect] = OPENCODE
     own: ClassVar[tuple[str, ...]] = ("OPENCODE_*",)
     key: ClassVar[str] = "OPENCODE_API_KEY"
@@ -129,6 +131,7 @@ class CopilotBackend(AcpBackend):
     """GitHub Copilot CLI; `copilot` makes it."""
 
     kind: ClassVar[str] = "copilot"
+    tested: ClassVar[tuple[str, str]] = ("1.0.102", "1.1")
     dialect: ClassVar[Dialect] = COPILOT
     own: ClassVar[tuple[str, ...]] = ("COPILOT_*", "GITHUB_*", "GH_*")
     key: ClassVar[str] = "COPILOT_GITHUB_TOKEN"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import structlog
 from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from beam.chaos import parse_chaos
@@ -81,8 +82,8 @@ def run(
     tasks
         A file with a task a line, JSON (id, prompt, backend, metadata) or plain text; - for stdin.
     backend
-        The backends, with commas between them: function:MODULE:NAME, command:COMMAND LINE, or
-        names of the configuration.
+        The backends, with commas between them: claude, codex, gemini, opencode, copilot,
+        acp:COMMAND LINE, function:MODULE:NAME, command:COMMAND LINE, or names of the configuration.
     store
         The file of the log, made if it is not there.
     out
@@ -306,7 +307,7 @@ def doctor() -> int:
     findings = examine()
     table = Table(box=None, pad_edge=False, show_header=False)
     for finding in findings:
-        table.add_row("ok" if finding.fine else "NOT OK", finding.what, finding.found)
+        table.add_row("ok" if finding.fine else "NOT OK", finding.what, escape(finding.found))
     Console().print(table)
     return 0 if all(finding.fine for finding in findings) else 1
 

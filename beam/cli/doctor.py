@@ -5,12 +5,17 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import platform
+import re
 import sqlite3
+import subprocess
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from beam import backends
 from beam._foreign import foreign_command, foreign_distributions
+from beam.cli.config import AGENTS
+from beam.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +42,7 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at everything that `beam` needs; changes nothing."""
-    return [*_python(), *_libraries(), *_names()]
+    return [*_python(), *_libraries(), *_agents(), *_names()]
 
 
 def _python() -> Iterator[Finding]:
@@ -60,6 +65,41 @@ def _libraries() -> Iterator[Finding]:
             installed = importlib.util.find_spec(name.replace("-", "_")) is not None
             said = "there, without its metadata" if installed else "missing"
             yield Finding(name, said, installed or name == "beam-fleet")
+
+
+def _agents() -> Iterator[Finding]:
+    """Say of each real agent whether it is there, in which version, and if it was tested."""
+    for name in AGENTS:
+        backend = getattr(backends, name)()
+        try:
+            backend.check()
+        except InvalidInput as error:
+            yield Finding(name, f"not there ({error})")
+            continue
+        program = backend.find()
+        version = _version(program)
+        first, end = backend.tested
+        tested = bool(version) and _numbers(first) <= _numbers(version) < _numbers(end)
+        said = version or "its version is not told"
+        advice = "" if tested else f"; tested are those from {first} up to {end}"
+        yield Finding(name, f"{said} ({program}){advice}", tested)
+
+
+def _version(program: str) -> str:
+    """Return the version that a program says of itself, empty if it does not."""
+    try:
+        done = subprocess.run(
+            [program, "--version"], capture_output=True, text=True, timeout=20, check=False,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    found = re.search(r"\d+(\.\d+)+", done.stdout + done.stderr)
+    return found[0] if found is not None else ""
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version))
 
 
 def _names() -> Iterator[Finding]:
