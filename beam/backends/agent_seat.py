@@ -219,6 +219,8 @@ class AgentSeat:
             self._wire.cut()
         for task in list(self._tasks):
             task.cancel()
+        if self._driver is not None:
+            self._driver.abandon()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)

@@ -94,3 +94,10 @@ class Driver(abc.ABC):
     async def close(self) -> None:
         """Part from the agent in order; its program is ended after that."""
         return
+
+    def abandon(self) -> None:  # noqa: B027 - most have nothing of their own
+        """End what it still has at work itself, at once: its connection has ended.
+
+        Called on the loop thread, after `close` or instead of it, also when the connection was
+        killed. The coroutines that were called from outside have been cancelled.
+        """

@@ -63,7 +63,6 @@ class LoopDriver(Driver):
         self._session: LoopSession | None = None
         self._wanted: _Wanted | None = None
         self._end: asyncio.Future[SessionResult | Exception] | None = None
-        self._failure: Exception | None = None
         self._not_ours = 0  # Outcomes of what the provider had left over before the query.
         self._told = False
         self._introduced = False
@@ -124,6 +123,12 @@ class LoopDriver(Driver):
         if session is not None:
             await session.close()
 
+    def abandon(self) -> None:
+        """Let go of the conversation: its connection is gone."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.abandon()
+
     # The conversation
 
     async def _enter(
@@ -133,7 +138,6 @@ class LoopDriver(Driver):
         history: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         await self.close()
-        self._failure = None
         options = replace(
             self._backend.options,
             handler=_nobody,
@@ -148,9 +152,13 @@ class LoopDriver(Driver):
         made = {"live": True, "kickoff": False, "call": self._tool, "watch": self._watch}
         # Beside the loop: the provider checks itself, which may read a file.
         session = await aside(LoopSession, self._provider, options, self._ended, **made)
-        await session.open()
         self._session, self._wanted = session, wanted
-        await self._taken_up(session)
+        try:
+            await session.open()
+            await self._taken_up(session)
+        except BaseException:
+            await self.close()
+            raise
 
     async def _taken_up(self, session: LoopSession) -> None:
         """Wait until it is open; what fails before is its failure to open."""
@@ -167,16 +175,15 @@ class LoopDriver(Driver):
     async def _prepared(self, query: Query) -> str:
         """Have a conversation that is as the query wants it, and return what to ask in it."""
         wanted, session = self._wish(query.params, query.tools), self._session
-        assert session is not None
-        transcript = session.so_far("").transcript
-        turns = [(turn.role, turn.content) for turn in query.history]
-        if not self._told and turns:
-            self._told = True
+        transcript = session.so_far("").transcript if session is not None else None
+        if session is None or (not self._told and query.history):
+            turns = [(turn.role, turn.content) for turn in query.history]
             history = self._provider.from_turns(turns)
-            if history is None:
-                return with_transcript(query.prompt, query.history)
-            await self._enter(wanted, None, history)
-        elif wanted != self._wanted and transcript is not None:
+            if session is None or history is not None:
+                await self._enter(wanted, None, history or ())
+            self._told = True
+            return query.prompt if history else with_transcript(query.prompt, query.history)
+        if wanted != self._wanted and transcript is not None:
             await self._enter(wanted, None, transcript)
         self._told = True
         return query.prompt

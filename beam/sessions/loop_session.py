@@ -50,6 +50,9 @@ __all__ = ["LoopSession"]
 
 _ENDED = object()
 
+# A loop holds its tasks weakly. Bounded: each ends within twice `PARTING_S`.
+_partings: set[asyncio.Task[None]] = set()
+
 PARTING_S = 5.0
 """How long a provider may take to let go of a conversation, or to tell its server to stop."""
 
@@ -166,6 +169,12 @@ class LoopSession:
             if stop_server:
                 await self._parting(self._provider.interrupt(self._conn))
             await self._parting(self._provider.close(self._conn))
+
+    def abandon(self) -> None:
+        """Close it without waiting for that."""
+        parting = asyncio.get_running_loop().create_task(self.close())
+        _partings.add(parting)
+        parting.add_done_callback(_partings.discard)
 
     # What the core says
 
