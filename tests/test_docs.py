@@ -25,7 +25,17 @@ from tests.snippets import Block, blocks, script
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 EXTRAS = frozenset(
-    ("acp", "anthropic", "boto3", "claude_agent_sdk", "mcp", "openai", "openai_codex")
+    (
+        "acp",
+        "anthropic",
+        "boto3",
+        "claude_agent_sdk",
+        "mcp",
+        "mcp_types",
+        "openai",
+        "openai_codex",
+        "uvicorn",
+    )
 )
 """The packages that only an extra brings: a module that imports one is tested in `tests/agents`."""
 

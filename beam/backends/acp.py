@@ -91,6 +91,7 @@ class AcpBackend(AgentBackend):
         """Return the program of a session; no secret is in its arguments. Blocks."""
         # Here, on a thread that may block: the client takes a second to import, once.
         importlib.import_module("beam.backends.acp_client")
+        importlib.import_module("beam.backends.tool_server")
         self.prepare(opening)
         return PortSpec.of(
             [*self.command, *self.arguments(opening)],

@@ -48,7 +48,10 @@ def _of_opencode(wire: Wire) -> str:
 
 
 def _of_copilot(wire: Wire) -> str:
-    return "bash" if wire.get("kind") == "execute" else ""
+    """Return the name of a tool of an MCP server, which is its title; the others have prose."""
+    if wire.get("kind") == "execute":
+        return "bash"
+    return _of_opencode(wire) if wire.get("kind") == "other" else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from beam.backends.acp_dialect import SERVER
 from beam.backends.acp_endings import exit_of_error, exit_of_stop, failed_for, usage_of
 from beam.backends.acp_messages import AcpReader
 from beam.backends.acp_permissions import answer
@@ -25,7 +26,7 @@ from beam.backends.transcript import with_transcript
 from beam.errors import InvalidInput
 from beam.model.exit_reasons import ExitReason
 from beam.model.messages import ResultMessage, SystemMessage
-from beam.model.permissions import Deny
+from beam.model.permissions import Allow, Deny
 
 if TYPE_CHECKING:
     from beam.backends.acp import AcpBackend
@@ -66,7 +67,7 @@ class AcpDriver(Driver):
 
     def __init__(self, backend: AcpBackend, talk: Talk, wire: Wire | None) -> None:
         # The library is slow to import, so `program` has imported it before, off this thread.
-        from beam.backends import acp_client  # noqa: PLC0415 - it is there only with the extra
+        from beam.backends import acp_client, tool_server  # noqa: PLC0415 - they need the extra
 
         super().__init__(talk, wire)
         self._backend = backend
@@ -74,7 +75,9 @@ class AcpDriver(Driver):
         self._version = acp_client.PROTOCOL_VERSION
         self._client = acp_client.AcpClient(self.wire, self._notified, self._asked)
         self._watch = backend.watch(talk.opening)
-        self._reader = AcpReader(backend.dialect)
+        mine = frozenset(tool.name for tool in talk.opening.tools)
+        self._reader = AcpReader(backend.dialect, mine)
+        self._tools = tool_server.ToolServer(SERVER, talk) if mine else None
         self._offer = Offer()
         self._conversation: _Conversation | None = None
         self._listening = False
@@ -129,6 +132,11 @@ class AcpDriver(Driver):
         await self._client.close()
         self.wire.close_stdin()
 
+    def abandon(self) -> None:
+        """End what serves the session's tools."""
+        if self._tools is not None:
+            self._tools.stop()
+
     # The conversation
 
     async def _greet(self) -> Offer:
@@ -148,6 +156,8 @@ class AcpDriver(Driver):
         """Resume, fork or begin a conversation."""
         opening, offer = self.talk.opening, self._offer
         servers = {**self._backend.mcp_servers, **opening.mcp_servers}
+        if self._tools is not None and offer.http:
+            servers[SERVER] = await self._tools.start()
         place = {
             "cwd": self._backend.folder(opening),
             "mcpServers": mcp_servers(servers, offer),
@@ -290,13 +300,16 @@ class AcpDriver(Driver):
         if method != "session/request_permission":
             raise self._refusal.method_not_found(method)
         here, wire = self._conversation, params.get("toolCall")
+        options = params.get("options")
+        options = options if isinstance(options, list) else []
         if here is None or params.get("sessionId") != here.id or not isinstance(wire, Mapping):
             return answer(None, (), {})
         call, told = self._reader.asked(wire)
+        if self._reader.is_mine(call):
+            # The user has given it the tool; the session's hooks and policies see its call.
+            return answer(Allow(), options, call.input)
         for message in told:
             self.talk.say(message)
-        options = params.get("options")
-        options = options if isinstance(options, list) else []
         about = {
             "tool_use_id": call.id,
             "title": call.title,

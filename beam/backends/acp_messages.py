@@ -42,6 +42,8 @@ _SYSTEM = frozenset(
      "config_option_update", "session_info_update", "usage_update")
 )  # fmt: skip
 
+_KINDS_OF_OWN = (None, "other")
+
 
 @dataclass(slots=True)
 class AcpReader:
@@ -127,7 +129,7 @@ class AcpReader:
     def _tool(self, update: Wire) -> list[Message]:
         before = self._calls.get(str(update.get("toolCallId")))
         call = self.call(update)
-        if self._is_mine(call):
+        if self.is_mine(call):
             return []
         self._said.clear()
         if call.over:
@@ -159,7 +161,7 @@ class AcpReader:
 
     def _told(self, call: ToolCall, wire: Wire) -> list[Message]:
         """Return the tool use, unless it has been told."""
-        if call.told or self._is_mine(call):
+        if call.told or self.is_mine(call):
             return []
         self._said.clear()
         self._calls[call.id] = call.as_told()
@@ -173,8 +175,11 @@ class AcpReader:
             )
         ]
 
-    def _is_mine(self, call: ToolCall) -> bool:
-        return self.dialect.own_tool(call.name, call.title, self.mine)
+    def is_mine(self, call: ToolCall) -> bool:
+        """Say whether a call is of one of the session's own tools."""
+        # A command may be called like a tool, but is of another kind.
+        named = self.dialect.own_tool(call.name, call.title, self.mine)
+        return named and call.wire.get("kind") in _KINDS_OF_OWN
 
     def _cost(self, update: Wire) -> None:
         cost = update.get("cost")
