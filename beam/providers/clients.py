@@ -89,6 +89,9 @@ class Clients:
         # Bounded by the conversations that are open.
         self._open: dict[tuple[Any, str, str | None], tuple[Any, int]] = {}
 
+    def __len__(self) -> int:
+        return len(self._open)
+
     def take(self, key: str, url: str | None) -> Any:
         """Return the client for this event loop; to be given back."""
         name = (asyncio.get_running_loop(), key, url)
