@@ -157,7 +157,7 @@ class ClaudeBackend(AgentBackend):
         from beam.backends.claude_driver import ClaudeDriver  # noqa: PLC0415
 
         assert wire is not None
-        return ClaudeDriver(talk, wire)
+        return ClaudeDriver(talk, wire, self.conversations)
 
     def environment(self) -> dict[str, str]:
         """Return the environment of the programs. Blocks, if there is a secret file.
@@ -176,8 +176,8 @@ class ClaudeBackend(AgentBackend):
     def conversations(self, cwd: str | None = None) -> list[dict[str, Any]]:
         """Return the conversations that the program has kept, the newest first. Blocks.
 
-        Each has `id`, `summary`, `cwd`, and `modified_at` in Unix milliseconds. An `id` can be
-        given as a session's option `fork`.
+        Each has `id`, which a session's option `fork` takes, `title`, `cwd`, and `updated_at` in
+        Unix milliseconds. A session says the same: `session.conversations()`.
 
         Args:
             cwd: only those of this folder; None for all.

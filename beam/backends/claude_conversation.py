@@ -10,21 +10,23 @@ started, which would end itself.
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
+
+from beam.errors import InvalidInput
+from beam.model.blocks import parse_blocks, text_of
+from beam.model.encoding import decode
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["Conversation", "conversation_for", "kept_in"]
 
-LIST_S = 60.0
+TITLE = 200
+"""The characters of a title."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,34 +91,47 @@ def _has_words(path: Path) -> bool:
         return any(each in line for line in file for each in _WORDS)
 
 
-# The client lists those of the folder that the environment of its process says, so it has one.
-_LIST = """
-import json, sys
-from claude_agent_sdk import list_sessions
-print(json.dumps([
-    {"id": each.session_id, "summary": each.summary, "cwd": each.cwd,
-     "modified_at": each.last_modified}
-    for each in list_sessions(sys.argv[1] or None)
-]))
-"""
-
-
 def kept_in(folder: Path, cwd: str | None) -> list[dict[str, Any]]:
     """Return the conversations that the program has kept, the newest first. Blocks.
+
+    Its client can list them only in the folder that the environment of this whole process names,
+    so the files are read here.
 
     Args:
         folder: the program's configuration folder.
         cwd: only those of this folder; None for all.
 
-    Raises:
-        subprocess.SubprocessError: the client could not list them.
+    Returns:
+        Of each its `id`, its `title` (the first prompt), its `cwd`, and `updated_at` in Unix
+        milliseconds.
     """
-    listed = subprocess.run(
-        [sys.executable, "-c", _LIST, cwd or ""],
-        env={**os.environ, "CLAUDE_CONFIG_DIR": str(folder)},
-        capture_output=True,
-        timeout=LIST_S,
-        check=True,
-    )
-    known: list[dict[str, Any]] = json.loads(listed.stdout)
-    return known
+    wanted = None if cwd is None else os.path.realpath(cwd)
+    known = [_kept(path) for path in folder.glob("projects/*/*.jsonl")]
+    found = [each for each in known if each and wanted in (None, each["cwd"])]
+    return sorted(found, key=lambda each: -int(each["updated_at"]))
+
+
+def _kept(path: Path) -> dict[str, Any] | None:
+    prompt = _first_prompt(path)
+    if prompt is None:
+        return None
+    updated_at = path.stat().st_mtime_ns // 1_000_000
+    return {"id": path.stem, **prompt, "updated_at": updated_at}
+
+
+def _first_prompt(path: Path) -> dict[str, Any] | None:
+    with path.open("rb") as file:
+        for line in file:
+            if _WORDS[0] not in line:
+                continue
+            try:
+                said = decode(line)
+            except InvalidInput:
+                continue
+            match said:
+                case {"isSidechain": True} | {"isMeta": True}:
+                    continue
+                case {"type": "user", "message": {"content": content}, "cwd": str() as cwd}:
+                    text = content if isinstance(content, str) else text_of(parse_blocks(content))
+                    return {"title": text[:TITLE], "cwd": cwd}
+    return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -56,14 +56,18 @@ CLOSE_S = 2.0
 class ClaudeDriver(Driver):
     """The client of one program, for the program's life; all of it runs on the loop's thread."""
 
-    def __init__(self, talk: Talk, wire: Wire) -> None:
+    def __init__(
+        self, talk: Talk, wire: Wire, kept: Callable[[str | None], list[dict[str, Any]]]
+    ) -> None:
         """Make one.
 
         Args:
             talk: the way to the session.
             wire: the way to the program, started by `claude_program`'s command line.
+            kept: lists the conversations of a folder, or all; may block.
         """
         super().__init__(talk, wire)
+        self._kept = kept
         self._conversation = Conversation.of(wire.argv)
         self._messages = ClaudeMessages()
         self._turn: ClaudeTurn | None = None
@@ -146,6 +150,10 @@ class ClaudeDriver(Driver):
         turn.steered(uuid)
         await self._say(text, uuid)
         return True
+
+    async def conversations(self, cwd: str | None) -> list[dict[str, Any]]:
+        """Return the conversations that the program has kept, the newest first."""
+        return await asyncio.to_thread(self._kept, cwd)
 
     async def close(self) -> None:
         """Let go of the program, which `Ports` ends; again is no error."""

@@ -15,11 +15,12 @@ from beam.backends.claude import ClaudeBackend
 from beam.model.events import message_of
 from beam.otp import Backoff, Restarts
 from beam.sessions.messages import GetConnection
-from tests.agents.fake_model import FakeModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.agents.fake_model import FakeModel
 
 PATIENCE = 60.0
 SOON = Backoff(0.01, 0.02)
@@ -55,12 +56,6 @@ def fleet_of(backend: Any, store: Any = None, **options: Any) -> Iterator[Fleet]
     with Fleet(store, backends={"claude": backend}, **{**patient, **options}) as fleet:
         yield fleet
     assert psutil.Process().children(recursive=True) == []
-
-
-@pytest.fixture
-def model() -> Iterator[FakeModel]:
-    with FakeModel() as model:
-        yield model
 
 
 @pytest.fixture

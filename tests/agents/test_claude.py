@@ -22,7 +22,6 @@ from tests.agents.claude_sessions import (
     begun,
     fleet,
     fleet_of,
-    model,
     opened,
     program_of,
     tool,
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from beam import Fleet
     from beam.backends.claude import ClaudeBackend
 
-__all__ = ["fleet", "model", "work"]
+__all__ = ["fleet", "work"]
 
 
 class TestClaude(BackendConformance):

@@ -24,7 +24,6 @@ from tests.agents.claude_sessions import (
     begun,
     fleet,
     fleet_of,
-    model,
     opened,
     program_of,
     work,
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from beam import Fleet
     from tests.agents.fake_model import FakeModel
 
-__all__ = ["fleet", "model", "work"]
+__all__ = ["fleet", "work"]
 
 KILLS = scaled(50, part=10)
 TOLD_WITHIN = 1.0
@@ -190,18 +189,14 @@ def test_a_session_goes_on_in_its_conversation_when_its_fleet_is_started_again(
         assert continued(again) == ["resumed"]
 
 
-def test_the_conversations_are_listed_and_one_can_be_forked(
-    model: FakeModel, work: Path, tmp_path: Path
-) -> None:
-    agents = backend(model, tmp_path / "home")
-    with fleet_of(agents) as fleet:
-        first = opened(fleet, work)
-        answer(first, "[[say red]]")
-        [kept] = agents.conversations(str(work))
-        assert (kept["summary"], kept["cwd"]) == ("[[say red]]", str(work))
-        fork = opened(fleet, work, options={"fork": kept["id"]})
-        answer(fork, "[[say blue]]")
-        assert answer(fork, "[[history]]") == "red|blue"
-        assert answer(first, "[[history]]") == "red"
-        assert continued(fork) == ["forked"]
-        assert len(agents.conversations()) == 2
+def test_the_conversations_are_listed_and_one_can_be_forked(fleet: Fleet, work: Path) -> None:
+    first = opened(fleet, work)
+    answer(first, "[[say red]]")
+    [kept] = first.conversations(str(work))
+    assert (kept["title"], kept["cwd"]) == ("[[say red]]", str(work))
+    fork = opened(fleet, work, options={"fork": kept["id"]})
+    answer(fork, "[[say blue]]")
+    assert answer(fork, "[[history]]") == "red|blue"
+    assert answer(first, "[[history]]") == "red"
+    assert continued(fork) == ["forked"]
+    assert len(first.conversations()) == 2

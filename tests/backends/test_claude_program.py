@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,10 +31,11 @@ def opening(**more: Any) -> Opening:
     return Opening(session, "session_1", **more)
 
 
-def kept(folder: Path, name: str, text: str = '{"type":"user"}\n') -> None:
+def kept(folder: Path, name: str, text: str = '{"type":"user"}\n') -> Path:
     path = folder / "config" / "projects" / "-home-ada" / f"{name}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
+    return path
 
 
 def test_a_new_session_begins_a_conversation_of_a_new_name(options: dict[str, Any]) -> None:
@@ -182,3 +184,25 @@ def test_a_machine_without_the_client_is_told_which_extra_it_needs(
     monkeypatch.setattr(sys.modules["beam.backends.claude"], "find_spec", lambda name: None)
     with pytest.raises(InvalidInput, match=r"beam-fleet\[claude\]"):
         claude().check()
+
+
+def test_the_conversations_that_were_kept_are_listed_the_newest_first(
+    options: dict[str, Any], tmp_path: Path
+) -> None:
+    names = [str(uuid4()) for _ in range(3)]
+    for number, name in enumerate(names):
+        said = {"type": "user", "cwd": str(tmp_path), "message": {"content": f"prompt {number}"}}
+        lines = [{"type": "queue-operation"}, {**said, "isMeta": True}, said]
+        text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
+        path = kept(tmp_path, name, text + '{"type":"user","torn')
+        os.utime(path, (number, number))
+    kept(tmp_path, str(uuid4()), "no words\n")
+    found = claude(**options).conversations(str(tmp_path))
+    assert [(each["id"], each["title"]) for each in found] == [
+        (names[2], "prompt 2"),
+        (names[1], "prompt 1"),
+        (names[0], "prompt 0"),
+    ]
+    assert found[0]["updated_at"] == 2000
+    assert claude(**options).conversations("/elsewhere") == []
+    assert len(claude(**options).conversations()) == 3
