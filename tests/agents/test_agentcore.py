@@ -11,10 +11,10 @@ import beam
 from beam.errors import ProviderFailed
 from beam.providers import OpenOptions, SessionResult, Tool
 from beam.providers.agentcore import agentcore
-from beam.providers.pace import Pace
 from beam.providers.provision_spec import AgentSpec
 from beam.providers.provisioner import Provisioner
 from tests.agents.harness_server import DROP, HANG, Broken, HarnessServer, Refuse
+from tests.providers.stubs import HastyPace
 from tests.providers.test_harness_events import piece, start, stop, text
 
 if TYPE_CHECKING:
@@ -24,13 +24,6 @@ PATIENCE = 60.0
 SECRET = "wJalr-of-a-test"
 ARN = "arn:aws:bedrock-agentcore:eu-central-1:123456789012:harness/reviewer-0123456789"
 ROLE = "arn:aws:iam::123456789012:role/harness"
-
-
-class Hasty(Pace):
-    """A time in which the waits between two tries are short."""
-
-    async def sleep(self, seconds: float) -> None:
-        await super().sleep(0.01 if seconds <= 2.0 else seconds)
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +46,7 @@ def provider_of(server: HarnessServer, **given: Any) -> Any:
 
 
 def run(server: HarnessServer, **options: Any) -> SessionResult:
-    given: dict[str, Any] = {"prompt": "Go.", "agent_id": ARN, "pace": Hasty(), **options}
+    given: dict[str, Any] = {"prompt": "Go.", "agent_id": ARN, "pace": HastyPace(), **options}
     provider = given.pop("provider", None) or provider_of(server)
     return beam.run(provider, handler=lambda name, given, context: "3", **given)
 
@@ -169,7 +162,7 @@ def test_credentials_stand_in_nothing_that_is_shown(server: HarnessServer) -> No
 def test_checks_83_86_a_harness_is_made_found_and_removed(server: HarnessServer) -> None:
     server.states = ["CREATING", "READY"]
     provider = provider_of(server)
-    options = {"execution_role_arn": ROLE, "pace": Hasty(), "poll_interval": 1.0}
+    options = {"execution_role_arn": ROLE, "pace": HastyPace(), "poll_interval": 1.0}
     spec = AgentSpec("Code reviewer", "amazon.nova", "Review.", (Tool("add", "Adds."),))
 
     async def provision() -> None:
@@ -191,7 +184,7 @@ def test_checks_83_86_a_harness_is_made_found_and_removed(server: HarnessServer)
 
 def test_check_84_a_harness_that_fails_is_deleted_again(server: HarnessServer) -> None:
     server.states = ["CREATE_FAILED"]
-    options = {"execution_role_arn": ROLE, "pace": Hasty(), "poll_interval": 1.0}
+    options = {"execution_role_arn": ROLE, "pace": HastyPace(), "poll_interval": 1.0}
     with pytest.raises(ProviderFailed) as failed:
         asyncio.run(provider_of(server).provision(AgentSpec("a"), options))
     word, facts = failed.value.reason

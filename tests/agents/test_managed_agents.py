@@ -13,7 +13,6 @@ import beam
 from beam.errors import InvalidInput, LoopFailed, ProviderFailed
 from beam.providers import OpenOptions, Outcome, SessionResult, Tool
 from beam.providers.managed_agents import managed_agents
-from beam.providers.pace import Pace
 from beam.providers.provision_spec import AgentSpec, EnvironmentSpec
 from beam.providers.provisioner import Provisioner
 from beam.sessions.loop_options import LoopOptions
@@ -30,7 +29,7 @@ from tests.agents.managed_server import (
     said,
     span,
 )
-from tests.providers.stubs import VirtualPace
+from tests.providers.stubs import HastyPace, VirtualPace
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -38,13 +37,6 @@ if TYPE_CHECKING:
 PATIENCE = 60.0
 KEY = "sk-ant-of-a-test"
 IDS = {"agent_id": "agent_1", "environment_id": "environment_1"}
-
-
-class Hasty(Pace):
-    """A time in which the waits between two connections are short."""
-
-    async def sleep(self, seconds: float) -> None:
-        await super().sleep(0.01 if seconds <= 2.0 else seconds)
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +67,7 @@ class Adder:
 
 
 def run(server: ManagedServer, handler: Any = None, **options: Any) -> SessionResult:
-    given: dict[str, Any] = {"prompt": "Go.", "timeout": PATIENCE, "pace": Hasty(), **IDS}
+    given: dict[str, Any] = {"prompt": "Go.", "timeout": PATIENCE, "pace": HastyPace(), **IDS}
     provider = managed_agents(base_url=server.url)
     return beam.run(provider, handler=handler or Adder(), **{**given, **options})
 
@@ -86,7 +78,7 @@ class Live:
     def __init__(self, server: ManagedServer, kickoff: bool = True, **options: Any) -> None:
         self.outcomes: asyncio.Queue[Any] = asyncio.Queue()
         self.handler = Adder()
-        given: dict[str, Any] = {"handler": self.handler, "pace": Hasty(), **IDS, **options}
+        given: dict[str, Any] = {"handler": self.handler, "pace": HastyPace(), **IDS, **options}
         provider = managed_agents(base_url=server.url)
         wanted = LoopOptions.of(given)
         self.session = LoopSession(
@@ -397,18 +389,8 @@ def test_an_error_of_the_stream_itself_is_no_event(server: ManagedServer) -> Non
 
 def test_a_run_that_is_late_stops_the_server_and_lets_go(server: ManagedServer) -> None:
     server.script = [[said("one")]]
-
-    class Late(Hasty):
-        """A time in which the run is late as soon as its prompt is there."""
-
-        async def sleep(self, seconds: float) -> None:
-            if seconds == PATIENCE:
-                await asyncio.to_thread(server.heard.wait, PATIENCE)
-            else:
-                await super().sleep(seconds)
-
     with pytest.raises(LoopFailed) as failed:
-        run(server, pace=Late())
+        run(server, pace=HastyPace({PATIENCE: server.heard}))
     assert failed.value.reason == "timeout"
     assert server.sent[-1] == [{"type": "user.interrupt"}]
     assert server.closed.get(timeout=PATIENCE) == "session_1"

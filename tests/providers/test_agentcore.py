@@ -12,7 +12,7 @@ from beam.errors import InvalidInput, LoopFailed, ProviderFailed
 from beam.providers import OpenOptions, Tool
 from beam.providers.agentcore import AgentCore, agentcore
 from beam.providers.harness_events import ATTEMPT
-from tests.providers.stubs import VirtualPace
+from tests.providers.stubs import HastyPace, VirtualPace
 from tests.providers.test_harness_events import piece, start, stop, text
 
 ARN = "arn:aws:bedrock-agentcore:eu-central-1:123456789012:harness/reviewer-0123456789"
@@ -77,14 +77,6 @@ class Harness:
         return {"stream": self.streams[-1]}
 
 
-class NoWait(VirtualPace):
-    async def sleep(self, seconds):
-        if seconds < 5:
-            self.slept.append(seconds)
-        else:
-            await super().sleep(seconds)
-
-
 def run(harness, handler=lambda name, given, context: "3", **options):
     options = {"prompt": "Go.", "agent_id": ARN, "timeout": None, "tool_timeout": None, **options}
     return beam.run(AgentCore(clients=lambda _: harness), handler=handler, **options)
@@ -92,7 +84,7 @@ def run(harness, handler=lambda name, given, context: "3", **options):
 
 def failure(harness):
     with pytest.raises(ProviderFailed) as failed:
-        run(harness, pace=NoWait())
+        run(harness, pace=HastyPace())
     return failed.value
 
 
@@ -135,7 +127,7 @@ def test_check_81_an_error_frame_is_told_and_not_tried_again():
 @pytest.mark.parametrize("broken", [[text("ha")], [], ConnectionResetError("reset"),
                                     [text("ha"), ConnectionResetError("reset")]])  # fmt: skip
 def test_check_81_an_answer_without_an_end_is_asked_for_again(broken):
-    harness, pace = Harness(broken, broken, DONE), NoWait()
+    harness, pace = Harness(broken, broken, DONE), HastyPace()
     result = run(harness, pace=pace)
     assert (result.text, result.turns) == ("It is 3.", 1)
     assert [one["number"] for one in result.events if one.get("type") == ATTEMPT] == [2, 3]

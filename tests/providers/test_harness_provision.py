@@ -37,7 +37,7 @@ class Quick(VirtualPace):
 
     async def sleep(self, seconds):
         if seconds > INTERVAL:
-            await super().sleep(seconds)
+            await self.wait(seconds)
         else:
             self.slept.append(seconds)
             self.advance(seconds)
