@@ -101,38 +101,21 @@ class CodexBackend(AgentBackend):
 
     def program(self, opening: Opening) -> PortSpec:
         """Return the app-server of a session; no secret is in its arguments."""
-        return self._spec(opening.cwd)
+        overrides = (*QUIET, *self.config_overrides)
+        arguments = [word for each in overrides for word in ("--config", each)]
+        return PortSpec.of(
+            [self._program(), *arguments, "app-server", "--listen", "stdio://"],
+            env=self._environment(),
+            cwd=opening.cwd or None,
+            stdin="pipe",
+            grace=self.grace,
+        )
 
     def driver(self, talk: Talk, wire: Wire | None) -> Driver:
         """Return what speaks with the app-server of a session."""
         from beam.backends.codex_driver import CodexDriver  # noqa: PLC0415 - see there
 
         return CodexDriver(self, talk, wire)
-
-    def conversations(self, cwd: str | None = None, *, limit: int = 100) -> list[dict[str, Any]]:
-        """Return the threads that Codex has kept, the one that was used last first. Blocks.
-
-        Each has `id`, `summary`, `cwd`, and `modified_at` in Unix milliseconds. An `id` can be
-        given as a session's option `fork`.
-
-        Args:
-            cwd: only those of this folder; None for all.
-            limit: the most.
-        """
-        from beam.backends.codex_threads import kept_threads  # noqa: PLC0415 - as above
-
-        return kept_threads(self._spec(cwd), cwd, limit)
-
-    def _spec(self, cwd: str | None) -> PortSpec:
-        overrides = (*QUIET, *self.config_overrides)
-        arguments = [word for each in overrides for word in ("--config", each)]
-        return PortSpec.of(
-            [self._program(), *arguments, "app-server", "--listen", "stdio://"],
-            env=self._environment(),
-            cwd=cwd or None,
-            stdin="pipe",
-            grace=self.grace,
-        )
 
     def _program(self) -> str:
         return self.codex_bin or str(_bundled("bundled_codex_path"))

@@ -21,30 +21,25 @@ from typing import TYPE_CHECKING, Any
 
 from beam.backends.codex_approvals import question, tool_answer
 from beam.backends.codex_endings import exit_of, failed_for, outcome_of
-from beam.backends.codex_family import CodexFamily
 from beam.backends.codex_items import text_field
-from beam.backends.codex_settings import (
-    Policy,
-    dynamic_tools,
-    inputs,
-    mcp_config,
-    mode_of,
-    turn_policy,
-)
+from beam.backends.codex_settings import inputs
+from beam.backends.codex_thread import CodexThread, enter
 from beam.backends.driver import Driver
 from beam.backends.effects import AgentFailed, Ready
 from beam.backends.open_query import error_message
-from beam.backends.transcript import with_transcript
 from beam.model.messages import SystemMessage
 
 if TYPE_CHECKING:
     from beam.backends.agent_wire import Wire
     from beam.backends.backend import Query
     from beam.backends.codex import CodexBackend
-    from beam.backends.effects import Completed, Continued, Failed
+    from beam.backends.effects import Completed, Failed
     from beam.backends.talk import Talk
 
 __all__ = ["CodexDriver"]
+
+MOST_THREADS = 1000
+"""The most threads that are listed."""
 
 MCP_WAIT = 10.0
 """Seconds that the MCP servers have to start before the first turn begins without them."""
@@ -67,30 +62,6 @@ class _Turn:
     cut: bool = False
 
 
-@dataclass(slots=True)
-class _Thread:
-    """The conversation.
-
-    Attributes:
-        id: Codex's name for it.
-        continued: how it goes on from the one before.
-        model, policy: what its last turn ran with.
-        first_model: what it runs with where nobody has chosen.
-        family: what it says.
-        told: whether Codex knows what was said before.
-        system: what it was last told as the session's word for it, beside its prompts.
-    """
-
-    id: str
-    continued: Continued
-    model: str
-    policy: Policy
-    family: CodexFamily
-    first_model: str = ""
-    told: bool = False
-    system: str = ""
-
-
 class CodexDriver(Driver):
     """A client of one app-server; see the module.
 
@@ -108,12 +79,14 @@ class CodexDriver(Driver):
         self._backend = backend
         self._library = codex_client
         self._client = codex_client.PortClient(self.wire.write, version="1")
-        self._thread: _Thread | None = None
+        self._thread: CodexThread | None = None
         self._turn: _Turn | None = None
         self._introduced = False
+        self._readings = 0
         # Bounded: Codex waits for the answers to what it asks, and a turn's end ends them.
         self._tasks: set[asyncio.Task[None]] = set()
-        self._starting: dict[str, str] = {}
+        servers = {**backend.mcp_servers, **talk.opening.mcp_servers}
+        self._starting = dict.fromkeys(servers, "starting")
         self._started = asyncio.Event()
 
     async def open(self) -> Ready | AgentFailed:
@@ -121,7 +94,7 @@ class CodexDriver(Driver):
         async with self._reading():
             hello = await self._client.call(self._client.initialize)
             try:
-                self._thread = await self._enter()
+                self._thread = await enter(self._client, self.talk.opening, self._backend)
             except self._library.JsonRpcError as error:
                 reason = exit_of({"message": error.message}, {})
                 message = error_message(reason.kind, error.message, self.talk.now())
@@ -179,54 +152,21 @@ class CodexDriver(Driver):
             return False
         return True
 
+    async def conversations(self, cwd: str | None) -> list[dict[str, Any]] | None:
+        """Return the threads that Codex has kept, the one that was used last first."""
+        client = self._client
+        # With no provider named, those of all providers are meant.
+        wanted: dict[str, Any] = {"sortKey": "updated_at", "limit": MOST_THREADS}
+        wanted |= {"modelProviders": []} if cwd is None else {"modelProviders": [], "cwd": cwd}
+        async with self._reading():
+            found = await client.call(client.thread_list, wanted)
+        return [_kept(each.model_dump(by_alias=True, mode="json")) for each in found.data]
+
     async def close(self) -> None:
         """Let the program read the end of its input: it ends by itself then."""
         self.wire.close_stdin()
 
     # The thread
-
-    async def _enter(self) -> _Thread:
-        """Resume, fork or start a thread."""
-        opening, client = self.talk.opening, self._client
-        settings = self._settings()
-        origin = opening.options.get("fork")
-        if opening.resume:
-            with contextlib.suppress(self._library.JsonRpcError):
-                known = {**settings, "excludeTurns": True}
-                resumed = await client.call(client.thread_resume, opening.resume, known)
-                return self._entered(resumed, "resumed")
-        elif isinstance(origin, str) and origin:
-            known = {**settings, "excludeTurns": True}
-            forked = await client.call(client.thread_fork, origin, known)
-            return self._entered(forked, "forked")
-        tools = dynamic_tools(opening.tools)
-        fresh = {**settings, "dynamicTools": tools} if tools else settings
-        begun = await client.call(client.thread_start, fresh)
-        return self._entered(begun, "transcript" if opening.resume else "new")
-
-    def _entered(self, found: Any, continued: Continued) -> _Thread:
-        told = continued in ("resumed", "forked")
-        model, thread_id = found.model or "", found.thread.id
-        family = CodexFamily(thread_id)
-        policy = self._backend.policy
-        return _Thread(thread_id, continued, model, policy, family, model, told)
-
-    def _settings(self) -> dict[str, Any]:
-        """Return what a thread is started with; secrets of MCP servers go over stdin, too."""
-        opening, backend = self.talk.opening, self._backend
-        servers = mcp_config({**backend.mcp_servers, **opening.mcp_servers})
-        self._starting = dict.fromkeys(servers, "starting")
-        settings: dict[str, Any] = {
-            "cwd": opening.cwd or os.getcwd(),
-            "approvalPolicy": backend.policy.approval,
-            "sandbox": backend.policy.sandbox,
-            # Else a configuration could have a model decide in the user's place.
-            "approvalsReviewer": "user",
-            "model": opening.model or backend.model,
-            "developerInstructions": backend.instructions,
-            "config": {"mcp_servers": servers} if servers else None,
-        }
-        return {name: value for name, value in settings.items() if value is not None}
 
     async def _servers_started(self) -> None:
         """Wait until the MCP servers have started or failed: a turn does not wait for them."""
@@ -244,39 +184,17 @@ class CodexDriver(Driver):
 
     # The turn
 
-    async def _begin(self, query: Query, thread: _Thread, turn: _Turn) -> None:
+    async def _begin(self, query: Query, thread: CodexThread, turn: _Turn) -> None:
         client = self._client
-        text = query.prompt if thread.told else with_transcript(query.prompt, query.history)
-        params = self._changes(query.params, thread)
-        given = inputs(text, query.params)
-        begun = await client.call(client.turn_start, thread.id, given, params)
+        given = inputs(thread.prompt(query), query.params)
+        changes = thread.changes(query.params, self._backend.effort)
+        begun = await client.call(client.turn_start, thread.id, given, changes)
         # The library would keep the turn's notifications for a reader that is not there.
         client.unregister_turn_notifications(begun.turn.id)
-        thread.told = True
+        thread.began(query.params)
         self._named(turn, begun.turn.id)
 
-    def _changes(self, params: Mapping[str, Any], thread: _Thread) -> dict[str, Any]:
-        """Return what this turn changes; Codex keeps it for those that follow."""
-        changes: dict[str, Any] = {}
-        model = params.get("model_id") or params.get("model") or thread.first_model
-        if model and model != thread.model:
-            changes["model"] = thread.model = str(model)
-        policy = mode_of(params.get("permission_mode"), self._backend.policy)
-        if policy != thread.policy:
-            thread.policy = policy
-            changes |= turn_policy(policy)
-        effort = params.get("effort") or self._backend.effort
-        if effort:
-            changes["effort"] = str(effort)
-        system = params.get("system")
-        if isinstance(system, str) and system and system != thread.system:
-            thread.system = system
-            changes["additionalContext"] = {"system": {"kind": "application", "value": system}}
-        if isinstance(params.get("output_schema"), Mapping):
-            changes["outputSchema"] = params["output_schema"]
-        return changes
-
-    def _introduce(self, thread: _Thread) -> None:
+    def _introduce(self, thread: CodexThread) -> None:
         """Say what the agent is, in the first turn of this connection."""
         if self._introduced:
             return
@@ -312,16 +230,20 @@ class CodexDriver(Driver):
 
     @contextlib.asynccontextmanager
     async def _reading(self) -> AsyncIterator[None]:
-        """Read the program; with the end of this, nobody waits for it any more."""
-        reading = asyncio.create_task(self._read())
+        """Read the program; with the end of the last of these, nobody waits for it any more."""
+        self._readings += 1
+        if self._readings == 1:
+            self._spawn(self._read())
         try:
             yield
         finally:
-            mine = [reading, *self._tasks]
-            for task in mine:
-                task.cancel()
-            await asyncio.gather(*mine, return_exceptions=True)
-            self._client.part(self._library.TransportClosedError("the turn is over"))
+            self._readings -= 1
+            if not self._readings:
+                ended = list(self._tasks)
+                for task in ended:
+                    task.cancel()
+                self._client.part(self._library.TransportClosedError("the turn is over"))
+                await asyncio.gather(*ended, return_exceptions=True)
 
     async def _read(self) -> None:
         try:
@@ -405,6 +327,15 @@ class CodexDriver(Driver):
         if error is not None:
             # Codex would wait for ever for an answer that could not be given.
             self._broken(error)
+
+
+def _kept(thread: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "id": thread["id"],
+        "title": thread.get("name") or thread.get("preview") or "",
+        "cwd": thread.get("cwd"),
+        "updated_at": int(thread.get("updatedAt") or 0) * 1000,
+    }
 
 
 def _forget(future: asyncio.Future[Any]) -> None:

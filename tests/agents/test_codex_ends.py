@@ -195,17 +195,18 @@ def test_a_thread_is_forked(fleet: Fleet, work: Path) -> None:
 
 
 def test_the_conversations_that_codex_has_kept_are_listed(
-    model: FakeModel, home: Path, work: Path
+    fleet: Fleet, work: Path, home: Path
 ) -> None:
-    codex = backend(model, home)
-    with fleet_of(codex) as fleet:
-        session = opened(fleet, work)
-        answer(session, "[[say first]]")
-        (known,) = codex.conversations(str(work))
-        assert known["id"] == session.info().details["agent_session"]
-        assert (known["summary"], known["cwd"]) == ("[[say first]]", str(work))
-        assert codex.conversations(str(home)) == []
-        assert [each["id"] for each in codex.conversations()] == [known["id"]]
+    session = opened(fleet, work)
+    answer(session, "[[say first]]")
+    (known,) = session.conversations(str(work))
+    assert known["id"] == session.info().details["agent_session"]
+    assert (known["title"], known["cwd"]) == ("[[say first]]", str(work))
+    assert session.conversations(str(home)) == []
+    run = session.submit("[[slow 2]]")
+    said(session, "text")
+    assert [each["id"] for each in session.conversations()] == [known["id"]]
+    assert run.get(timeout=PATIENCE) == "0 1 "
 
 
 def test_a_resumed_thread_still_has_the_sessions_tools(fleet: Fleet, work: Path) -> None:
