@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from beam import allow, deny
-from beam.errors import Interrupted, InvalidInput
+from beam.errors import Interrupted, InvalidInput, RunFailed
+from beam.otp import Restarts
 from beam.testing import BackendConformance
 from tests.agents.codex_sessions import (
     PATIENCE,
@@ -255,3 +256,27 @@ def test_a_program_that_is_not_there_is_refused_before_anything_starts(
     missing = backend(model, home, codex_bin=tmp_path / "none")
     with pytest.raises(InvalidInput, match="codex_bin"), fleet_of(missing):
         pass
+
+
+@pytest.mark.parametrize(
+    ("body", "cause"),
+    [
+        ("print('hello', flush=True); sys.stdin.read()", "protocol_error"),
+        ("print('[]', flush=True); sys.stdin.read()", "protocol_error"),
+        ("sys.exit(3)", "cli_exit"),
+        ("sys.stdin.read()", "init_timeout"),
+    ],
+)
+def test_a_program_that_is_no_codex_is_given_up(
+    model: FakeModel, work: Path, tmp_path: Path, body: str, cause: str
+) -> None:
+    program = tmp_path / "program"
+    program.write_text(f"#!{sys.executable}\nimport sys\n{body}\n", "utf-8")
+    program.chmod(0o700)
+    with fleet_of(backend(model, tmp_path / "codex", codex_bin=program)) as fleet:
+        given = 0.5 if cause == "init_timeout" else PATIENCE
+        few = Restarts(1, per=PATIENCE)
+        session = opened(fleet, work, reconnects=few, init_timeout=given, connect_timeout=given)
+        with pytest.raises(RunFailed) as failed:
+            session.submit("[[say hi]]").get(timeout=PATIENCE)
+    assert failed.value.facts["cause"] == cause
