@@ -17,16 +17,13 @@ from uuid import uuid4
 from claude_agent_sdk import (
     ClaudeAgentOptions,
     ClaudeSDKClient,
-    PermissionResultAllow,
-    PermissionResultDeny,
-    PermissionUpdate,
     SdkMcpTool,
     create_sdk_mcp_server,
 )
-from claude_agent_sdk.types import PermissionRuleValue
 
 from beam.backends.claude_conversation import Conversation
-from beam.backends.claude_messages import HOST_PREFIX, HOST_SERVER, ClaudeMessages
+from beam.backends.claude_messages import HOST_SERVER, ClaudeMessages
+from beam.backends.claude_permissions import ClaudePermissions
 from beam.backends.claude_program import MODES, servers_file
 from beam.backends.claude_result import TurnEnd
 from beam.backends.claude_transport import WireTransport
@@ -36,11 +33,8 @@ from beam.backends.effects import AgentFailed, Completed, Failed, Ready
 from beam.backends.open_query import error_message
 from beam.backends.transcript import with_transcript
 from beam.model.exit_reasons import ExitReason
-from beam.model.permissions import Allow
 
 if TYPE_CHECKING:
-    from claude_agent_sdk import ToolPermissionContext
-
     from beam.backends.agent_wire import Wire
     from beam.backends.backend import Query
     from beam.backends.effects import Continued
@@ -269,7 +263,9 @@ class ClaudeDriver(Driver):
         servers: dict[str, Any] = {}
         if tools:
             servers[HOST_SERVER] = create_sdk_mcp_server(HOST_SERVER, tools=tools)
-        return ClaudeAgentOptions(can_use_tool=self._may_use, mcp_servers=servers)
+        return ClaudeAgentOptions(
+            can_use_tool=ClaudePermissions(self.talk).may_use, mcp_servers=servers
+        )
 
     def _tool(self, tool: HostTool) -> SdkMcpTool[Any]:
         async def run(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -282,49 +278,6 @@ class ClaudeDriver(Driver):
 
         schema = {"type": "object", "properties": {}, **tool.input_schema}
         return SdkMcpTool(tool.name, tool.description, schema, run)
-
-    async def _may_use(
-        self, name: str, tool_input: dict[str, Any], context: ToolPermissionContext
-    ) -> PermissionResultAllow | PermissionResultDeny:
-        """Have the session decide; whatever is no clear yes is a no (G14)."""
-        if name.startswith(HOST_PREFIX):
-            return PermissionResultAllow()
-        try:
-            decision = await self.talk.permission(name, tool_input, _details(context))
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is no yes
-            return PermissionResultDeny(message=f"nobody could be asked: {type(error).__name__}")
-        if decision is None:
-            return PermissionResultDeny(message="cancelled", interrupt=True)
-        if not isinstance(decision, Allow):
-            return PermissionResultDeny(message=decision.reason, interrupt=decision.interrupt)
-        changed = None if decision.params is None else dict(decision.params)
-        rules = _for_session(name, context) if decision.for_session else None
-        return PermissionResultAllow(updated_input=changed, updated_permissions=rules)
-
-
-def _details(context: ToolPermissionContext) -> dict[str, Any]:
-    """Return what the program adds for whoever decides."""
-    names = ("tool_use_id", "agent_id", "title", "description", "blocked_path", "decision_reason")
-    known = {name: getattr(context, name, None) for name in names}
-    return {name: value for name, value in known.items() if value is not None}
-
-
-def _for_session(name: str, context: ToolPermissionContext) -> list[PermissionUpdate]:
-    """Return the rules that let the like of this go on unasked, as long as the session lasts."""
-    rules = [
-        rule
-        for update in context.suggestions
-        if update.type == "addRules" and update.behavior == "allow"
-        for rule in update.rules or ()
-    ]
-    return [
-        PermissionUpdate(
-            type="addRules",
-            rules=rules or [PermissionRuleValue(name)],
-            behavior="allow",
-            destination="session",
-        )
-    ]
 
 
 async def _one(text: str, uuid: str) -> AsyncIterator[dict[str, Any]]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from beam.backends.claude_messages import HOST_SERVER
+from beam.errors import InvalidInput
 
 if TYPE_CHECKING:
     from beam.backends.claude_conversation import Conversation
@@ -138,7 +139,12 @@ def with_servers(
         name: its name.
         servers: the servers, each as the program's configuration files have it.
         host: whether the session has tools of its own.
+
+    Raises:
+        InvalidInput: a server has the name of the session's own.
     """
+    if HOST_SERVER in servers:
+        raise InvalidInput("mcp_servers", HOST_SERVER, "another name: this one is the session's")
     # Tools that were handed to a session are offered to the model at once, not when it looks.
     known = {each: {"alwaysLoad": True, **server} for each, server in servers.items()}
     if host:

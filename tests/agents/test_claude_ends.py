@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["fleet", "work"]
 
 KILLS = scaled(50, part=10)
+OF_KILLS = pytest.mark.timeout(120 + 20 * KILLS)
 TOLD_WITHIN = 1.0
 """The seconds in which a death must be in the log: the promise of `beam.testing`'s suite."""
 
@@ -90,6 +91,7 @@ def pipe(tmp_path: Path) -> Pipe:
     return Pipe(tmp_path / "pipe")
 
 
+@OF_KILLS
 def test_a_program_that_is_killed_in_a_turn_is_told_at_once_and_back_with_its_conversation(
     fleet: Fleet, work: Path
 ) -> None:
@@ -121,6 +123,7 @@ def test_a_run_that_was_cut_by_a_kill_is_asked_again_if_its_user_wants_that(
     assert answer(session, "[[history]]") == "red"
 
 
+@OF_KILLS
 def test_a_command_that_is_killed_is_told_at_once_and_the_turn_goes_on(
     fleet: Fleet, work: Path, pipe: Pipe
 ) -> None:

@@ -136,6 +136,11 @@ def test_a_sessions_own_tools_are_a_server_in_this_process(options: dict[str, An
     assert "--allowedTools=Read,mcp__beam" in spec.argv
 
 
+def test_no_other_server_can_pass_for_the_sessions_own(options: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput, match="another name"):
+        claude(**options).spec_for(opening(mcp_servers={"beam": {"command": "impostor"}}))
+
+
 def test_the_program_gets_no_credentials_of_others(
     options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
