@@ -167,6 +167,8 @@ class CodexReader:
             case "turn/started":
                 turn = params.get("turn")
                 self.turn_id = text_field(turn if isinstance(turn, Mapping) else {}, "id")
+            case "item/fileChange/patchUpdated":
+                self._patched(params)
             case "thread/tokenUsage/updated":
                 return self._tokens(params)
             case "account/rateLimits/updated":
@@ -225,6 +227,12 @@ class CodexReader:
             is_error=failed,
             raw=wire,
         )
+
+    def _patched(self, params: Wire) -> None:
+        """Take a patch as it is now: whoever is asked for it must see that."""
+        name = text_field(params, "itemId")
+        if name in self.uses:
+            self.uses[name] = {**self.uses[name], "changes": params.get("changes")}
 
     def _said(self, item: Item, wire: Wire) -> list[Message]:
         name, text = text_field(item, "id"), text_field(item, "text")

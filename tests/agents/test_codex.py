@@ -38,12 +38,6 @@ DOT = (
 
 
 @pytest.fixture
-def model() -> Iterator[FakeModel]:
-    with FakeModel() as model:
-        yield model
-
-
-@pytest.fixture
 def work(tmp_path: Path) -> Path:
     folder = tmp_path / "work"
     folder.mkdir()

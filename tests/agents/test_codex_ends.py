@@ -14,6 +14,7 @@ from beam.errors import Interrupted, InvalidInput, RunFailed
 from beam.otp import Restarts
 from beam.testing import BackendConformance
 from tests.agents.codex_sessions import (
+    OFTEN,
     PATIENCE,
     SOON,
     backend,
@@ -43,12 +44,6 @@ def double(n: int) -> int:
 
 server.run()
 """
-
-
-@pytest.fixture
-def model() -> Iterator[FakeModel]:
-    with FakeModel() as model:
-        yield model
 
 
 @pytest.fixture
@@ -112,7 +107,7 @@ class TestCodex(BackendConformance):
 
 
 def test_a_killed_program_is_resumed_time_after_time(fleet: Fleet, work: Path) -> None:
-    session = opened(fleet, work, on_crash="retry")
+    session = opened(fleet, work, on_crash="retry", reconnects=OFTEN)
     assert answer(session, "[[say first]]") == "first"
     for _ in range(scaled(50, 10)):
         run = session.submit("[[slow 2]]")

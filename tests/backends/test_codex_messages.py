@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from beam.backends.codex_approvals import question
 from beam.backends.codex_endings import exit_of, outcome_of
 from beam.backends.codex_family import CodexFamily
 from beam.backends.codex_messages import CodexReader, Usage
@@ -99,6 +100,20 @@ def test_a_patch_is_a_tool_use_with_its_changes() -> None:
     assert use.tool_use_id == result.tool_use_id
     assert (result.content, result.is_error) == ("add /home/ada/work/new.txt", False)
     assert tools("patch_declined")[-1][2:] == ("declined", True)
+
+
+def test_a_patch_that_grows_is_shown_as_it_is_when_it_is_asked_for() -> None:
+    reader = CodexReader()
+    reader.begin()
+    grown = [{"path": "/home/ada/a.py", "kind": {"type": "delete"}, "diff": "x\n"}]
+    item = {"type": "fileChange", "id": "f1", "changes": []}
+    reader.take({"method": "item/started", "params": {"item": item}})
+    changed = {"itemId": "f1", "changes": grown}
+    (said,) = reader.take({"method": "item/fileChange/patchUpdated", "params": changed})
+    assert (said.type, said.subtype) == ("stream_event", "item_file_change_patch_updated")
+    asked = question("item/fileChange/requestApproval", {"itemId": "f1"}, reader.uses)
+    assert asked is not None
+    assert asked.tool_input == {"changes": grown}
 
 
 def test_a_call_of_an_mcp_server_is_named_after_server_and_tool() -> None:
