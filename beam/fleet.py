@@ -44,6 +44,7 @@ from beam.sessions.commons import Commons
 from beam.sessions.handle import SessionHandle
 from beam.sessions.lifecycle import Lifecycle
 from beam.sessions.options import SessionOptions
+from beam.sessions.recorder import RECORDER, Recorder
 from beam.sessions.tree import BACKOFF, BUDGET, session_children
 from beam.sessions.watch import Watch
 from beam.state.tree import state_children
@@ -200,7 +201,11 @@ class Fleet(Doors):
         ]
         most, seconds = self._limits
         bus, waiting = self._commons.bus, self._commons.waiting
-        state = state_children(waiting, bus=bus, vault=self._vault, more_owners=(ROUTER,))
+        state = [
+            # Before all that write, so that it ends after them.
+            child(Recorder, self._commons.recordings, self._commons.roster, name=RECORDER),
+            *state_children(waiting, bus=bus, vault=self._vault, more_owners=(ROUTER,)),
+        ]
         return Supervisor.start(
             [
                 child(Log, self._commons.shelf, name=LOG, shutdown=10.0),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from beam.errors import InvalidInput
 from beam.log import SqliteReader
 from beam.model.events import EVENT_TYPES
+from beam.sessions.recording import line_of
 from beam.state.journal import event_of
 
 if TYPE_CHECKING:
@@ -52,18 +53,13 @@ def print_log(
             records = reader.read_all(after_position=position, limit=PAGE, types=types or None)
             for record in records:
                 if session is None or record.stream == session:
-                    write(_json(record) if as_json else _text(record))
+                    write(line_of(record) if as_json else _text(record))
             if records:
                 position = records[-1].position
             elif not follow:
                 return
             else:
                 reader.wait_for(max(position, reader.last_position()) + 1, WAIT)
-
-
-def _json(record: StoredRecord) -> str:
-    event = event_of(record).to_record()
-    return json.dumps({"position": record.position, **event}, ensure_ascii=False)
 
 
 def _text(record: StoredRecord) -> str:

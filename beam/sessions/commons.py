@@ -8,6 +8,7 @@ from beam.errors import Interrupted, StoreClosed
 from beam.policy import HookRegistry
 from beam.sessions.claims import Claims
 from beam.sessions.delivery import LOOK_AGAIN, PATIENCE, Delivery
+from beam.sessions.recording import Recordings
 from beam.sessions.roster import Roster
 from beam.state.bus import EventBus
 from beam.state.journal import Journal
@@ -33,10 +34,21 @@ class Commons:
         bus: who has subscribed to what.
         claims: who reads which run.
         hooks: the fleet's hooks.
+        recordings: which sessions are recorded, and where.
         delivery: brings to the sessions what is meant for them.
     """
 
-    __slots__ = ("bus", "claims", "delivery", "hooks", "node", "roster", "shelf", "waiting")
+    __slots__ = (
+        "bus",
+        "claims",
+        "delivery",
+        "hooks",
+        "node",
+        "recordings",
+        "roster",
+        "shelf",
+        "waiting",
+    )
 
     def __init__(self, node: Node, shelf: Shelf) -> None:
         self.node = node
@@ -46,6 +58,7 @@ class Commons:
         self.claims = Claims()
         self.hooks = HookRegistry()
         self.bus = EventBus()
+        self.recordings = Recordings()
         self.delivery = Delivery(node, self.roster, self.waiting)
 
     def end(self, reason: str) -> None:

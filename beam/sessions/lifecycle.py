@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from beam.errors import (
     AlreadyExists,
     CallExit,
+    CallFailed,
     InvalidInput,
     NotFound,
     SessionClosed,
@@ -24,9 +26,12 @@ from beam.sessions.directory import DIRECTORY, SESSION_SUPERVISOR
 from beam.sessions.handle import SessionHandle
 from beam.sessions.hooked import hooked, tell_hooks
 from beam.sessions.options import SessionOptions
+from beam.sessions.recorder import RECORDER, Finish, News
+from beam.sessions.recording import checked_path
 from beam.sessions.recovery import close_runs
 from beam.sessions.tools import Toolbox
 from beam.sessions.tree import session_child
+from beam.state.bus_feed import BUS
 from beam.state.control_rows import CONTROL
 from beam.state.keeper import KEEPER, table_of
 from beam.state.runs import RUNS
@@ -58,6 +63,8 @@ RESERVED = frozenset(
         ROUTER,
         SESSION_SUPERVISOR,
         DIRECTORY,
+        BUS,
+        RECORDER,
     }
 )
 
@@ -110,14 +117,26 @@ class Lifecycle:
             raise AlreadyExists("session_exists", session_id=session_id)
         self._introduced.pop(session_id, None)
         try:
+            self._record(session_id, options)
             self._start(session_id, spec)
         except BaseException:
+            self._commons.recordings.end(session_id)
             self._give_up(session_id, roster.withdraw(session_id))
             raise
         roster.set_status(session_id, "live", only="starting")
         told = {"session_id": session_id, "backend": backend}
         tell_hooks(self._commons.node, options.chain(), "session_start", told)
         return self.handle(session_id)
+
+    def _record(self, session_id: str, options: SessionOptions) -> None:
+        """Have a session recorded, if its user wants that."""
+        path, recordings = checked_path(options.record), self._commons.recordings
+        if path is None:
+            recordings.end(session_id)
+            return
+        recordings.begin(session_id, path, self._commons.journal().store)
+        if (recorder := self._commons.node.whereis(RECORDER)) is not None:
+            recorder.cast(News())  # One that is being restarted looks by itself.
 
     def _choose(self, options: SessionOptions) -> str:
         if options.backend is not None and options.backend != AUTO:
@@ -216,8 +235,17 @@ class Lifecycle:
             journal.append_wait([journal.event("session_stopped", session_id, reason="stopped")])
             chain, told = spec.args[3].chain(), {"session_id": session_id, "reason": "stopped"}
             tell_hooks(self._commons.node, chain, "session_end", told)
+            self._finish_recording(session_id)
         finally:
             self._give_up(session_id, undelivered)
+
+    def _finish_recording(self, session_id: str) -> None:
+        """Wait until a session's recording has all of it."""
+        if self._commons.recordings.get(session_id) is None:
+            return
+        # A recorder that dies, or is late with a file, does it later.
+        with contextlib.suppress(CallFailed, NotFound):
+            named(self._commons.node, RECORDER).ask(Finish(session_id), timeout=PATIENCE)
 
     def _end(self, session_id: str) -> None:
         """End a session's process, or its supervisor's intent to start it again."""

@@ -10,6 +10,7 @@ beam.errors.InvalidInput: option: expected one of backend, ..., got 'on_crsh'
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -20,6 +21,7 @@ from beam.model.encoding import encode
 from beam.model.runs import OnCrash, parse_on_crash
 from beam.otp import Backoff, Restarts
 from beam.policy import Hook, HookChain, HookRegistry
+from beam.sessions.recording import checked_path
 
 __all__ = ["SessionOptions", "check_count", "check_json", "check_seconds"]
 
@@ -63,6 +65,8 @@ class SessionOptions:
             latter is the backend's own affair unless given.
         reconnects: how many transports may end, and within what time, before it is quarantined.
         backoff: how long it waits before it connects again.
+        record: the path of a file into which the session's events are written as they are
+            stored, for `beam.testing.scripted` to play; see `beam.sessions.recording`.
         metadata: the caller's own notes, JSON data.
         options: what else the backend understands.
     """
@@ -96,6 +100,7 @@ class SessionOptions:
     init_timeout: float | None = None
     reconnects: Restarts = field(default_factory=lambda: Restarts(5, per=60.0))
     backoff: Backoff = field(default_factory=lambda: Backoff(0.1, 30.0, jitter=0.2))
+    record: str | os.PathLike[str] | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -132,6 +137,7 @@ class SessionOptions:
         self._check_hooks()
         self._check_servers()
         self._check_limits()
+        checked_path(self.record)
         check_json("metadata", self.metadata)
         for name in ("routing", "provider", "options"):
             value = getattr(self, name)

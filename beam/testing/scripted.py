@@ -1,4 +1,4 @@
-"""Scripted agents: backends whose agents do what a function says, on any scheduler.
+"""Scripted agents: backends whose agents do what a function or a file says, on any scheduler.
 
     >>> import beam
     >>> from beam.testing import Simulation
@@ -14,11 +14,14 @@
 The function is called for each query, in a process of its own, so it may wait, for time, for a
 tool's result or for a permission, while its connection hears the session. What it returns is the
 answer, what it raises fails the query; an interrupt ends it.
+
+Given the path of a recording, the agents do what was recorded: see `beam.testing.recorded`.
 """
 
 from __future__ import annotations
 
 import itertools
+import os
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from beam.backends.backend import (
@@ -34,6 +37,7 @@ from beam.backends.effects import AskPermission, Completed, Deliver, Failed, Rea
 from beam.errors import InvalidInput
 from beam.model.messages import ErrorMessage, Message, ResultMessage, ToolMessage
 from beam.otp import Exit, Ref, Server, current_process, exit, receive, spawn_link
+from beam.testing.recorded import recorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -92,7 +96,7 @@ class Turn:
         assert process is not None
         process.node.sleep(seconds)
 
-    def tool(self, name: str, **given: Any) -> ToolResult:
+    def tool(self, name: str, /, **given: Any) -> ToolResult:
         """Have the host run a tool; return its result when it is there."""
         use = f"{self.query.query_id}-tool-{next(self._numbers)}"
         self._tell(Deliver(self.query.query_id, _tool_use(use, name, given)))
@@ -102,7 +106,7 @@ class Turn:
         )
         return result
 
-    def permission(self, name: str, **given: Any) -> Any:
+    def permission(self, name: str, /, **given: Any) -> Any:
         """Ask for a permission; return the decision when it is there."""
         request = f"{self.query.query_id}-ask-{next(self._numbers)}"
         self._tell(AskPermission(self.query.query_id, request, name, given, {}))
@@ -198,22 +202,38 @@ class _Scripted(Backend):
 
     def check(self) -> None:
         if not callable(self._agent):
-            raise InvalidInput("agent", self._agent, "a function of one Turn")
+            raise InvalidInput("agent", self._agent, "a function of one Turn, or a path")
 
     def connect(self, name: str, opening: Opening) -> Ref[Any]:
         return _Connection.start_link(self._agent, opening)
 
 
-def scripted(agent: Callable[[Turn], Any]) -> Backend:
+def scripted(
+    agent: Callable[[Turn], Any] | str | os.PathLike[str],
+    *,
+    strict: bool = True,
+    speed: float | None = None,
+) -> Backend:
     """Return a backend for a fleet whose agents do what `agent` says.
 
     Args:
         agent: called with each `Turn`, in a process of its own; returns the answer, raises
-            `AgentError` or anything else to fail the query.
+            `AgentError` or anything else to fail the query. Or the path of a recording, which is
+            played to each session from its beginning.
+        strict: of a recording: whether the prompts and the results of tools must be the recorded
+            ones; a decision must be in any case.
+        speed: of a recording: how many times faster than recorded it is played, in the node's
+            time; `None` for at once.
 
     Raises:
-        InvalidInput: if it is no function.
+        InvalidInput: it is neither, or an option is not what it must be, or is for recordings
+            only; or the file is no recording, or a damaged one, with the line and the field.
     """
+    if isinstance(agent, (str, os.PathLike)):
+        return recorded(agent, strict=strict, speed=speed)
+    for name, value, usual in (("strict", strict, True), ("speed", speed, None)):
+        if value is not usual:
+            raise InvalidInput(name, value, "nothing, unless a recording is played")
     backend = _Scripted(agent)
     backend.check()
     return backend
