@@ -203,7 +203,13 @@ class Fleet(Doors):
         bus, waiting = self._commons.bus, self._commons.waiting
         state = [
             # Before all that write, so that it ends after them.
-            child(Recorder, self._commons.recordings, self._commons.roster, name=RECORDER),
+            child(
+                Recorder,
+                self._commons.recordings,
+                self._commons.roster,
+                id=RECORDER,
+                name=RECORDER,
+            ),
             *state_children(waiting, bus=bus, vault=self._vault, more_owners=(ROUTER,)),
         ]
         return Supervisor.start(

@@ -56,6 +56,7 @@ def upper(prompt):
 PARTS = [
     "log",
     "ports",
+    "recorder",
     "keeper",
     "control",
     "runtime",
@@ -300,6 +301,7 @@ def test_the_tree_is_that_of_the_architecture(fleets):
         "├── Log",
         "├── Ports",
         "├── State",
+        "│   ├── recorder",
         "│   ├── keeper",
         "│   ├── runtime",
         "│   ├── control",

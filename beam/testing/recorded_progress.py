@@ -2,6 +2,7 @@
 
 >>> from beam.log import MemoryStore
 >>> from beam.otp import Node
+>>> from beam.state.journal import Journal
 >>> with Node() as node, MemoryStore() as store:
 ...     journal, progress = Journal(store, node), Progress("session_1")
 ...     def written(kind, run_id):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,7 @@ import beam
 from beam.backends import function
 from beam.backends.backend import WINDOW
 from beam.backends.effects import Failed
-from beam.errors import InvalidInput, Interrupted, NotSupported, RunFailed
+from beam.errors import Interrupted, InvalidInput, NotSupported, RunFailed
 from beam.model.exit_reasons import ExitReason
 from beam.model.messages import ErrorMessage
 from beam.testing import AgentError, Simulation, scripted
@@ -372,9 +373,8 @@ def test_a_scripted_agent_that_fails_says_its_word_again(tmp_path: Path) -> None
         raise AgentError("quota", retryable=True)
 
     path = tmp_path / "quota.jsonl"
-    with fleet_of(scripted(agent)) as fleet:
-        with pytest.raises(RunFailed):
-            fleet.start_session(record=path).query("go").get(timeout=PATIENCE)
+    with fleet_of(scripted(agent)) as fleet, pytest.raises(RunFailed):
+        fleet.start_session(record=path).query("go").get(timeout=PATIENCE)
     error = failure_of(scripted(path), "go")
     assert (error.reason, error.facts["retryable"]) == ("quota", True)
 
@@ -420,8 +420,10 @@ def test_what_is_no_recording_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("strict", 1), ("speed", 0), ("speed", -1), ("speed", "fast"), ("speed", True)]
-    + [("speed", float("nan")), ("speed", float("inf"))],
+    [
+        ("strict", 1),
+        *[("speed", value) for value in (0, -1, "fast", True, math.nan, math.inf)],
+    ],
 )
 def test_an_option_that_is_not_what_it_must_be_is_refused(
     file: Path, field: str, value: Any
