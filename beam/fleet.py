@@ -56,7 +56,6 @@ if TYPE_CHECKING:
     from beam.backends.backend import Backend
     from beam.log import Durability, Store
     from beam.otp import Ref
-    from beam.state.journal import Journal
 
 __all__ = ["Fleet"]
 
@@ -330,10 +329,6 @@ class Fleet(Doors):
             return self._lifecycle.release(session if isinstance(session, str) else session.id)
 
     # What is in it
-
-    def journal(self) -> Journal:
-        """Return a journal on the fleet's log, to read events from and write some."""
-        return self._commons.journal()
 
     def report(self, backend: str, error: BaseException | None, probe: int | None = None) -> None:
         """Tell the router's breaker how a run on a backend ended.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from beam.facades.capabilities import CapabilityFacade
 from beam.facades.control import ControlFacade
 from beam.facades.events import EventsFacade
+from beam.facades.journal import JournalFacade
 from beam.facades.policies import PoliciesFacade
 from beam.facades.routing import RoutingFacade
 from beam.facades.runs import RunsFacade
@@ -51,6 +52,14 @@ class Doors:
     def hooks(self) -> HookRegistry:
         """The fleet's hooks: `fleet.hooks.register(hook("stop", ...))`; see `beam.policy.hooks`."""
         return self._grounds().commons.hooks
+
+    @property
+    def journal(self) -> JournalFacade:
+        """Entries of your own: `fleet.journal.append("deployed", {"payload": {...}})`.
+
+        `fleet.journal()` is a journal on the whole log, to read events from and write some.
+        """
+        return JournalFacade(self._grounds())
 
     @property
     def runs(self) -> RunsFacade:

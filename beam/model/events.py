@@ -50,6 +50,8 @@ its place, `sequence`, counting from 1 in each session without a gap. What belon
 | `policy_deleted` | there is none any more | profile_id |
 | `control_cleared` | what control kept of all sessions was forgotten | |
 | `audit` | something was decided, here or elsewhere | category, action, scope, details |
+| `journal_entry` | a user wrote an entry | event_type, payload, tags, scope, mark |
+| `journal_acknowledged` | a consumer has seen one | consumer, event_id |
 | `record_run_started` | a run record was begun; see `beam.state.run_records` | the whole record |
 | `record_run_completed` | it was completed | likewise |
 | `record_run_failed` | it failed | likewise |
@@ -129,7 +131,7 @@ EventType = Literal[
     "feedback_submitted", "feedback_cleared",
     "config_set", "config_cleared", "model_updated", "permission_mode_updated",
     "max_thinking_tokens_updated", "task_stop_requested", "policy_put", "policy_deleted",
-    "control_cleared", "audit",
+    "control_cleared", "audit", "journal_entry", "journal_acknowledged",
     "review_changed", "realtime_started", "realtime_appended", "realtime_stopped",
     "collaboration_cleared",
     "runtime_changed",
