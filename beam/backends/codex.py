@@ -46,6 +46,8 @@ KEY = "OPENAI_API_KEY"
 QUIET = (
     "analytics.enabled=false",
     "check_for_update_on_startup=false",
+    # With a goal Codex takes turns that nobody has asked for.
+    "features.goals=false",
     # They are fetched at each start; where they cannot be, that holds up the program's end.
     "features.plugins=false",
 )

@@ -16,7 +16,7 @@ import contextlib
 import json
 import os
 from collections.abc import AsyncIterator, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from beam.backends.codex_approvals import question, tool_answer
@@ -55,11 +55,23 @@ class _Turn:
         over: its `turn/completed`.
         turn_id: Codex's name for it, once it has one.
         cut: whether it is to be interrupted.
+        ends: the turns that ended meanwhile: one that is over at once may be so before it is named.
     """
 
     over: asyncio.Future[Mapping[str, Any]]
     turn_id: str = ""
     cut: bool = False
+    ends: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def ended(self, turn: Mapping[str, Any]) -> None:
+        """Take the end of a turn, which is this one's if it has its name."""
+        self.ends[text_field(turn, "id")] = turn
+        self.settle()
+
+    def settle(self) -> None:
+        """Be over, if this turn's end is known."""
+        if self.turn_id in self.ends and not self.over.done():
+            self.over.set_result(self.ends[self.turn_id])
 
 
 class CodexDriver(Driver):
@@ -192,7 +204,10 @@ class CodexDriver(Driver):
         # The library would keep the turn's notifications for a reader that is not there.
         client.unregister_turn_notifications(begun.turn.id)
         thread.began(query.params)
-        self._named(turn, begun.turn.id)
+        turn.turn_id = begun.turn.id
+        turn.settle()
+        if turn.cut:
+            self._cut(turn)
 
     def _introduce(self, thread: CodexThread) -> None:
         """Say what the agent is, in the first turn of this connection."""
@@ -209,12 +224,6 @@ class CodexDriver(Driver):
             "thread_id": thread.id,
         }
         self.talk.say(SystemMessage(subtype="init", system_info=info, model=thread.model or None))
-
-    def _named(self, turn: _Turn, turn_id: str) -> None:
-        if not turn.turn_id and turn_id:
-            turn.turn_id = turn_id
-            if turn.cut:
-                self._cut(turn)
 
     def _cut(self, turn: _Turn) -> None:
         thread, client = self._thread, self._client
@@ -281,13 +290,9 @@ class CodexDriver(Driver):
             return
         for said in thread.family.take(message):
             self.talk.say(said)
-        self._named(turn, thread.family.main.turn_id)
-        mine = params.get("threadId") == thread.id
-        if mine and method == "turn/completed" and not turn.over.done():
-            ended = params.get("turn")
-            ended = ended if isinstance(ended, dict) else {}
-            if not turn.turn_id or text_field(ended, "id") == turn.turn_id:
-                turn.over.set_result(ended)
+        ended = params.get("turn")
+        if method == "turn/completed" and isinstance(ended, dict):
+            turn.ended(ended)
 
     # What the program asks
 

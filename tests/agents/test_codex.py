@@ -136,6 +136,15 @@ def test_the_agent_is_told_something_in_the_middle_of_its_turn(fleet: Fleet, wor
     assert run.get(timeout=PATIENCE) == "steered"
 
 
+def test_codex_has_no_goals_that_it_would_follow_by_itself(
+    fleet: Fleet, work: Path, model: FakeModel
+) -> None:
+    answer(opened(fleet, work), "[[say hi]]")
+    offered = {tool.get("name") for tool in model.calls[-1].body["tools"]}
+    assert "exec_command" in offered
+    assert "create_goal" not in offered
+
+
 def test_the_sessions_own_word_goes_with_its_prompts(
     fleet: Fleet, work: Path, model: FakeModel
 ) -> None:

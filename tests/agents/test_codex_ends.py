@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -116,6 +117,28 @@ def test_a_killed_program_is_resumed_time_after_time(fleet: Fleet, work: Path) -
         assert run.get(timeout=PATIENCE) == "0 1 "
         assert answer(session, "[[history]]") == "first"
     assert "resumed" in how(session)
+
+
+def test_a_program_that_is_killed_while_it_asks_does_nothing_and_is_back(
+    fleet: Fleet, work: Path
+) -> None:
+    asked, over = threading.Event(), threading.Event()
+
+    def handler(method: str, params: Any, context: Any) -> Any:
+        asked.set()
+        over.wait(PATIENCE)
+        return allow()
+
+    session = opened(fleet, work, permission_handler=handler)
+    answer(session, "[[say first]]")
+    run = session.submit(escalated("echo x > made"))
+    assert asked.wait(PATIENCE)
+    program_of(fleet, session).kill()
+    with pytest.raises(Interrupted):
+        run.get(timeout=PATIENCE)
+    over.set()
+    assert answer(session, "[[history]]") == "first"
+    assert not (work / "made").exists()
 
 
 def test_of_a_killed_programs_commands_none_is_left(fleet: Fleet, work: Path) -> None:
