@@ -123,7 +123,8 @@ class ClaudeBackend(AgentBackend):
         """Return how to start the program for a session, in its conversation if it still has it.
 
         The session's own options that mean something here: `fork`, the id of a conversation to
-        begin with a copy of. Blocks, and writes the file for MCP servers, if there are any.
+        begin with a copy of, and `system`, text to append to the program's system prompt. Blocks,
+        and writes the file for MCP servers, if there are any.
         """
         variables = self.environment()
         folder = config_folder(variables)
@@ -134,6 +135,8 @@ class ClaudeBackend(AgentBackend):
             options["model"] = model
         if mode := MODES.get(opening.permission_mode or self.permission_mode or ""):
             options["permission-mode"] = mode
+        if isinstance(system := opening.options.get("system"), str):
+            options["append-system-prompt"] = system
         servers = {**self.mcp_servers, **opening.mcp_servers}
         if said := with_servers(folder, conversation.id, servers, host=bool(opening.tools)):
             options["mcp-config"] = said

@@ -17,6 +17,7 @@ from beam.backends.claude_conversation import Conversation, conversation_for
 from beam.errors import Interrupted
 from beam.model.events import message_of
 from tests.agents.claude_sessions import (
+    OFTEN,
     PATIENCE,
     answer,
     backend,
@@ -95,7 +96,7 @@ def pipe(tmp_path: Path) -> Pipe:
 def test_a_program_that_is_killed_in_a_turn_is_told_at_once_and_back_with_its_conversation(
     fleet: Fleet, work: Path
 ) -> None:
-    session = opened(fleet, work, on_crash="interrupt")
+    session = opened(fleet, work, on_crash="interrupt", reconnects=OFTEN)
     answer(session, "[[say red]]")
     for _ in range(KILLS):
         run = session.submit("[[slow 100]]")

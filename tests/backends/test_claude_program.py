@@ -101,6 +101,11 @@ def test_the_sessions_model_and_mode_count_before_the_backends(options: dict[str
     assert {"--model=haiku", "--permission-mode=acceptEdits"} <= set(line)
 
 
+def test_a_sessions_system_text_is_appended_to_the_programs_own(options: dict[str, Any]) -> None:
+    line = claude(**options).spec_for(opening(options={"system": "Be brief."})).argv
+    assert "--append-system-prompt=Be brief." in line
+
+
 def test_a_value_cannot_be_taken_for_an_option(options: dict[str, Any]) -> None:
     line = claude(model="--dangerously-skip-permissions", **options).spec_for(opening()).argv
     assert "--dangerously-skip-permissions" not in line
