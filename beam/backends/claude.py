@@ -77,7 +77,7 @@ class ClaudeBackend(AgentBackend):
     inherit: tuple[str, ...] = ()
     secret_file: str | None = None
     mcp_servers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str | None] = field(default_factory=dict)
     retries: int = 2
 
     def check(self) -> None:
@@ -207,7 +207,7 @@ def claude(
     max_budget_usd: float | None = None,
     effort: str | None = None,
     retries: int = 2,
-    options: Mapping[str, str] | None = None,
+    options: Mapping[str, str | None] | None = None,
     turn: TurnLimits | None = None,
     memory: MemoryLimits | None = None,
     shutdown: float = 2.0,
@@ -236,7 +236,8 @@ def claude(
         max_budget_usd: dollars that one program may spend.
         effort: `low`, `medium`, `high`, `xhigh` or `max`.
         retries: how often the program itself asks a model again that was busy or failed.
-        options: other options of the program, without their dashes, and their values.
+        options: other options of the program, without their dashes, and their values; None for one
+            that has no value.
         turn: the deadlines of a turn.
         memory: the limits of the memory of a program's tree.
         shutdown: seconds that a program has to end by itself.
@@ -247,6 +248,9 @@ def claude(
     """
     if permission_mode is not None and permission_mode not in MODES:
         raise InvalidInput("permission_mode", permission_mode, f"one of {', '.join(MODES)}")
+    for name in options or {}:
+        if name.startswith("-"):
+            raise InvalidInput("options", name, "the name of an option without its dashes")
     if retries < 0:
         raise InvalidInput("retries", retries, "a whole number, 0 or more")
     said = {
@@ -258,21 +262,25 @@ def claude(
         "max-turns": max_turns,
         "max-budget-usd": max_budget_usd,
         "effort": effort,
-        **(options or {}),
     }
+    known = {name: str(value) for name, value in said.items() if value is not None}
     return ClaudeBackend(
         model=model,
         permission_mode=permission_mode,
         cli_path=None if cli_path is None else os.fspath(cli_path),
-        config_dir=None if config_dir is None else os.path.abspath(config_dir),
+        config_dir=_absolute(config_dir),
         env=dict(env or {}),
         inherit=tuple(inherit),
-        secret_file=None if secret_file is None else os.path.abspath(secret_file),
+        secret_file=_absolute(secret_file),
         mcp_servers=dict(mcp_servers or {}),
-        options={name: str(value) for name, value in said.items() if value is not None},
+        options={**known, **(options or {})},
         retries=retries,
         turn=turn or TurnLimits(),
         memory=memory,
         shutdown=shutdown,
         grace=grace,
     )
+
+
+def _absolute(path: str | os.PathLike[str] | None) -> str | None:
+    return None if path is None else os.path.abspath(os.path.expanduser(path))

@@ -65,12 +65,17 @@ def conversation_for(folder: Path, *, resume: str, fork: str) -> Conversation:
         folder: the program's configuration folder.
         resume: the conversation that is to go on; empty for none.
         fork: the one to begin with a copy of, if none is to go on; empty for none.
+
+    Raises:
+        InvalidInput: the one to fork is not there.
     """
     if resume and _has(folder, resume):
         return Conversation(resume, resumes=True)
-    if fork and not resume and _has(folder, fork):
-        return Conversation(str(uuid4()), forks=fork)
-    return Conversation(str(uuid4()))
+    if resume or not fork:
+        return Conversation(str(uuid4()))
+    if not _has(folder, fork):
+        raise InvalidInput("fork", fork, "a conversation that the program has kept")
+    return Conversation(str(uuid4()), forks=fork)
 
 
 _WORDS = (b'"type":"user"', b'"type":"assistant"')

@@ -96,8 +96,8 @@ class ClaudeDriver(Driver):
             await connecting
         finally:
             connecting.cancel()
-        if (servers := servers_file(self.wire.argv)) is not None:
-            servers.unlink(missing_ok=True)
+            if (servers := servers_file(self.wire.argv)) is not None:
+                servers.unlink(missing_ok=True)
         said = await self._client.get_server_info() or {}
         able = said.get("capabilities")
         return Ready(
@@ -110,18 +110,18 @@ class ClaudeDriver(Driver):
 
     async def ask(self, query: Query) -> Completed | Failed:
         """Have the program answer, and return how that ended."""
-        refused = await self._adapt(query)
-        if refused is not None:
-            return self._failed(query.query_id, refused)
-        prompt = query.prompt
-        if self._silent:
-            prompt = with_transcript(prompt, query.history)
         uuid = str(uuid4())
         turn = ClaudeTurn(query.query_id, uuid, max_turns=_whole(query.params.get("max_turns")))
         turn.end.resets_at = self._resets_at
         self._over = asyncio.get_running_loop().create_future()
         self._turn = turn
         try:
+            refused = await self._adapt(query)
+            if refused is None and turn.interrupted:
+                refused = ExitReason("interrupted", detail="interrupted before it began")
+            if refused is not None:
+                return self._failed(query.query_id, refused)
+            prompt = with_transcript(query.prompt, query.history) if self._silent else query.prompt
             await self._say(prompt, uuid)
             self._silent = False
             await self._over
@@ -211,15 +211,19 @@ class ClaudeDriver(Driver):
 
     def _ended(self, turn: ClaudeTurn) -> Completed | Failed:
         if turn.exit is not None:
-            return self._failed(turn.query_id, turn.exit)
+            return self._failed(turn.query_id, turn.exit, turn.end.amounts())
         return Completed(turn.query_id, turn.end.message(timestamp=self.talk.now()))
 
     def _refused(self, reason: ExitReason) -> AgentFailed:
         message = error_message(reason.kind, reason.detail or reason.kind, self.talk.now())
         return AgentFailed(reason.kind, message, reason.retryable, reason)
 
-    def _failed(self, query_id: str, reason: ExitReason) -> Failed:
-        message = error_message(reason.kind, reason.detail or reason.kind, self.talk.now())
+    def _failed(
+        self, query_id: str, reason: ExitReason, amounts: Mapping[str, Any] | None = None
+    ) -> Failed:
+        """Return the failure of a query, with what it has used up all the same."""
+        said = reason.detail or reason.kind
+        message = error_message(reason.kind, said, self.talk.now(), amounts)
         return Failed(query_id, reason.kind, message, reason.retryable, reason)
 
     # What the program is told

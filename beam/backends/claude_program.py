@@ -76,16 +76,18 @@ _SPEAKS = (
 
 
 def command_line(
-    program: str, conversation: Conversation, options: Mapping[str, str]
+    program: str, conversation: Conversation, options: Mapping[str, str | None]
 ) -> tuple[str, ...]:
     """Return the program and its arguments.
 
     Args:
         program: its path.
         conversation: which one to take up.
-        options: other options, without their dashes, and their values.
+        options: other options, without their dashes, and their values; None for one without.
     """
-    said = [f"--{name}={value}" for name, value in options.items()]
+    said = [
+        f"--{name}" if value is None else f"--{name}={value}" for name, value in options.items()
+    ]
     return (program, *_SPEAKS, *said, *conversation.options())
 
 

@@ -105,20 +105,24 @@ class TurnEnd:
         for name in ("num_turns", "duration_ms"):
             self._sums[name] += int(_number(wire.get(name)))
 
+    def amounts(self) -> dict[str, Any]:
+        """Return what the query has used up: tokens, dollars, turns, time."""
+        return {
+            "usage": dict(self._usage),
+            "modelUsage": self._models or None,
+            "total_cost_usd": self._cost,
+            **self._sums,
+        }
+
     def message(self, *, timestamp: int) -> ResultMessage:
         """Return the message that the query ends with.
 
         Args:
             timestamp: now, Unix milliseconds.
         """
-        own = ("session_id", "usage", "modelUsage", "total_cost_usd", "num_turns", "duration_ms")
+        amounts = self.amounts()
+        own = ("session_id", *amounts)
         said = {name: value for name, value in self._last.items() if name not in own}
-        amounts = {
-            "usage": dict(self._usage),
-            "modelUsage": self._models or None,
-            "total_cost_usd": self._cost,
-            **self._sums,
-        }
         message = normalize({**said, **amounts, "type": "result"}, timestamp=timestamp)
         assert isinstance(message, ResultMessage)
         return message

@@ -335,6 +335,15 @@ def test_a_failure_of_the_model_is_never_taken_for_an_answer(
     assert answer(session, "[[say on]]") == "on"
 
 
+def test_what_a_failed_run_has_cost_is_in_its_last_message(fleet: Fleet, work: Path) -> None:
+    session = opened(fleet, work)
+    run = session.submit(bash("true"), params={"max_turns": 1})
+    failure(run)
+    raw = session.messages(run)[-1].raw
+    assert raw is not None
+    assert raw["usage"]["input_tokens"] > 0
+
+
 def test_a_budget_that_is_spent_says_so(model: FakeModel, work: Path, tmp_path: Path) -> None:
     with fleet_of(backend(model, tmp_path / "home", max_budget_usd=0.0001)) as fleet:
         error = failure(opened(fleet, work).query("[[say red]]"))

@@ -83,6 +83,11 @@ def test_a_fork_is_a_conversation_of_a_new_name_with_the_old_ones_past(
     assert "--fork-session" in line
 
 
+def test_a_fork_of_nothing_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput, match="fork"):
+        claude(**options).spec_for(opening(options={"fork": str(uuid4())}))
+
+
 def test_a_session_that_has_gone_on_from_its_fork_goes_on_in_its_own_conversation(
     options: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -181,6 +186,13 @@ def test_with_other_credentials_its_configuration_is_apart() -> None:
 def test_a_program_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="cli_path"):
         claude(cli_path=tmp_path / "none").find()
+
+
+def test_other_options_of_the_program_are_passed_on(options: dict[str, Any]) -> None:
+    backend = claude(options={"agent": "reviewer", "bare": None}, **options)
+    assert {"--agent=reviewer", "--bare"} <= set(backend.spec_for(opening()).argv)
+    with pytest.raises(InvalidInput, match="without its dashes"):
+        claude(options={"--bare": None}, **options)
 
 
 def test_a_permission_mode_that_does_not_exist_is_refused() -> None:

@@ -189,6 +189,12 @@ def test_a_429_of_an_allowance_that_is_used_up_is_a_quota_with_its_time() -> Non
     assert (turn.exit.kind, turn.exit.resets_at) == ("quota", 1_760_000_000)
 
 
+def test_what_a_failed_query_has_used_up_is_told_as_well() -> None:
+    amounts = ended(api_error(500, "no")).end.amounts()
+    assert (amounts["usage"]["input_tokens"], amounts["num_turns"]) == (10, 1)
+    assert amounts["total_cost_usd"] == pytest.approx(0.000105)
+
+
 def test_what_is_said_meanwhile_and_taken_in_is_answered_by_the_same_result() -> None:
     turn = ClaudeTurn("q-1", PROMPT)
     turn.steered(MORE)
