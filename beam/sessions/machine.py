@@ -65,7 +65,7 @@ from beam.sessions.messages import (
     ToolDone,
 )
 from beam.sessions.recovery import is_injected, recall
-from beam.sessions.remedies import Remedies
+from beam.sessions.remedies import Remedies, is_hopeless
 from beam.sessions.reports import session_report, violation_report
 from beam.sessions.spans import SessionSpans, watched
 from beam.sessions.standing import Standing
@@ -272,14 +272,14 @@ class Session(StateMachine):
         news = self._remedies.transport_ended(reason, exit, facts, counts=counts, injected=injected)
         changed = {"from_state": self.state.__name__, "to_state": "error", "reason": reason}
         news.append(self._desk.event("state_changed", **changed))
-        if not may_reconnect:
-            return self._quarantine(news, reason)
+        if not may_reconnect or (self.state == self.initializing and is_hopeless(exit)):
+            return self._quarantine(news, reason, facts)
         self._desk.log(news)
         return goto(self.error)
 
-    def _quarantine(self, news: list[Event], reason: str) -> Any:
+    def _quarantine(self, news: list[Event], reason: str, facts: dict[str, Any]) -> Any:
         """End, and stay ended until an operator releases the session; nobody is left waiting."""
-        self._desk.log_wait([*news, *self._remedies.quarantined(reason)])
+        self._desk.log_wait([*news, *self._remedies.quarantined(reason, facts)])
         return stop(("shutdown", ("quarantine", reason)))
 
     # Runs

@@ -22,10 +22,18 @@ if TYPE_CHECKING:
     from beam.sessions.past import Past, Work
     from beam.sessions.workload import Workload
 
-__all__ = ["Remedies"]
+__all__ = ["Remedies", "is_hopeless"]
 
 # The longest that a run is kept waiting because its agent was told to come back later, in seconds.
 PATIENCE = 3600.0
+
+
+def is_hopeless(exit: ExitReason | None) -> bool:
+    """Say whether an agent that ended like this before it was ready would do so again, and again.
+
+    Somebody has to do something first: log in, pay, mend the configuration.
+    """
+    return exit is not None and exit.kind in ("auth", "quota", "invalid_request")
 
 
 class Remedies:
@@ -154,11 +162,16 @@ class Remedies:
             news.append(self._named(""))
         return news
 
-    def quarantined(self, reason: str) -> list[Event]:
-        """Take all that wait out of the queue, and return what is to be logged of the end."""
-        failed = {"reason": "session_quarantined", "cause": reason}
+    def quarantined(self, reason: str, facts: Mapping[str, Any]) -> list[Event]:
+        """Take all that wait out of the queue, and return what is to be logged of the end.
+
+        Args:
+            reason: the transport's word for its last end.
+            facts: what else is known of that.
+        """
+        failed = {**facts, "reason": "session_quarantined", "cause": reason}
         ends = [self._desk.event("run_failed", one.run_id, **failed) for one in self._load.clear()]
-        return [*ends, self._desk.event("session_quarantined", reason=reason)]
+        return [*ends, self._desk.event("session_quarantined", **{**facts, "reason": reason})]
 
     def _postponed(self, work: Work, reason: str) -> Event:
         """Put a run back that its agent never saw, since it was about to end."""

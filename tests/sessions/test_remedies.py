@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from beam import function
-from beam.backends.effects import Completed
+from beam.backends.effects import AgentFailed, Completed
 from beam.backends.turn_limits import MemoryLimits, TurnLimits
 from beam.errors import Interrupted, InvalidInput, NotSupported, RunFailed, SessionRefused
 from beam.model.exit_reasons import KINDS, ExitReason, of_http, of_text, of_word, remedy
-from beam.model.messages import ResultMessage
+from beam.model.messages import ErrorMessage, ResultMessage
 from beam.otp import Backoff
 from beam.sessions.messages import GetConnection
 from tests.backends.agents import Plain, PlainDriver, Wired
@@ -188,6 +188,29 @@ def test_a_run_whose_agent_ends_before_it_is_asked_waits_for_the_next_one(
         hung.get(timeout=PATIENCE)
     (postponed,) = facts(session, "run_retried")
     assert (postponed["reason"], postponed["crashes"]) == ("interrupted", 0)
+
+
+class Refusing(PlainDriver):
+    """Says at once why it cannot work."""
+
+    tries = 0
+
+    async def open(self) -> Any:
+        type(self).tries += 1
+        error = ErrorMessage(content="log in first", error_type="auth")
+        return AgentFailed("auth", error, False, ExitReason("auth"))
+
+
+def test_an_agent_that_nobody_is_logged_in_to_is_not_tried_again(
+    fleets: Callable[..., Fleet],
+) -> None:
+    made = type("Made", (Refusing,), {})
+    _, session = started(fleets, Failing(driver_class=made))
+    with pytest.raises(RunFailed) as failed:
+        session.submit("hi").get(timeout=PATIENCE)
+    assert (failed.value.reason, failed.value.cause) == ("session_quarantined", "auth")
+    assert failed.value.detail == "log in first"
+    assert made.tries == 1
 
 
 # Steering
