@@ -8,6 +8,7 @@ r"""How the end of an agent, or of a turn that was cut, is told: pure functions.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ def crash_of(
     ended_for: ExitReason | None,
     *,
     timestamp: int,
+    secrets: Iterable[str] = (),
 ) -> AgentFailed:
     """Return why an agent is of no more use.
 
@@ -37,6 +39,7 @@ def crash_of(
         broken: what its driver raised; None if it did not.
         ended_for: why we ended the program; None if we did not.
         timestamp: now, Unix milliseconds.
+        secrets: what must not be shown of its last words (G17).
     """
     if ended_for is not None:
         word = "protocol_error" if ended_for.kind == "protocol" else ended_for.kind
@@ -49,7 +52,7 @@ def crash_of(
             AgentFailed("protocol_error", message, True), ExitReason("protocol", detail=said_it)
         )
     failed = AgentFailed("cli_exit", error_message("cli_exit", "the agent ended", timestamp), True)
-    told = explained(failed, exit)
+    told = explained(failed, exit, secrets=secrets)
     assert isinstance(told, AgentFailed)
     return failed_as(told, ExitReason("crashed", status=exit.status))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -187,6 +188,21 @@ def test_a_program_that_dies_is_told_with_its_status(me: Mailbox) -> None:
     assert (ended.reason, ended.exit.kind, ended.exit.status) == ("cli_exit", "crashed", 3)
     assert failed.exit == ended.exit
     assert end.reason == ("shutdown", ("cli_exit", 3))
+
+
+def test_what_a_dying_program_says_shows_no_secret_of_its_environment(me: Mailbox) -> None:
+    program = "import os, sys; sys.stdin.readline(); sys.exit('I had ' + os.environ['A_KEY_TOKEN'])"
+
+    class Telltale(Wired):
+        def program(self, opening: Any) -> PortSpec:
+            secret = {"A_KEY_TOKEN": "hunter2-hunter2"}
+            return PortSpec.of([sys.executable, "-c", program], stdin="pipe", extra=secret)
+
+    talk = opened(me, Telltale())
+    talk.say(Query("q-1", "die"))
+    ended, *_ = talk.until(Exit)
+    assert "I had" in ended.message.content
+    assert "hunter2" not in repr(ended)
 
 
 def test_a_killed_program_leaves_no_child(me: Mailbox) -> None:
