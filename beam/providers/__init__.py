@@ -9,6 +9,9 @@
 | `chat` | any server that speaks OpenAI's chat completions |
 | `responses` | OpenAI's Responses API |
 | `messages` | Anthropic's Messages API |
+| `managed_agents` | Claude's Managed Agents |
+| `agentcore` | harnesses of Amazon Bedrock AgentCore |
+| `provisioner` | what the last two run on, made once; with `provision_spec`, `provision_store` |
 
 A provider knows its wire and nothing else. The one agent loop (`beam.sessions.loop`) drives it:
 turns, tools, guards, limits, reconnects. `docs/loop.md` is the guide.
