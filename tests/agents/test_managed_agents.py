@@ -274,6 +274,26 @@ def test_check_53_a_long_history_is_read_to_its_end_before_anything_is_done(
     assert len(pages) == 37
 
 
+def test_check_65_a_reconnect_and_the_pending_tool_uses_agree_on_one_history(
+    server: ManagedServer,
+) -> None:
+    server.page = 3
+    name = server.begin(asked("use_1"), asked("use_2"), requires("use_1", "use_2"),
+                        {"type": "user.custom_tool_result", "custom_tool_use_id": "use_1"},
+                        said("Wait."))  # fmt: skip
+
+    async def read() -> tuple[Any, Any]:
+        provider = managed_agents(base_url=server.url)
+        conn = await provider.open(OpenOptions(session_id=name))
+        history = await provider.history(await provider.reconnect(conn))
+        await provider.close(conn)
+        return history, provider.pending_tool_uses(history)
+
+    history, pending = asyncio.run(read())
+    assert history == server.sessions[name].history
+    assert [use.id for use in pending] == ["use_2"]
+
+
 def test_a_history_that_never_ends_is_an_error(server: ManagedServer) -> None:
     name = server.begin(said("one"))
     server.page = 0
