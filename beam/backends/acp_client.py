@@ -101,16 +101,26 @@ class AcpClient:
         self._transport = WireTransport(wire, notified)
         self._asked = asked
         self._connection = Connection(self._handle, self._transport, listening=False)
+        self._loop: asyncio.Task[None] | None = None
+        self._readers = 0
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[None]:
-        """Read the program; outside of this, what it writes waits in the port."""
-        loop = asyncio.create_task(self._connection.main_loop())
+        """Read the program; outside of this, what it writes waits in the port.
+
+        Again inside of itself it does nothing more.
+        """
+        self._readers += 1
+        if self._loop is None:
+            self._loop = asyncio.create_task(self._connection.main_loop())
         try:
             yield
         finally:
-            loop.cancel()
-            await asyncio.gather(loop, return_exceptions=True)
+            self._readers -= 1
+            if not self._readers:
+                loop, self._loop = self._loop, None
+                loop.cancel()
+                await asyncio.gather(loop, return_exceptions=True)
 
     async def call(self, method: str, **params: Any) -> dict[str, Any]:
         """Ask the agent something, and return its answer.

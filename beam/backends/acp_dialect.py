@@ -62,13 +62,15 @@ class Dialect:
         tool_name: what a first update's tool is called, empty if it does not say.
         asides: how texts begin that the agent itself says in the model's place.
         sums_usage: whether it counts the tokens of all turns since it was started, not of one.
+        starts_servers: whether it starts MCP servers that are programs.
         error_prefix: how a text begins that is said in an answer's place when the model failed;
             empty for an agent that reports failures as such.
     """
 
     tool_name: Callable[[Wire], str] = _nameless
-    asides: tuple[str, ...] = ()
+    asides: re.Pattern[str] | None = None
     sums_usage: bool = False
+    starts_servers: bool = True
     error_prefix: str = ""
 
     def own_tool(self, name: str, title: str, mine: frozenset[str]) -> bool:
@@ -99,10 +101,11 @@ OPENCODE = Dialect(tool_name=_of_opencode)
 
 COPILOT = Dialect(
     tool_name=_of_copilot,
-    asides=(
-        "Info: Request failed due to a transient API error.",
-        "Info: Operation cancelled by user",
+    asides=re.compile(
+        r"Info: (Request failed due to a transient API error|Operation cancelled by user)"
+        r"|Warning: \d+ tool call\(s\) had no recorded result at resume"
     ),
     sums_usage=True,
+    starts_servers=False,
     error_prefix="Error: ",
 )

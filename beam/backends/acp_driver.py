@@ -18,7 +18,7 @@ from beam.backends.acp_dialect import SERVER
 from beam.backends.acp_endings import exit_of_error, exit_of_stop, failed_for, usage_of
 from beam.backends.acp_messages import AcpReader
 from beam.backends.acp_permissions import answer
-from beam.backends.acp_session import Offer, Settings, mcp_servers
+from beam.backends.acp_session import Offer, Settings, kept, mcp_servers
 from beam.backends.driver import Driver
 from beam.backends.effects import AgentFailed, Completed, Ready
 from beam.backends.open_query import error_message
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from beam.backends.talk import Talk
 
 __all__ = ["AcpDriver"]
+
+MOST_PAGES = 10
+"""The most pages of conversations that are asked for."""
 
 
 @dataclass(slots=True)
@@ -127,6 +130,21 @@ class AcpDriver(Driver):
         if self._prompted and self._conversation is not None:
             await self._client.tell("session/cancel", sessionId=self._conversation.id)
 
+    async def conversations(self, cwd: str | None) -> list[dict[str, Any]] | None:
+        """Return the conversations that the agent has kept, the first hundreds at most."""
+        if not self._offer.list:
+            return None
+        place = {} if cwd is None else {"cwd": cwd}
+        found: list[dict[str, Any]] = []
+        async with self._client.reading():
+            for _ in range(MOST_PAGES):
+                page = await self._client.call("session/list", **place)
+                found += kept(page)
+                if not page.get("nextCursor"):
+                    break
+                place["cursor"] = str(page["nextCursor"])
+        return found
+
     async def close(self) -> None:
         """Let the program read the end of its input: it ends by itself then."""
         await self._client.close()
@@ -150,7 +168,7 @@ class AcpDriver(Driver):
         if hello.get("protocolVersion") != self._version:
             found = hello.get("protocolVersion")
             raise InvalidInput("protocolVersion", found, f"{self._version} from the agent")
-        return Offer.of(hello)
+        return replace(Offer.of(hello), command=self._backend.dialect.starts_servers)
 
     async def _enter(self) -> _Conversation:
         """Resume, fork or begin a conversation."""

@@ -114,7 +114,7 @@ class AcpReader:
         content = update.get("content")
         if isinstance(content, Mapping) and content.get("type", "text") != "text":
             return Message("raw", raw=update)
-        if text.startswith(self.dialect.asides):
+        if self.dialect.asides is not None and self.dialect.asides.match(text):
             return SystemMessage(content=text, subtype="notice", raw=update)
         message = update.get("messageId")
         if message != self._message:

@@ -21,11 +21,12 @@ import os
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from beam.errors import InvalidInput
 
-__all__ = ["Change", "Offer", "Settings", "mcp_servers"]
+__all__ = ["Change", "Offer", "Settings", "kept", "mcp_servers"]
 
 Wire = Mapping[str, Any]
 
@@ -46,7 +47,7 @@ class Offer:
     Attributes:
         name, version: what it calls itself.
         load, resume, fork, list, close: the requests for conversations that it knows.
-        http, sse: the MCP servers that it can reach, beside those that it starts itself.
+        http, sse, command: the MCP servers that it can reach, or starts itself.
     """
 
     name: str = "acp"
@@ -58,6 +59,7 @@ class Offer:
     close: bool = False
     http: bool = False
     sse: bool = False
+    command: bool = True
 
     @classmethod
     def of(cls, hello: Wire) -> Offer:
@@ -167,6 +169,20 @@ class Settings:
         return Change(method, {key: value}, value)
 
 
+def kept(page: Wire) -> list[dict[str, Any]]:
+    """Return the conversations that an answer to `session/list` tells of."""
+    return [
+        {
+            "id": each["sessionId"],
+            "title": each.get("title") or "",
+            "cwd": each.get("cwd"),
+            "updated_at": _milliseconds(each.get("updatedAt")),
+        }
+        for each in _list(page, "sessions")
+        if "sessionId" in each
+    ]
+
+
 def mcp_servers(servers: Mapping[str, Wire], offer: Offer) -> list[dict[str, Any]]:
     """Return MCP servers as the protocol has them.
 
@@ -181,7 +197,7 @@ def mcp_servers(servers: Mapping[str, Wire], offer: Offer) -> list[dict[str, Any
 
 
 def _server(name: str, server: Wire, offer: Offer) -> dict[str, Any]:
-    if "command" in server:
+    if "command" in server and offer.command:
         words = str(server["command"])
         return {
             "name": name,
@@ -190,10 +206,10 @@ def _server(name: str, server: Wire, offer: Offer) -> dict[str, Any]:
             "args": [str(each) for each in server.get("args") or ()],
             "env": _pairs(server.get("env")),
         }
-    kind = str(server.get("type") or "http")
+    kind = "command" if "command" in server else str(server.get("type") or "http")
     if kind not in ("http", "sse") or not getattr(offer, kind):
-        expected = "one that the agent can reach: a command"
-        expected += "".join(f", '{each}'" for each in ("http", "sse") if getattr(offer, each))
+        known = [f"'{each}'" for each in ("command", "http", "sse") if getattr(offer, each)]
+        expected = f"one that {offer.name} can reach: {', '.join(known) or 'it can reach none'}"
         raise InvalidInput(f"mcp_servers[{name!r}].type", kind, expected)
     return {
         "type": kind,
@@ -206,6 +222,14 @@ def _server(name: str, server: Wire, offer: Offer) -> dict[str, Any]:
 def _pairs(found: Any) -> list[dict[str, str]]:
     items: Iterable[tuple[Any, Any]] = found.items() if isinstance(found, Mapping) else ()
     return [{"name": str(name), "value": str(value)} for name, value in items]
+
+
+def _milliseconds(moment: Any) -> int:
+    """Return a moment as the protocol writes it, ISO 8601, in Unix milliseconds; 0 for none."""
+    try:
+        return int(datetime.fromisoformat(str(moment)).timestamp() * 1000)
+    except ValueError:
+        return 0
 
 
 def _plain(mode: str) -> str:

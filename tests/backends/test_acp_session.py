@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from beam.backends.acp_session import Change, Offer, Settings, mcp_servers
+from beam.backends.acp_session import Change, Offer, Settings, kept, mcp_servers
 from beam.errors import InvalidInput
 from tests.backends.acp_recorded import answered
 
@@ -76,6 +76,14 @@ def test_a_mode_that_counts_already_or_is_not_offered_is_not_changed() -> None:
     assert settings("copilot").mode_change("plan") == Change(
         "session/set_mode", {"modeId": f"{MODES}#plan"}, f"{MODES}#plan"
     )
+
+
+def test_conversations_that_are_kept_have_our_names_for_what_is_told() -> None:
+    told = {"sessionId": "s1", "cwd": "/home/ada", "updatedAt": "1970-01-01T00:00:02.500Z"}
+    assert kept({"sessions": [told, {"title": "?"}, 7]}) == [
+        {"id": "s1", "title": "", "cwd": "/home/ada", "updated_at": 2500}
+    ]
+    assert kept({}) == []
 
 
 def test_mcp_servers_have_the_protocols_form() -> None:

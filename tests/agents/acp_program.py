@@ -1,0 +1,122 @@
+"""An agent that speaks ACP and does what its prompt says; stdlib only, run as a program.
+
+The first word of a prompt is the order, the rest belongs to it. `--version 2` and the like change
+what it says in the handshake.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+SESSION = "s-1"
+
+
+def send(message: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
+    sys.stdout.flush()
+
+
+def update(**fields: Any) -> None:
+    send({"method": "session/update", "params": {"sessionId": SESSION, "update": fields}})
+
+
+def say(text: str) -> None:
+    update(sessionUpdate="agent_message_chunk", content={"type": "text", "text": text})
+
+
+def hear() -> dict[str, Any]:
+    line = sys.stdin.readline()
+    if not line:
+        os._exit(0)
+    message: dict[str, Any] = json.loads(line)
+    return message
+
+
+def ask(kinds: list[str]) -> dict[str, Any]:
+    """Ask for permission, and return what was chosen; a cancel that comes first is left out."""
+    options = [{"optionId": f"the {kind}", "kind": kind, "name": kind} for kind in kinds]
+    call = {"toolCallId": "c1", "title": "rm -r .", "kind": "execute", "status": "pending"}
+    params = {"sessionId": SESSION, "toolCall": call, "options": options}
+    send({"id": 77, "method": "session/request_permission", "params": params})
+    while (answer := hear()).get("id") != 77:
+        pass
+    outcome: dict[str, Any] = answer["result"]["outcome"]
+    return outcome
+
+
+def order(word: str, rest: str) -> dict[str, Any]:
+    """Do as the prompt says, and return the answer to it, or the error in its place."""
+    match word:
+        case "stop":
+            say("so far")
+            return {"result": {"stopReason": rest}}
+        case "error":
+            code, _, text = rest.partition(" ")
+            return {"error": {"code": int(code), "message": text}}
+        case "large":
+            say("x" * int(rest))
+        case "noise":
+            sys.stdout.write("loading the model...\n\n")
+            update(sessionUpdate="news_of_2027", anything=[1, 2])
+            send({"method": "session/else", "params": {}})
+            say("after the noise")
+        case "other":
+            other = {"sessionUpdate": "agent_message_chunk", "content": {"text": "not mine"}}
+            send({"method": "session/update", "params": {"sessionId": "s-2", "update": other}})
+            say("mine")
+        case "broken":
+            sys.stdout.write('{"jsonrpc": "2.0", "id":\n')
+            sys.stdout.flush()
+            hear()
+        case "permission":
+            say(json.dumps(ask(rest.split(","))))
+        case "wait":
+            say("waiting")
+            while hear().get("method") != "session/cancel":
+                pass
+            return {"result": {"stopReason": rest or "cancelled"}}
+        case "file":
+            params = {"sessionId": SESSION, "path": "/etc/passwd"}
+            send({"id": 78, "method": "fs/read_text_file", "params": params})
+            say(json.dumps(hear()["error"]["code"]))
+        case _:
+            say(f"{word} {rest}".strip())
+    return {"result": {"stopReason": "end_turn"}}
+
+
+def main() -> None:
+    flags = dict(zip(sys.argv[1::2], sys.argv[2::2], strict=True))
+    while True:
+        message = hear()
+        params = message.get("params") or {}
+        match message.get("method"):
+            case "initialize":
+                asked.update(params["clientCapabilities"])
+                answer: dict[str, Any] = {
+                    "protocolVersion": int(flags.get("--version", "1")),
+                    "agentCapabilities": {"loadSession": "--loads" in flags},
+                }
+                send({"id": message["id"], "result": answer})
+            case "session/new":
+                send({"id": message["id"], "result": {"sessionId": SESSION}})
+            case "session/load":
+                say("told again")
+                send({"id": message["id"], "error": {"code": -32002, "message": "not found"}})
+            case "session/prompt":
+                text = params["prompt"][0]["text"]
+                word, _, rest = text.partition(" ")
+                send({"id": message["id"], **order(word, rest)})
+            case "session/cancel" | None:
+                pass
+            case method if "id" in message:
+                error = {"code": -32601, "message": f"no {method}"}
+                send({"id": message["id"], "error": error})
+
+
+asked: dict[str, Any] = {}
+
+if __name__ == "__main__":
+    main()

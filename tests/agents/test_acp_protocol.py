@@ -1,0 +1,169 @@
+"""What becomes of whatever a program that speaks ACP may say: with a program of our own."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from beam import Fleet, allow, deny
+from beam.backends import acp
+from beam.errors import Interrupted, InvalidInput, RunFailed
+from tests.agents.acp_sessions import answer, begun, continued, killed, opened, program_of
+from tests.agents.conftest import FleetWith
+from tests.sessions.scripted import failure
+
+PROGRAM = Path(__file__).with_name("acp_program.py")
+LARGE = 20 * 1024 * 1024
+
+
+@pytest.fixture
+def fleet(fleet_with: FleetWith) -> Fleet:
+    return fleet_with(acp([sys.executable, str(PROGRAM)]))
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    return tmp_path / "work"
+
+
+def exit_kind(error: BaseException) -> str:
+    assert isinstance(error, RunFailed)
+    return str(error.reason)
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [
+        ("refusal", "refused"),
+        ("max_tokens", "budget"),
+        ("max_turn_requests", "max_turns"),
+        ("a_word_of_2027", "agent_error"),
+    ],
+)
+def test_a_turn_that_stops_for_another_reason_than_its_end_has_failed(
+    fleet: Fleet, work: Path, word: str, kind: str
+) -> None:
+    session = opened(fleet, work)
+    assert exit_kind(failure(session.submit(f"stop {word}"))) == kind
+    assert answer(session, "hello") == "hello"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        ("429 slow down", "throttled"),
+        ("400 bad request", "invalid_request"),
+        ("-32000 log in", "auth"),
+        ("-32603 Internal error: out of credits", "quota"),
+        ("-32603 Internal error", "agent_error"),
+    ],
+)
+def test_an_error_in_an_answers_place_has_a_reason(
+    fleet: Fleet, work: Path, error: str, kind: str
+) -> None:
+    session = opened(fleet, work)
+    assert exit_kind(failure(session.submit(f"error {error}"))) == kind
+    assert answer(session, "hello") == "hello"
+
+
+def test_a_line_of_many_megabytes_comes_through(fleet: Fleet, work: Path) -> None:
+    assert len(answer(opened(fleet, work), f"large {LARGE}")) == LARGE
+
+
+def test_what_is_no_message_or_of_a_kind_that_is_not_known_harms_nothing(
+    fleet: Fleet, work: Path
+) -> None:
+    assert answer(opened(fleet, work), "noise") == "after the noise"
+
+
+def test_what_is_said_of_another_conversation_is_not_of_this_one(fleet: Fleet, work: Path) -> None:
+    assert answer(opened(fleet, work), "other") == "mine"
+
+
+def test_an_agent_that_breaks_the_protocol_is_started_anew(fleet: Fleet, work: Path) -> None:
+    session = opened(fleet, work, on_crash="interrupt")
+    assert isinstance(failure(session.submit("broken")), Interrupted)
+    assert answer(session, "hello").endswith("hello")
+
+
+@pytest.mark.parametrize(
+    ("handler", "kinds", "chosen"),
+    [
+        (allow(), "allow_always,allow_once,reject_once", "the allow_once"),
+        (allow(for_session=True), "allow_once,allow_always,reject_once", "the allow_always"),
+        (deny("no"), "allow_once,reject_once", "the reject_once"),
+        (deny("no"), "allow_always,allow_once", None),
+        (allow({"command": "ls"}), "allow_once,reject_once", "the reject_once"),
+        (None, "allow_once,reject_once", "the reject_once"),
+    ],
+)
+def test_a_permission_is_answered_by_the_kind_of_its_options(
+    fleet: Fleet, work: Path, handler: Any, kinds: str, chosen: str | None
+) -> None:
+    asked: list[Any] = []
+
+    def decide(method: str, params: Any, context: Any) -> Any:
+        asked.append((method, dict(params)))
+        return handler
+
+    options = {} if handler is None else {"permission_handler": decide}
+    outcome = json.loads(answer(opened(fleet, work, **options), f"permission {kinds}"))
+    assert outcome.get("optionId") == chosen
+    assert outcome["outcome"] == ("cancelled" if chosen is None else "selected")
+    assert asked == ([] if handler is None else [("execute", {"command": "rm -r ."})])
+
+
+def test_a_no_that_ends_the_run_cancels_the_turn(fleet: Fleet, work: Path) -> None:
+    session = opened(fleet, work, permission_handler=lambda *_: deny("no", interrupt=True))
+    assert isinstance(failure(session.submit("permission allow_once")), Interrupted)
+    assert answer(session, "hello") == "hello"
+
+
+@pytest.mark.parametrize("word", ["cancelled", "end_turn"])
+def test_a_turn_that_was_interrupted_is_no_answer_whatever_the_agent_calls_it(
+    fleet: Fleet, work: Path, word: str
+) -> None:
+    session = opened(fleet, work)
+    run = session.submit(f"wait {word}")
+    begun(session, run)
+    session.interrupt()
+    assert isinstance(failure(run), Interrupted)
+    assert answer(session, "hello") == "hello"
+
+
+def test_what_the_client_does_not_offer_is_refused(fleet: Fleet, work: Path) -> None:
+    assert answer(opened(fleet, work), "file") == "-32601"
+
+
+@pytest.mark.parametrize("loads", [[], ["--loads", "1"]])
+def test_a_conversation_that_is_not_known_any_more_is_told_again(
+    fleet_with: FleetWith, work: Path, loads: list[str]
+) -> None:
+    fleet = fleet_with(acp([sys.executable, str(PROGRAM), *loads]))
+    session = opened(fleet, work, on_crash="retry")
+    answer(session, "hello")
+    killed(program_of(fleet, session))
+    assert '<turn role="user">\nhello\n</turn>' in answer(session, "again")
+    assert continued(session) == ["transcript"]
+
+
+def test_an_agent_of_another_version_of_the_protocol_is_given_up(
+    fleet_with: FleetWith, work: Path
+) -> None:
+    fleet = fleet_with(acp([sys.executable, str(PROGRAM), "--version", "2"]))
+    session = opened(fleet, work, on_crash="interrupt")
+    assert failure(session.submit("hello")) is not None
+
+
+def test_a_fork_that_an_agent_cannot_make_is_refused(fleet: Fleet, work: Path) -> None:
+    session = opened(fleet, work, on_crash="interrupt", options={"fork": "s-0"})
+    assert failure(session.submit("hello")) is not None
+
+
+def test_a_program_that_is_not_there_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="a program that can be run"):
+        Fleet(tmp_path / "fleet.db", backends={"agent": acp("no-such-agent --acp")})
