@@ -21,11 +21,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from typing import TYPE_CHECKING, Any
 
 from beam.backends.agent_crew import Aboard
-from beam.backends.agent_endings import crash_of, ended_as, failed_as, not_begun, said
+from beam.backends.agent_endings import crash_of, ended_as, failed_as, not_begun, said, secrets_of
 from beam.backends.agent_seat import AgentSeat, Opened, Spoken, TurnOver
 from beam.backends.agent_watch import Look, Sample, Sampled
 from beam.backends.backend import (
@@ -44,7 +43,6 @@ from beam.backends.command_ending import not_started
 from beam.backends.effects import AgentFailed, Completed, Effect, Failed, Ready
 from beam.errors import CallFailed, LoopStopped, PortError
 from beam.model.exit_reasons import ExitReason
-from beam.model.masking import secret_values
 from beam.otp import Down, Exit, Server, demonitor, monitor, whereis
 from beam.otp.reasons import is_graceful
 from beam.ports import requests
@@ -259,13 +257,9 @@ class AgentConnection(Server):
     def _verdict(self) -> None:
         """Say why the agent is of no more use, all being known that will be."""
         if self._failed is None:
-            failed = crash_of(
-                self._exit,
-                self._broken,
-                self._ended_for,
-                timestamp=self._now(),
-                secrets=self._secrets(),
-            )
+            hidden, now = secrets_of(self._port), self._now()
+            ended = (self._exit, self._broken, self._ended_for)
+            failed = crash_of(*ended, timestamp=now, secrets=hidden)
             self._end(failed, self._exit.status if self._exit is not None else None)
 
     def _give_up(self, reason: ExitReason) -> None:
@@ -399,11 +393,6 @@ class AgentConnection(Server):
         if self._port is not None:
             with contextlib.suppress(LoopStopped):
                 self._port.request_stop(grace)
-
-    def _secrets(self) -> frozenset[str]:
-        if self._port is None:
-            return frozenset()
-        return secret_values(self._port.spec.environment(os.environ, ""))
 
     def _now(self) -> int:
         return int(self.node.clock.time() * 1000)

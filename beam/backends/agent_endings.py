@@ -8,6 +8,7 @@ r"""How the end of an agent, or of a turn that was cut, is told: pure functions.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -16,12 +17,14 @@ from beam.backends.command_ending import explained
 from beam.backends.effects import AgentFailed, Failed
 from beam.backends.open_query import error_message
 from beam.model.exit_reasons import ExitReason, of_word
+from beam.model.masking import secret_values
 from beam.ports.port import PortExit
 
 if TYPE_CHECKING:
     from beam.backends.backend import Query
+    from beam.ports.port import Port
 
-__all__ = ["crash_of", "ended_as", "failed_as", "not_begun", "said"]
+__all__ = ["crash_of", "ended_as", "failed_as", "not_begun", "said", "secrets_of"]
 
 
 def crash_of(
@@ -55,6 +58,13 @@ def crash_of(
     told = explained(failed, exit, secrets=secrets)
     assert isinstance(told, AgentFailed)
     return failed_as(told, ExitReason("crashed", status=exit.status))
+
+
+def secrets_of(port: Port | None) -> frozenset[str]:
+    """Return what must not be shown of a program's words: the secrets that it was given."""
+    if port is None:
+        return frozenset()
+    return secret_values(port.spec.environment(os.environ, ""))
 
 
 def failed_as(failed: AgentFailed, exit: ExitReason) -> AgentFailed:
