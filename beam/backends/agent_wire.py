@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,10 @@ class Wire:
     def argv(self) -> tuple[str, ...]:
         """The command line that the program was started with."""
         return self._port.spec.argv
+
+    def variable(self, name: str) -> str:
+        """Return a variable of the program's environment, empty if it has none."""
+        return self._port.spec.environment(os.environ, "").get(name, "")
 
     @property
     def exit(self) -> PortExit | None:

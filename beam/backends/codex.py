@@ -5,10 +5,11 @@
     fleet = beam.Fleet(backends={"codex": codex()})
 
 Without arguments the program is the one that the extra brings, with the user's own login and
-configuration. Each session has a `codex app-server` of its own, started and ended by `Ports`, and a
-thread in it, which is resumed by its id when the program has ended. Every approval goes to the
-session: nothing is accepted that nobody has allowed, and no model decides in the user's place. Its
-updater, its analytics and its plugins are off.
+configuration; who is not logged in pays with `OPENAI_API_KEY`. Each session has a
+`codex app-server` of its own, started and ended by `Ports`, and a thread in it, which is resumed by
+its id when the program has ended. Every approval goes to the session: nothing is accepted that
+nobody has allowed, and no model decides in the user's place. Its updater, its analytics, its
+plugins and its goals are off, and its commands do not get its credentials.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from beam.backends.agent_backend import AgentBackend
-from beam.backends.codex_settings import APPROVALS, SANDBOXES, Policy, mcp_config
+from beam.backends.codex_settings import APPROVALS, KEY, SANDBOXES, Policy, mcp_config
 from beam.backends.credentials import check_secret_file, environment, read_secrets
 from beam.backends.turn_limits import MemoryLimits, TurnLimits
 from beam.errors import InvalidInput
@@ -40,12 +41,13 @@ __all__ = ["CodexBackend", "codex"]
 OWN = ("OPENAI_*", "CODEX_*", "AZURE_OPENAI_*")
 """The credentials that are Codex's, among those in our environment."""
 
-KEY = "OPENAI_API_KEY"
-"""What a lone value in a file of secrets is."""
-
 QUIET = (
     "analytics.enabled=false",
     "check_for_update_on_startup=false",
+    # It is a copy of its environment on the disk, and of a killed program it stays there.
+    "features.shell_snapshot=false",
+    # What has KEY, SECRET or TOKEN in its name is not for the commands that a model makes up.
+    "shell_environment_policy.ignore_default_excludes=false",
     # With a goal Codex takes turns that nobody has asked for.
     "features.goals=false",
     # They are fetched at each start; where they cannot be, that holds up the program's end.

@@ -22,11 +22,12 @@ from typing import TYPE_CHECKING, Any
 from beam.backends.codex_approvals import question, tool_answer
 from beam.backends.codex_endings import exit_of, failed_for, outcome_of
 from beam.backends.codex_items import text_field
-from beam.backends.codex_settings import inputs
+from beam.backends.codex_settings import KEY, inputs, key_provider
 from beam.backends.codex_thread import CodexThread, enter
 from beam.backends.driver import Driver
 from beam.backends.effects import AgentFailed, Ready
 from beam.backends.open_query import error_message
+from beam.model.exit_reasons import ExitReason
 from beam.model.messages import SystemMessage
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from beam.backends.talk import Talk
 
 __all__ = ["CodexDriver"]
+
+NOBODY = f"nobody is logged in: run `codex login`, or give it {KEY}"
 
 MOST_THREADS = 1000
 """The most threads that are listed."""
@@ -105,17 +108,24 @@ class CodexDriver(Driver):
         """Shake hands; go on with a thread, or begin one."""
         async with self._reading():
             hello = await self._client.call(self._client.initialize)
+            account = await self._client.call(self._client.account_read)
+            nobody = account.requires_openai_auth and account.account is None
+            if nobody and not self.wire.variable(KEY):
+                return self._refused(ExitReason("auth", detail=NOBODY))
+            own = key_provider(self.wire.variable("OPENAI_BASE_URL")) if nobody else {}
             try:
-                self._thread = await enter(self._client, self.talk.opening, self._backend)
+                self._thread = await enter(self._client, self.talk.opening, self._backend, own)
             except self._library.JsonRpcError as error:
-                reason = exit_of({"message": error.message}, {})
-                message = error_message(reason.kind, error.message, self.talk.now())
-                return AgentFailed(reason.kind, message, reason.retryable, reason)
+                return self._refused(exit_of({"message": error.message}, {}))
             await self._servers_started()
         # Codex says who it is as a user agent: "beam/0.163.0 (Debian 12.0.0; x86_64) ...".
         _, _, version = (hello.userAgent or "").partition("/")
         thread = self._thread
         return Ready("codex", version.split(" ", 1)[0], CAPABILITIES, thread.id, thread.continued)
+
+    def _refused(self, reason: ExitReason) -> AgentFailed:
+        message = error_message(reason.kind, reason.detail, self.talk.now())
+        return AgentFailed(reason.kind, message, reason.retryable, reason)
 
     async def ask(self, query: Query) -> Completed | Failed:
         """Run one turn."""

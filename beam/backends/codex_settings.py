@@ -30,14 +30,19 @@ if TYPE_CHECKING:
 
 __all__ = [
     "APPROVALS",
+    "KEY",
     "SANDBOXES",
     "Policy",
     "dynamic_tools",
     "inputs",
+    "key_provider",
     "mcp_config",
     "mode_of",
     "turn_policy",
 ]
+
+KEY = "OPENAI_API_KEY"
+"""The variable of a key, for who is not logged in."""
 
 APPROVALS = ("untrusted", "on-request", "never")
 """When Codex asks."""
@@ -118,6 +123,22 @@ def inputs(prompt: str, params: Mapping[str, Any]) -> list[dict[str, Any]]:
         and (data := block.get("data"))
     ]
     return [{"type": "text", "text": prompt}, *attached]
+
+
+def key_provider(base_url: str = "") -> dict[str, Any]:
+    """Return OpenAI as a model provider that is paid by the key in the program's environment.
+
+    Its app-server does not look for a key itself, and a login by one would be kept on the disk.
+
+    Args:
+        base_url: where it is; empty for where it always is.
+    """
+    return {
+        "name": "OpenAI",
+        "base_url": base_url or "https://api.openai.com/v1",
+        "wire_api": "responses",
+        "env_key": KEY,
+    }
 
 
 _MEDIA = {"image": "image/png", "audio": "audio/wav"}

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CodexThread", "enter"]
 
+OWN_PROVIDER = "openai-by-key"
+"""What OpenAI is called for a thread that pays with a key: the name `openai` is Codex's own."""
+
 
 @dataclass(slots=True)
 class CodexThread:
@@ -88,15 +91,23 @@ class CodexThread:
         return str(model), policy, str(params.get("system") or self.system)
 
 
-async def enter(client: PortClient, opening: Opening, backend: CodexBackend) -> CodexThread:
+async def enter(
+    client: PortClient, opening: Opening, backend: CodexBackend, provider: Mapping[str, Any]
+) -> CodexThread:
     """Resume, fork or start a thread.
+
+    Args:
+        client: is asked.
+        opening: for whom.
+        backend: the settings.
+        provider: the model provider, where it is not the configuration's.
 
     Raises:
         JsonRpcError: Codex refuses to; nothing but a resumption is tried otherwise.
     """
     from beam.backends.codex_client import JsonRpcError  # noqa: PLC0415 - only with the extra
 
-    settings = _settings(opening, backend)
+    settings = _settings(opening, backend, provider)
     origin = opening.options.get("fork")
     if opening.resume:
         with contextlib.suppress(JsonRpcError):
@@ -121,9 +132,14 @@ def _entered(found: Any, continued: Continued, backend: CodexBackend) -> CodexTh
     return thread
 
 
-def _settings(opening: Opening, backend: CodexBackend) -> dict[str, Any]:
+def _settings(
+    opening: Opening, backend: CodexBackend, provider: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return what a thread is started with; secrets of MCP servers go over stdin, too."""
     servers = mcp_config({**backend.mcp_servers, **opening.mcp_servers})
+    config = {"mcp_servers": servers} if servers else {}
+    if provider:
+        config["model_providers"] = {OWN_PROVIDER: dict(provider)}
     settings: dict[str, Any] = {
         "cwd": opening.cwd or os.getcwd(),
         "approvalPolicy": backend.policy.approval,
@@ -132,6 +148,7 @@ def _settings(opening: Opening, backend: CodexBackend) -> dict[str, Any]:
         "approvalsReviewer": "user",
         "model": opening.model or backend.model,
         "developerInstructions": backend.instructions,
-        "config": {"mcp_servers": servers} if servers else None,
+        "modelProvider": OWN_PROVIDER if provider else None,
+        "config": config or None,
     }
     return {name: value for name, value in settings.items() if value is not None}

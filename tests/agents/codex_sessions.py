@@ -48,7 +48,6 @@ def backend(model: FakeModel, home: Path, **options: Any) -> CodexBackend:
         "model_provider": "local",
         "model_providers.local": provider,
         "web_search": "disabled",
-        "features.shell_snapshot": False,
     }
     env = {"LOCAL_KEY": "dummy-credential", "HOME": str(home)}
     return codex(home=home, env=env, config_overrides=overrides, **options)

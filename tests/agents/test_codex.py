@@ -360,7 +360,7 @@ def test_credentials_are_in_no_command_line_log_or_event(
     monkeypatch.setenv("ANOTHER_API_KEY", "not-for-codex")
     with fleet_of(backend(model, tmp_path / "codex"), tmp_path / "fleet.db") as fleet:
         session = opened(fleet, work)
-        assert "dummy-credential" not in answer(session, plain("echo $ANOTHER_API_KEY"))
+        assert "[][]" in answer(session, plain("echo [$ANOTHER_API_KEY][$LOCAL_KEY]"))
         program = program_of(fleet, session)
         assert "dummy-credential" not in " ".join(program.cmdline())
         assert "ANOTHER_API_KEY" not in program.environ()

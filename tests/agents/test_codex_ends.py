@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from beam import allow, deny
+from beam.backends import codex
 from beam.errors import Interrupted, InvalidInput, RunFailed
 from beam.otp import Restarts
 from beam.testing import BackendConformance
@@ -298,3 +299,30 @@ def test_a_program_that_is_no_codex_is_given_up(
         with pytest.raises(RunFailed) as failed:
             session.submit("[[say hi]]").get(timeout=PATIENCE)
     assert failed.value.facts["cause"] == cause
+
+
+def test_who_is_not_logged_in_pays_with_a_key(
+    model: FakeModel, home: Path, tmp_path: Path, work: Path
+) -> None:
+    home.mkdir()
+    secrets = tmp_path / "secrets"
+    secrets.write_text("dummy-credential\n", "utf-8")
+    secrets.chmod(0o600)
+    env = {"OPENAI_BASE_URL": f"{model.url}/v1"}
+    with fleet_of(codex(home=home, env=env, secret_file=secrets, model="fake")) as fleet:
+        session = opened(fleet, work, on_crash="retry")
+        assert answer(session, "[[say first]]") == "first"
+        program_of(fleet, session).kill()
+        assert answer(session, "[[history]]") == "first"
+    assert model.calls[-1].headers["authorization"] == "Bearer dummy-credential"
+    kept = [each for each in home.rglob("*") if each.is_file()]
+    assert not [each for each in kept if b"dummy-credential" in each.read_bytes()]
+
+
+def test_where_nobody_is_logged_in_that_is_said_at_once(home: Path, work: Path) -> None:
+    home.mkdir()
+    with fleet_of(codex(home=home)) as fleet:
+        session = opened(fleet, work)
+        with pytest.raises(RunFailed, match="codex login") as failed:
+            session.submit("[[say hi]]").get(timeout=PATIENCE)
+    assert failed.value.facts["cause"] == "auth"
