@@ -24,7 +24,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from beam.backends.agent_crew import Aboard
-from beam.backends.agent_endings import crash_of, ended_as, failed_as, not_begun, said, secrets_of
+from beam.backends.agent_endings import crash_of, ended_as, failed_as, not_begun, said
 from beam.backends.agent_seat import AgentSeat, Opened, Spoken, TurnOver
 from beam.backends.agent_watch import Look, Sample, Sampled
 from beam.backends.backend import (
@@ -257,9 +257,8 @@ class AgentConnection(Server):
     def _verdict(self) -> None:
         """Say why the agent is of no more use, all being known that will be."""
         if self._failed is None:
-            hidden, now = secrets_of(self._port), self._now()
-            ended = (self._exit, self._broken, self._ended_for)
-            failed = crash_of(*ended, timestamp=now, secrets=hidden)
+            known = (self._exit, self._broken, self._ended_for, self._port)
+            failed = crash_of(*known, timestamp=self._now())
             self._end(failed, self._exit.status if self._exit is not None else None)
 
     def _give_up(self, reason: ExitReason) -> None:

@@ -9,7 +9,6 @@ r"""How the end of an agent, or of a turn that was cut, is told: pure functions.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,23 +16,22 @@ from beam.backends.command_ending import explained
 from beam.backends.effects import AgentFailed, Failed
 from beam.backends.open_query import error_message
 from beam.model.exit_reasons import ExitReason, of_word
-from beam.model.masking import secret_values
-from beam.ports.port import PortExit
+from beam.model.masking import redact_text, secret_values
+from beam.ports.port import Port, PortExit
 
 if TYPE_CHECKING:
     from beam.backends.backend import Query
-    from beam.ports.port import Port
 
-__all__ = ["crash_of", "ended_as", "failed_as", "not_begun", "said", "secrets_of"]
+__all__ = ["crash_of", "ended_as", "failed_as", "not_begun", "said"]
 
 
 def crash_of(
     exit: PortExit | None,
     broken: BaseException | None,
     ended_for: ExitReason | None,
+    port: Port | None = None,
     *,
     timestamp: int,
-    secrets: Iterable[str] = (),
 ) -> AgentFailed:
     """Return why an agent is of no more use.
 
@@ -41,15 +39,18 @@ def crash_of(
         exit: how its program ended; None if it has none, or it lives.
         broken: what its driver raised; None if it did not.
         ended_for: why we ended the program; None if we did not.
+        port: its program, whose environment may hold secrets (G17).
         timestamp: now, Unix milliseconds.
-        secrets: what must not be shown of its last words (G17).
     """
+    environment = os.environ if port is None else port.spec.environment(os.environ, "")
+    secrets = secret_values(environment)
     if ended_for is not None:
         word = "protocol_error" if ended_for.kind == "protocol" else ended_for.kind
         failed = AgentFailed(word, error_message(word, _words(ended_for), timestamp), True)
         return failed_as(failed, ended_for)
     if exit is None:
         said_it = f"{type(broken).__name__}: {broken}" if broken is not None else "it broke"
+        said_it = redact_text(said_it, secrets)
         message = error_message("protocol_error", said_it, timestamp)
         return failed_as(
             AgentFailed("protocol_error", message, True), ExitReason("protocol", detail=said_it)
@@ -58,13 +59,6 @@ def crash_of(
     told = explained(failed, exit, secrets=secrets)
     assert isinstance(told, AgentFailed)
     return failed_as(told, ExitReason("crashed", status=exit.status))
-
-
-def secrets_of(port: Port | None) -> frozenset[str]:
-    """Return what must not be shown of a program's words: the secrets that it was given."""
-    if port is None:
-        return frozenset()
-    return secret_values(port.spec.environment(os.environ, ""))
 
 
 def failed_as(failed: AgentFailed, exit: ExitReason) -> AgentFailed:
