@@ -66,7 +66,7 @@ AGENTS_VENV := $(strip $(AGENTS))/venv
 test-agents: $(AGENTS_VENV)/.installed  ## the real agents, offline, against a model of our own
 	BEAM_AGENTS_CACHE='$(strip $(AGENTS))' $(AGENTS_VENV)/bin/python -m tests.agents.programs
 	BEAM_AGENTS_CACHE='$(strip $(AGENTS))' $(AGENTS_VENV)/bin/python -m tests.agents.alone \
-		$(AGENTS_VENV)/bin/python -m pytest tests/agents $(ARGS)
+		$(AGENTS_VENV)/bin/python -m pytest tests/agents -n 2 --dist loadscope $(ARGS)
 
 $(AGENTS_VENV)/.installed: pyproject.toml .ci/install
 	@mkdir -p $(@D)

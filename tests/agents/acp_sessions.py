@@ -23,6 +23,9 @@ PATIENCE = 100.0
 TOLD_WITHIN = 1.0
 """The seconds in which a death must be in the log: the promise of `beam.testing`'s suite."""
 
+AGENT_TELLS_WITHIN = 5.0
+"""The seconds in which an agent tells of the end of its own command, which is not in our hands."""
+
 OFTEN = {"session_backoff": Backoff(0.01, 0.02), "session_budget": Restarts(1000, per=60.0)}
 
 
@@ -104,8 +107,12 @@ class Pipe:
 
     @property
     def command(self) -> str:
-        """A command that tells its pid and then takes long."""
-        return f"echo $$ > {self.path}; exec sleep 300"
+        """A command whose only child takes long, and whose pid it tells.
+
+        OpenCode does not see the end of its own child by KILL; its tool's limit of 2 minutes ends
+        such a turn. So the one that is killed here is the child's child.
+        """
+        return f"sleep 300 & echo $! > {self.path}; wait $!"
 
     def process(self) -> psutil.Process:
         """Return the process, once it runs."""
