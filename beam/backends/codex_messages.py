@@ -11,7 +11,7 @@
 | `item/agentMessage/delta`; a whole message that came without | text |
 | `item/reasoning/*Delta`; a whole thought that came without | thinking |
 | an item that is a tool use is started, is completed | tool_use, tool_result |
-| what was said to it | user, as a replay |
+| what it was told in the middle of a turn; not its prompt, which is in the log | user, a replay |
 | deltas of output, diffs, plans, progress | stream_event, with a subtype |
 | `account/rateLimits/updated` | rate_limit_event, if there is a limit |
 | `error` that Codex itself goes on from | error, with `is_error` False |
@@ -129,6 +129,7 @@ class CodexReader:
     _total: Usage | None = None
     _before: Usage | None = None
     _pieces: list[str] = field(default_factory=list)
+    _prompted: bool = False
 
     def begin(self, *, fresh: bool = False) -> None:
         """Begin a turn.
@@ -137,6 +138,7 @@ class CodexReader:
             fresh: whether the thread is new, and has cost nothing.
         """
         self.answer, self.error, self.turn_id = "", None, ""
+        self._prompted = False
         self.uses.clear()
         self._streamed.clear()
         self._pieces.clear()
@@ -202,6 +204,9 @@ class CodexReader:
                 return self._said(item, wire)
             case "reasoning":
                 return self._thought(item, wire)
+            case "userMessage" if not self._prompted:
+                self._prompted = True
+                return []
             case "userMessage":
                 text = "".join(text_field(part, "text") for part in _parts(item, "content"))
                 return [UserMessage(content=text, uuid=name or None, is_replay=True, raw=wire)]

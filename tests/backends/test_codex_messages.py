@@ -135,6 +135,19 @@ def test_other_notifications_are_system_or_stream_events_by_their_names() -> Non
     assert ("stream_event", "turn_diff_updated") in subtypes
 
 
+def test_what_codex_is_told_in_a_turn_is_a_replay_but_not_its_prompt() -> None:
+    reader = CodexReader()
+    reader.begin()
+
+    def told(text: str) -> list[Message]:
+        item = {"type": "userMessage", "id": "u", "content": [{"type": "text", "text": text}]}
+        return reader.take({"method": "item/completed", "params": {"item": item}})
+
+    assert told("Fix it.") == []
+    (steered,) = told("Not like that.")
+    assert (steered.type, steered.content) == ("user", "Not like that.")
+
+
 def test_a_message_has_the_whole_line_that_it_was() -> None:
     _, said = read("say")
     assert all(one.raw in lines_of("say") for one in said)
