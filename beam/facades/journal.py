@@ -42,7 +42,7 @@ class JournalFacade(Part):
         """Write an entry; it is in the log when this returns.
 
         Args:
-            event_type: any non-empty text.
+            event_type: any non-empty text but `audit`: `fleet.policies.record_audit` writes those.
             event: any of `event_id`, `session_id`, `thread_id`, `run_id`, `timestamp` (Unix
                 milliseconds), `tags` and `payload`; secrets in it are redacted.
 
@@ -79,6 +79,7 @@ class JournalFacade(Part):
 
         Raises:
             NotFound: there is none of this id.
+            InvalidInput: it cannot be an id.
         """
         return entry(self(), event_id)
 

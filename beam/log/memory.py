@@ -134,6 +134,13 @@ class MemoryStore:
             self._check_open()
             return _selected(self._all, after_position, limit, wanted)
 
+    def find(self, record_id: str) -> StoredRecord | None:
+        """Return the record stored under an id; see `LogReader.find`."""
+        check_name("record_id", record_id)
+        with self._lock:
+            self._check_open()
+            return self._ids.get(record_id)
+
     def last_sequence(self, stream: str) -> int:
         """Return the sequence of the last record in a stream; see `LogReader.last_sequence`."""
         check_name("stream", stream)

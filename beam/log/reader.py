@@ -27,7 +27,7 @@ from beam.errors import InvalidInput, StoreClosed, StoreCorrupt
 from beam.log.connections import Connections
 from beam.log.format import connect, examine, size_of
 from beam.log.record import check_name, check_range, check_seconds, check_types
-from beam.log.rows import PAGE, events, of_stream, page
+from beam.log.rows import PAGE, events, of_stream, page, with_ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -129,6 +129,13 @@ class SqliteReader:
         """Return the records of the whole log; see `LogReader.read_all`."""
         check_range("after_position", after_position, limit)
         return self._pages(events(check_types(types)), after_position, limit)
+
+    def find(self, record_id: str) -> StoredRecord | None:
+        """Return the record stored under an id; see `LogReader.find`."""
+        check_name("record_id", record_id)
+        with self._connections.lend() as connection:
+            found = page(connection, with_ids((record_id,)), 0, 1)
+        return found[0] if found else None
 
     def last_sequence(self, stream: str) -> int:
         """Return the sequence of the last record in a stream; see `LogReader.last_sequence`."""

@@ -127,6 +127,14 @@ class LogReader(Protocol):
         """Return the records of the whole log in order, after a position; else as `read`."""
         ...
 
+    def find(self, record_id: str) -> StoredRecord | None:
+        """Return the record stored under an id, `None` if there is none; by an index.
+
+        Raises:
+            InvalidInput: it cannot be an id; the rest as `read`.
+        """
+        ...
+
     def last_sequence(self, stream: str) -> int:
         """Return the sequence of the last record in a stream, 0 if there is none."""
         ...

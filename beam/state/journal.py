@@ -146,6 +146,15 @@ class Journal:
         found = self.store.read(session_id, after=after, limit=limit, types=types)
         return [event_of(stored) for stored in found]
 
+    def find(self, event_id: str) -> Event | None:
+        """Return the event of this id, whatever its session; `None` if there is none.
+
+        Raises:
+            InvalidInput: it cannot be an id.
+        """
+        stored = self.store.find(event_id)
+        return None if stored is None else event_of(stored)
+
     def replay(
         self,
         session_id: str,

@@ -12,6 +12,8 @@
 
 They are in the fleet's stream of the log with everything else that belongs to no session, so their
 sequence grows, and has gaps. The audit is among them: type `audit`, tags `audit` and its category.
+An id is kept once in the whole log, which finds a record by it: so `append`, `get` and `ack` read
+no more than a record, and nothing is held in memory between two calls.
 An acknowledgement is a mark on one entry by one consumer; it moves nobody's place.
 """
 
@@ -23,9 +25,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from beam.errors import AlreadyExists, InvalidInput, NotFound
-from beam.model.encoding import decode
+from beam.model.encoding import decode, encode
 from beam.model.events import FLEET
-from beam.state.plain import text
+from beam.state.journal import event_of
+from beam.state.plain import plain_copy, text
 
 if TYPE_CHECKING:
     from beam.model.events import Event, EventType
@@ -39,6 +42,9 @@ _SCOPE: Final = ("session_id", "thread_id", "run_id")
 _KEYS: Final = (*_SCOPE, "event_id", "timestamp", "tags", "payload")
 _FILTERS: Final = (*_SCOPE, "event_id", "event_type", "tag", "since", "limit")
 _MARK: Final = 12
+# No entry's id begins so: it would be in the way of an acknowledgement, which would be lost.
+_ACK: Final = "ack_"
+_MOST: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +93,7 @@ def append_entry(
     # Who appends an id again is given what is stored under it: it is ours if it has our mark.
     if stored.stream != FLEET or _mark_of(stored.body) != event.data["mark"]:
         raise AlreadyExists("already_exists", event_id=event.id)
-    return _entry(replace(event, sequence=stored.sequence))
+    return _entry(event_of(stored))
 
 
 def entries(journal: Journal, *, after: int = 0, **wanted: Any) -> list[JournalEntry]:
@@ -125,15 +131,16 @@ def entries(journal: Journal, *, after: int = 0, **wanted: Any) -> list[JournalE
 
 
 def entry(journal: Journal, event_id: str) -> JournalEntry:
-    """Return an entry; looked for from the first one on.
+    """Return an entry, by the log's index of ids.
 
     Raises:
+        InvalidInput: it cannot be an id.
         NotFound: there is none of this id.
     """
-    for one in _all(journal, 0):
-        if one.event_id == event_id:
-            return one
-    raise NotFound("not_found", event_id=event_id)
+    found = journal.find(event_id)
+    if found is None or found.type not in _ENTRIES:
+        raise NotFound("not_found", event_id=event_id)
+    return _entry(found)
 
 
 def acknowledge(journal: Journal, consumer: str, event_id: str) -> None:
@@ -146,9 +153,11 @@ def acknowledge(journal: Journal, consumer: str, event_id: str) -> None:
     known = entry(journal, text("event_id", event_id)).event_id
     given = {"consumer": text("consumer", consumer), "event_id": known}
     event = journal.event("journal_acknowledged", FLEET, **given)
-    name = hashlib.sha256(f"{known}\n{consumer}".encode()).hexdigest()[:32]
+    # With a length before it: no two pairs read alike, whatever is in the names.
+    both = f"{len(known)}:{known}{consumer}"
+    name = hashlib.sha256(both.encode()).hexdigest()[:32]
     # An id that is there is kept as it is, so the first one counts.
-    journal.append_wait([replace(event, id=f"ack_{name}")])
+    journal.append_wait([replace(event, id=_ACK + name)])
 
 
 def acknowledgements(journal: Journal, event_id: str) -> dict[str, int]:
@@ -163,6 +172,10 @@ def acknowledgements(journal: Journal, event_id: str) -> dict[str, int]:
 def _event(journal: Journal, event_type: Any, given: Any) -> Event:
     if not isinstance(event_type, str) or not event_type:
         raise _invalid("invalid_event_type", "event_type", event_type, "a non-empty text")
+    if event_type == "audit":
+        # Otherwise an entry could pass for a decision that nobody has recorded.
+        expected = "any but 'audit': fleet.policies.record_audit writes those"
+        raise _invalid("invalid_event_type", "event_type", event_type, expected)
     if not isinstance(given, Mapping):
         raise _invalid("invalid_event", "event", type(given).__name__, "a mapping")
     for key in given:
@@ -171,6 +184,8 @@ def _event(journal: Journal, event_type: Any, given: Any) -> Event:
     for key in (*_SCOPE, "event_id"):
         if given.get(key) is not None and (not isinstance(given[key], str) or not given[key]):
             raise _invalid("invalid_event", key, given[key], "a non-empty text")
+    if str(given.get("event_id")).startswith(_ACK):
+        raise _invalid("invalid_event", "event_id", given["event_id"], f"no {_ACK!r} in front")
     if given.get("thread_id") is not None and given.get("session_id") is None:
         raise _invalid("session_id_required_for_thread", "session_id", None, "that of the thread")
     tags, payload = given.get("tags", ()), given.get("payload", {})
@@ -190,15 +205,26 @@ def _dated(
         FLEET,
         run_id=scope.get("run_id"),
         event_type=event_type,
-        payload=dict(payload),
+        payload=_copied(payload),
         tags=tags,
         scope=scope,
         mark=journal.new_id("event")[-_MARK:],
     )
     at = given.get("timestamp", event.timestamp)
-    if type(at) is not int or at < 0:
+    if type(at) is not int or not 0 <= at <= _MOST:
         raise _invalid("invalid_event", "timestamp", at, "Unix milliseconds")
     return replace(event, id=given.get("event_id") or event.id, timestamp=at)
+
+
+def _copied(payload: Mapping[str, Any]) -> Any:
+    """Return a payload that nobody else holds; one that contains itself is refused here."""
+    try:
+        copied = plain_copy("payload", payload)
+        encode(copied)
+    except InvalidInput as error:
+        kind = type(payload).__name__
+        raise _invalid("invalid_event", "payload", kind, f"JSON data ({error})") from error
+    return copied
 
 
 def _mark_of(body: str | bytes) -> Any:
@@ -236,7 +262,7 @@ def _entry(event: Event) -> JournalEntry:
 
 
 def _check_bounds(after: Any, since: Any, limit: Any) -> None:
-    if type(after) is not int or after < 0:
+    if type(after) is not int or not 0 <= after <= _MOST:
         raise _invalid("invalid_cursor", "after", after, "a sequence, or 0 for the beginning")
     for field, given, least in (("since", since, 0), ("limit", limit, 1)):
         if given is not None and (type(given) is not int or given < least):

@@ -51,13 +51,14 @@ def test_whatever_it_is_called_with_it_answers_and_nobody_dies(fleet, function):
 
 DOORS: dict[str, Any] = {
     **VALID, "action": "a", "backend": "claude", "capability": "hooks", "category": "c",
-    "details": {}, "message": None, "messages": [], "meta": {}, "metadata": {}, "name": "n",
+    "consumer": "c", "cursor": 0, "details": {}, "event": {}, "event_id": "e", "event_type": "note",
+    "message": None, "messages": [], "meta": {}, "metadata": {}, "name": "n",
     "profile": {"profile_id": "p"}, "profile_id": "p", "run": None, "run_id": "r", "scope": "ada",
     "step_id": "x", "support": {}, "timeout": 0.01,
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("door", ["runs", "policies", "capabilities", "events"])
+@pytest.mark.parametrize("door", ["runs", "policies", "capabilities", "events", "journal"])
 def test_so_do_the_functions_of_the_other_doors(fleet, door):
     facade = getattr(fleet, door)
     names = [name for name in facade.functions() if name not in {"clear", "reset"}]

@@ -193,6 +193,17 @@ class StoreConformance:
         after = replay(store, after_position=stored[10].position, types=["t1"], page=7)
         assert list(after) == [each for each in stored[11:] if each.type == "t1"]
 
+    def test_a_record_is_found_by_its_id_whatever_its_stream(self, store: Store) -> None:
+        stored = store.append_wait([*some(3), *some(3, "b", prefix="\u00e9")])
+        assert [store.find(each.id) for each in stored] == stored
+        assert store.find("e") is store.find("e4") is None
+
+    @pytest.mark.parametrize("bad", ["", "\ud800", None, 7, b"e1", "e" * 513], ids=ascii)
+    def test_a_bad_id_to_find_is_named(self, store: Store, bad: str) -> None:
+        with pytest.raises(InvalidInput) as refused:
+            store.find(bad)
+        assert refused.value.field == "record_id"
+
     def test_streams_are_listed_as_they_appeared(self, store: Store) -> None:
         store.append_wait([record("e1", "z"), record("e2", "a"), record("e3", "z")])
         store.append_wait([record("e4", "m"), record("e5", "a")])
@@ -477,6 +488,7 @@ class StoreConformance:
             store.read_all,
             store.last_position,
             lambda: store.last_sequence("a"),
+            lambda: store.find("e1"),
             store.streams,
             lambda: store.wait_for(1, timeout=0),
             lambda: store.on_append(print),
