@@ -27,6 +27,8 @@ from tests.sessions.scripted import failure
 
 PROGRAM = Path(__file__).with_name("mcp_program.py")
 
+pytestmark = pytest.mark.timeout(300)
+
 
 @pytest.fixture
 def work(tmp_path: Path) -> Path:

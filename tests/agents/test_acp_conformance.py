@@ -7,14 +7,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from beam.backends import Backend
 from beam.testing import BackendConformance
 from tests.agents.acp_agents import AGENTS, KEY
 from tests.agents.fake_model import FakeModel
 
+# OpenCode takes long to start where others are at work on the same cores.
+pytestmark = pytest.mark.timeout(300)
+
 
 class _Acp(BackendConformance):
     name = ""
+    patience = 100.0
     secrets = (KEY,)
 
     def setup_method(self) -> None:

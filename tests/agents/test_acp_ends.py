@@ -82,6 +82,7 @@ def test_a_command_that_is_killed_is_told_and_the_turn_goes_on(
     assert continued(session) == []
 
 
+@pytest.mark.timeout(300)
 def test_a_command_does_not_outlive_its_program(agent: Agent, fleet: Fleet, tmp_path: Path) -> None:
     pipe = Pipe(tmp_path / "pipe")
     session = opened(fleet, tmp_path / "work", permission_handler=lambda *_: allow())
