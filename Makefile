@@ -79,12 +79,17 @@ fix: $(DEV)  ## rewrite what ruff can put right
 
 # --- to look at ----------------------------------------------------------------------------------
 
-.PHONY: demo bench
+.PHONY: demo bench bench-agents
 demo: .venv/.installed  ## survey the standard library with a fleet under chaos
 	$(BIN)/python -m examples.demo $(ARGS)
 
 bench: .venv/.installed-bench  ## measure, next to Erlang and the Python peers (benchmarks/README.md)
 	$(BIN)/python -m benchmarks.run $(ARGS)
+
+bench-agents: $(AGENTS_VENV)/.installed  ## what the fleet adds to each real agent, beside its bare client
+	BEAM_AGENTS_CACHE='$(strip $(AGENTS))' $(AGENTS_VENV)/bin/python -m tests.agents.programs
+	BEAM_AGENTS_CACHE='$(strip $(AGENTS))' $(AGENTS_VENV)/bin/python -m tests.agents.alone \
+		$(AGENTS_VENV)/bin/python -m benchmarks.agents $(ARGS)
 
 .venv/.installed-bench: .venv/.installed
 	@.ci/install '$(strip $(PYTHON))' '.[bench]'

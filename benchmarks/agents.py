@@ -28,7 +28,7 @@ from beam.providers.responses import responses
 from beam.sessions.loop_backend import provider_backend
 from benchmarks.programs import agents_bare
 from tests.agents import fake_model
-from tests.agents.programs import PROGRAMS
+from tests.agents.programs import program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -68,7 +68,7 @@ def backends(url: str, folder: Path) -> dict[str, Callable[[], Backend]]:
         ),
         **{
             name: lambda name=name: getattr(beam.backends, name)(
-                command=_command(name), env=agents_bare.acp_env(name, url, folder / name)
+                command=program(name).command(), env=agents_bare.acp_env(name, url, folder / name)
             )
             for name in ("gemini", "opencode", "copilot")
         },
@@ -93,8 +93,7 @@ def model_server() -> Iterator[str]:
 
 
 def _command(name: str) -> list[str]:
-    program = next(one for one in PROGRAMS if one.name == name)
-    return [*program.command(), *agents_bare.ACP_ARGUMENTS[name]]
+    return [*program(name).command(), *agents_bare.ACP_ARGUMENTS[name]]
 
 
 def ours(session: Any) -> float:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from beam.backends.agent_crew import Aboard
 from beam.backends.agent_endings import crash_of, ended_as, failed_as, not_begun, said
-from beam.backends.agent_seat import AgentSeat, Opened, Spoken, TurnOver
+from beam.backends.agent_seat import AgentSeat, Opened, TurnOver
 from beam.backends.agent_watch import Look, Sample, Sampled
 from beam.backends.backend import (
     Abandon,
@@ -46,7 +46,7 @@ from beam.model.exit_reasons import ExitReason
 from beam.otp import Down, Exit, Server, demonitor, monitor, whereis
 from beam.otp.reasons import is_graceful
 from beam.ports import requests
-from beam.ports.lines import Line, SpilledLine
+from beam.ports.lines import SpilledLine
 from beam.ports.requests import PortEnded, PortLine, PortNotStarted, PortStarted
 
 if TYPE_CHECKING:
@@ -78,8 +78,7 @@ class _OutOfTime:
 class AgentConnection(Server):
     """One driver and its session; see the module.
 
-    It answers the call `"os_process"` with the pid of the program, None if none runs; and the call
-    `"counts"` with how many late words it has dropped.
+    It answers the call `"os_process"` with the pid of the program, None if none runs.
     """
 
     trap_exit = True
@@ -102,7 +101,6 @@ class AgentConnection(Server):
         self._ended_for: ExitReason | None = None
         self._exit: PortExit | None = None
         self._broken: BaseException | None = None
-        self._late = 0
         self.continue_with("start")
 
     def handle_continue(self, message: Any) -> None:
@@ -125,7 +123,7 @@ class AgentConnection(Server):
         if spec is None:
             self._seat.open(None)
         else:
-            self._ports.cast(requests.StartPort(self.actor_ref, spec))
+            self._ports.cast(requests.StartPort(self.actor_ref, spec, on_line=self._seat.hear))
 
     def terminate(self, reason: Any) -> None:
         """Part from the agent, then end the program and wait until its tree is gone."""
@@ -149,16 +147,12 @@ class AgentConnection(Server):
         match message:
             case "os_process":
                 return port.pid if port is not None and port.exit is None else None
-            case "counts":
-                return {"late": self._late} if self._late else {}
         return super().handle_call(message, caller)
 
     def handle_cast(self, message: Any) -> None:
         """Take what the session wants, what the driver says, and what the port says."""
         seat = self._seat
         match message:
-            case Spoken(effect):
-                self._spoken(effect)
             case TurnOver(query_id, outcome):
                 self._turn_over(query_id, outcome)
             case Opened(outcome):
@@ -179,8 +173,6 @@ class AgentConnection(Server):
 
     def _of_port(self, message: Any) -> None:
         match message:
-            case PortLine(Line() as line) if self._seat is not None:
-                self._seat.feed(line.data)
             case PortLine(SpilledLine() as line):
                 self._give_up(ExitReason("protocol", detail="a line was too long to be kept"))
                 line.path.unlink(missing_ok=True)
@@ -311,14 +303,6 @@ class AgentConnection(Server):
         if query is not None:
             self._begin(query)
 
-    def _spoken(self, effect: Effect) -> None:
-        if self._abandoned or getattr(effect, "query_id", self._open_id) != self._open_id:
-            self._late += 1
-            if self._seat is not None:
-                self._seat.take(Took(1))
-        else:
-            self._say(effect)
-
     def _turn_over(self, query_id: str, outcome: Completed | Failed | BaseException) -> None:
         query = self._open
         if query is None or query.query_id != query_id:
@@ -352,6 +336,8 @@ class AgentConnection(Server):
             self._next = None
         elif self._open_id == query_id:
             self._abandoned = True
+            if self._seat is not None:
+                self._seat.mute()
             self._cut_turn(ExitReason("interrupted"))
 
     def _cut_turn(self, reason: ExitReason) -> None:

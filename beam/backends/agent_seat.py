@@ -1,7 +1,7 @@
 """Where a driver sits: its coroutines on the loop thread, and who tells its connection of them.
 
 Every function may be called from any thread, and does its work on the loop's. What comes of it is
-cast to the connection's process: `Spoken`, `Opened`, `TurnOver`.
+cast to the connection's process: `Opened`, `TurnOver`; what the driver says goes to the session.
 """
 
 from __future__ import annotations
@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from beam.backends.agent_watch import AgentWatch
 from beam.backends.agent_wire import Wire
-from beam.backends.backend import WINDOW, ListConversations, PermissionAnswer, Took, ToolResult
+from beam.backends.backend import (
+    WINDOW,
+    Heard,
+    ListConversations,
+    PermissionAnswer,
+    Took,
+    ToolResult,
+)
 from beam.backends.talk import Talk
 from beam.errors import LoopStopped
 from beam.otp import Future
@@ -26,10 +33,11 @@ if TYPE_CHECKING:
     from beam.backends.driver import Driver
     from beam.backends.effects import AgentFailed, Completed, Effect, Failed, Ready
     from beam.otp import Ref
+    from beam.ports.lines import Line
     from beam.ports.loop import LoopThread
     from beam.ports.port import Port, PortExit
 
-__all__ = ["AgentSeat", "Opened", "Spoken", "TurnOver"]
+__all__ = ["AgentSeat", "Opened", "TurnOver"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +45,6 @@ class Opened:
     """Cast: the handshake is over; `outcome` is an exception if it failed."""
 
     outcome: Ready | AgentFailed | BaseException
-
-
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """Cast: the driver says this."""
-
-    effect: Effect
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,8 @@ class AgentSeat:
         self._connection = connection
         self._driver: Driver | None = None
         self._wire: Wire | None = None
+        # What the program says before it is known to run; bounded by the port's window.
+        self._early: list[bytes] = []
         self._turn: asyncio.Task[Any] | None = None
         # What runs now: the handshake, a turn, wishes. Each ends, or is cancelled by `abort`.
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -115,9 +118,16 @@ class AgentSeat:
             case ListConversations():
                 self._run(lambda: self._listed(message))
 
-    def feed(self, line: bytes) -> None:
-        """Pass a line of the program on."""
-        self._call(self._feed, line)
+    def hear(self, line: Line) -> None:
+        """Take a line of the program; on the loop thread."""
+        if self._wire is None:
+            self._early.append(line.data)
+        else:
+            self._wire.feed(line.data)
+
+    def mute(self) -> None:
+        """Let the driver say nothing more of its turn: the session has abandoned it."""
+        self._call(self.talk.mute)
 
     def ended(self, exit: PortExit) -> None:
         """Pass the program's end on."""
@@ -138,12 +148,19 @@ class AgentSeat:
     async def _opened(self, port: Port | None) -> None:
         outcome: Ready | AgentFailed | BaseException
         try:
-            self._wire = Wire(port, self.talk) if port is not None else None
+            self._wire = self._wired(port) if port is not None else None
             self._driver = self._backend.driver(self.talk, self._wire)
             outcome = await self._driver.open()
         except Exception as error:  # noqa: BLE001 - whatever it is, the session has to hear of it
             outcome = error
         self._connection.cast(Opened(outcome))
+
+    def _wired(self, port: Port) -> Wire:
+        wire = Wire(port, self.talk)
+        early, self._early = self._early, []
+        for line in early:
+            wire.feed(line)
+        return wire
 
     def _begin(self, query: Query) -> None:
         self.talk.begin(query)
@@ -202,10 +219,6 @@ class AgentSeat:
         finally:
             parted.set(done)
 
-    def _feed(self, line: bytes) -> None:
-        if self._wire is not None:
-            self._wire.feed(line)
-
     def _ended(self, exit: PortExit) -> None:
         if self._wire is not None:
             self._wire.ended(exit)
@@ -231,7 +244,8 @@ class AgentSeat:
     # From any thread
 
     def _spoken(self, effect: Effect) -> None:
-        self._connection.cast(Spoken(effect))
+        # Straight to the session, which knows what is late: a process less to wake.
+        self.talk.opening.session.cast(Heard(self._connection, effect))
 
     def _run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self._call(lambda: None if self._over else self._spawn(work()))

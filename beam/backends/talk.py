@@ -41,6 +41,7 @@ class Talk:
             is, no deadline of silence counts.
         last_heard: when the agent was last heard of, on the node's clock.
         began: whether it was heard of in this turn.
+        muted: whether the session wants to hear no more of it.
     """
 
     def __init__(self, opening: Opening, clock: Clock, tell: Callable[[Effect], None]) -> None:
@@ -49,6 +50,7 @@ class Talk:
         self.waiting = 0
         self.last_heard = clock.now()
         self.began = False
+        self.muted = False
         self._clock = clock
         self._tell = tell
         self._left = WINDOW
@@ -63,7 +65,7 @@ class Talk:
     def say(self, message: Message) -> None:
         """Deliver a message of the open turn; what is said between turns is dropped."""
         self.heard()
-        if self.query is not None:
+        if self.query is not None and not self.muted:
             self._out(Deliver(self.query.query_id, message))
 
     def heard(self) -> None:
@@ -99,7 +101,7 @@ class Talk:
             the question is cancelled, and nothing is allowed (G14).
         """
         query = self.query
-        if query is None:
+        if query is None or self.muted:
             return None
         request_id = f"p{next(self._ids)}"
         asked = AskPermission(query.query_id, request_id, tool_name, tool_input, options or {})
@@ -115,7 +117,7 @@ class Talk:
             What came of it; an error if the turn was ended meanwhile.
         """
         query = self.query
-        if query is None:
+        if query is None or self.muted:
             return ToolResult("", tool_use_id, "no turn is open", is_error=True)
         self.say(
             ToolMessage(
@@ -142,10 +144,15 @@ class Talk:
 
     # What the connection passes on
 
+    def mute(self) -> None:
+        """Drop what is said of the open turn from now on, and answer what is asked with None."""
+        self.muted = True
+        self.cancel_questions()
+
     def begin(self, query: Query) -> None:
         """Open a turn."""
         self.query = query
-        self.began = False
+        self.began = self.muted = False
         self.last_heard = self._clock.now()
 
     def end(self) -> None:

@@ -73,6 +73,9 @@ class Berth:
 
     def on_line(self, line: Line | SpilledLine) -> None:
         """Pass a line on; on the loop's thread."""
+        if self.request.on_line is not None and isinstance(line, Line):
+            self.request.on_line(line)
+            return
         self._say(PortLine(line, self.request.tag))
 
     def on_exit(self, exit: PortExit) -> None:

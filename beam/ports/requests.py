@@ -7,6 +7,7 @@ port itself (`Port.ack`), and no more come than the window of its spec until it 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -34,11 +35,15 @@ class StartPort:
         owner: the process that hears of it, and whose end is the program's.
         spec: what to start.
         tag: comes back with all that is heard, for an owner of several ports.
+        on_line: called with each line on the loop's thread, which it must not block, in the place
+            of a `PortLine` to the owner; lines may come before `PortStarted`. One that was too
+            long for memory goes to the owner all the same.
     """
 
     owner: Ref[Any]
     spec: PortSpec
     tag: Any = None
+    on_line: Callable[[Line], object] | None = None
 
 
 @dataclass(frozen=True, slots=True)

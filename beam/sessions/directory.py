@@ -99,6 +99,8 @@ class Directory(Server):
         self._restore()
 
     def _restore(self) -> None:
+        # Before their supervisor is asked: who begins after that is not among what it answers.
+        begun = [one for one, status in self._roster.sessions().items() if status != "starting"]
         supervisor: Any = self.node.whereis(SESSION_SUPERVISOR)
         try:
             children = None if supervisor is None else supervisor.which_children()
@@ -112,8 +114,10 @@ class Directory(Server):
             monitor(supervisor)
         self._looks = 0
         known = {one.id: one.process for one in children}
-        for session_id, status in self._roster.sessions().items():
-            self._look_at(session_id, status, known.get(session_id))
+        now = self._roster.sessions()
+        for session_id in begun:
+            if session_id in now:  # Otherwise it has been stopped meanwhile.
+                self._look_at(session_id, now[session_id], known.get(session_id))
 
     def _look_at(self, session_id: str, status: Status, known: Any) -> None:
         """See that a session is where it should be; `known` is what its supervisor says of it."""

@@ -7,6 +7,7 @@ import pytest
 from beam.backends.backend import Query
 from beam.errors import Refused, SessionClosed, SessionQuarantined
 from beam.otp import Future, Mailbox, Restarts, exit
+from beam.otp.supervisor_ref import SupervisingRef
 from beam.sessions.delivery import named
 from beam.sessions.directory import Await
 from tests.otp.actors import eventually
@@ -208,3 +209,28 @@ def test_it_refuses_what_it_does_not_know(fleet):
         fleet.whereis("sessions").cast("what?")
     directory_has_heard(fleet)
     assert types(fleet.start_session()) == ["session_started"]
+
+
+def test_a_session_that_began_after_its_supervisor_was_asked_is_not_brought_back(
+    fleets, monkeypatch
+):
+    fleet = fleets(Scripted(), session_backoff=NOT_NOW)
+    directory_has_heard(fleet)
+    asked, go_on, which_children = Future(), Future(), SupervisingRef.which_children
+
+    def slowly(supervisor):
+        children = which_children(supervisor)
+        if not asked.done:
+            asked.set(None)
+            go_on.get(timeout=PATIENCE)
+        return children
+
+    monkeypatch.setattr(SupervisingRef, "which_children", slowly)
+    kill(fleet, "sessions")
+    asked.get(timeout=PATIENCE)
+    session = fleet.start_session()
+    kill(fleet, session.id)
+    go_on.set(None)
+    eventually(lambda: session.status() == "restarting")
+    directory_has_heard(fleet)
+    assert fleet.whereis(session.id) is None
