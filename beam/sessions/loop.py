@@ -138,7 +138,8 @@ class AgentLoop:
         if self.phase in ("turn", "draining"):
             for event in missed:
                 effects += self._take(event)
-        if pending and self.phase in ("idle", "turn") and not _decided(effects):
+        # Not in "idle": what is open then belongs to a request that was interrupted, or has failed.
+        if pending and self.phase == "turn" and not _decided(effects):
             return effects + self._recover(pending)
         return effects
 
