@@ -18,7 +18,7 @@ the last one counts.
     ...                            "delta": {"toolUse": {"input": '{"a": 1}'}}}},
     ...     {"messageStop": {"stopReason": "tool_use"}},
     ... ])
-    >>> turn.terminal, turn.uses
+    >>> turn.terminal, turn.custom_tool_uses
     ('requires_action', (ToolUse(id='u1', name='add', input={'a': 1}),))
 """
 

@@ -230,8 +230,8 @@ class HeldProvider(Provider):
             terminal,
             word,
             dialect.text(reply),
-            uses=uses,
-            server_uses=tuple(dialect.server_uses(reply)),
+            custom_tool_uses=uses,
+            server_tool_uses=tuple(dialect.server_uses(reply)),
             usage=dialect.usage(reply),
             answered=len(repeated) + (1 if goes_on else 0),
         )

@@ -14,7 +14,7 @@
     ...     {"type": "session.status_idle",
     ...      "stop_reason": {"type": "requires_action", "event_ids": ["use_1"]}},
     ... ])
-    >>> turn.terminal, turn.uses
+    >>> turn.terminal, turn.custom_tool_uses
     ('requires_action', (ToolUse(id='use_1', name='add', input={'a': 1}),))
 """
 

@@ -2,7 +2,7 @@
 
     >>> (Usage(10, 2) + Usage(5, 1, cache_read_tokens=7)).input_tokens
     15
-    >>> TurnResult("end_turn", "stop", "Hello").uses
+    >>> TurnResult("end_turn", "stop", "Hello").custom_tool_uses
     ()
 
 The mappings in them are shared with whoever made them and must not be changed.
@@ -120,8 +120,8 @@ class TurnResult:
         terminal: how it ended.
         stop_reason: the provider's own word for that.
         text: what the model said, joined.
-        uses: the tools that we are to run, in the order of the model's asking.
-        server_uses: the tools that the provider ran itself; never run here.
+        custom_tool_uses: the tools that we are to run, in the order of the model's asking.
+        server_tool_uses: the tools that the provider ran itself; never run here.
         usage: what the turn cost; None if the provider did not say.
         answered: how many tool uses the provider has answered itself. A turn that requires
             action, has no `uses` and some `answered` goes on by `Provider.continue_input`.
@@ -130,8 +130,8 @@ class TurnResult:
     terminal: Terminal
     stop_reason: str = ""
     text: str = ""
-    uses: tuple[ToolUse, ...] = ()
-    server_uses: tuple[ToolUse, ...] = ()
+    custom_tool_uses: tuple[ToolUse, ...] = ()
+    server_tool_uses: tuple[ToolUse, ...] = ()
     usage: Usage | None = None
     answered: int = 0
 
@@ -145,8 +145,8 @@ class SessionResult:
         stop_reason: the provider's own word, or `no_terminal_tool`.
         session_id: the conversation, to go on with.
         text: what the model said in the last turn.
-        uses: every tool use of the request, each id once.
-        server_uses: every tool that the provider ran.
+        custom_tool_uses: every tool use of the request, each id once.
+        server_tool_uses: every tool that the provider ran.
         usage: the sum over the turns; None if the provider never said.
         turns: how many there were.
         events: the provider's events, in order.
@@ -157,8 +157,8 @@ class SessionResult:
     stop_reason: str
     session_id: str
     text: str = ""
-    uses: tuple[ToolUse, ...] = ()
-    server_uses: tuple[ToolUse, ...] = ()
+    custom_tool_uses: tuple[ToolUse, ...] = ()
+    server_tool_uses: tuple[ToolUse, ...] = ()
     usage: Usage | None = None
     turns: int = 0
     events: tuple[Any, ...] = ()

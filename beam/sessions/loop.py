@@ -302,8 +302,8 @@ class AgentLoop:
         self.account.turn(events, turn)
         effects: list[Effect] = []
         if turn.terminal == "requires_action":
-            effects.append(self._uses_event(turn.uses))
-        repeated = len(turn.uses) - len(once_each(turn.uses))
+            effects.append(self._uses_event(turn.custom_tool_uses))
+        repeated = len(turn.custom_tool_uses) - len(once_each(turn.custom_tool_uses))
         if repeated:
             about = {"turn": self.account.turns}
             effects.append(Emit(("duplicate_tool_use",), {"count": repeated}, about))
@@ -323,8 +323,8 @@ class AgentLoop:
         if self.account.turns > rules.max_turns:
             return self._fail(("max_turns_exceeded", rules.max_turns))
         if turn.terminal == "requires_action":
-            if turn.uses:
-                return self._run(once_each(turn.uses))
+            if turn.custom_tool_uses:
+                return self._run(once_each(turn.custom_tool_uses))
             if turn.answered:
                 return self._wire.send(self._provider.continue_input())
             pending = self._provider.pending_tool_uses(self.account.events)

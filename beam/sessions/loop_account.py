@@ -2,7 +2,8 @@
 
 >>> account = Account()
 >>> use = ToolUse("call_1", "add", {"a": 1})
->>> account.turn(({"id": "e-1"},), TurnResult("requires_action", "tool_calls", uses=(use, use)))
+>>> asked = TurnResult("requires_action", "tool_calls", custom_tool_uses=(use, use))
+>>> account.turn(({"id": "e-1"},), asked)
 >>> account.turn(({"id": "e-2"},), TurnResult("end_turn", "stop", "2"))
 >>> account.turns, account.uses, account.called("add")
 (2, (ToolUse(id='call_1', name='add', input={'a': 1}),), True)
@@ -47,8 +48,8 @@ class Account:
         self.turns += 1
         self.events.extend(events)
         self.last = turn
-        self.add_uses(turn.uses)
-        for use in turn.server_uses:
+        self.add_uses(turn.custom_tool_uses)
+        for use in turn.server_tool_uses:
             self._server_uses.setdefault(use.id, use)
         if turn.usage is not None:
             self.usage = turn.usage if self.usage is None else self.usage + turn.usage
@@ -69,8 +70,8 @@ class Account:
             stop_reason,
             session_id,
             text=self.last.text,
-            uses=self.uses,
-            server_uses=tuple(self._server_uses.values()),
+            custom_tool_uses=self.uses,
+            server_tool_uses=tuple(self._server_uses.values()),
             usage=self.usage,
             turns=self.turns,
             events=tuple(self.events),

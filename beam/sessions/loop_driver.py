@@ -261,7 +261,7 @@ class LoopDriver(Driver):
     ) -> Completed | Failed:
         now = self.talk.now()
         if isinstance(outcome, SessionResult):
-            for use in outcome.server_uses:
+            for use in outcome.server_tool_uses:
                 self.talk.say(
                     ToolMessage(
                         "tool_use",

@@ -90,7 +90,7 @@ def test_check_80_both_tools_of_an_index_that_is_used_again_are_run(server: Harn
          start(0, "u2", "sub"), piece(0, "{}"), stop("tool_use")],
         [stop()],
     ]  # fmt: skip
-    assert [use.id for use in run(server).uses] == ["u1", "u2"]
+    assert [use.id for use in run(server).custom_tool_uses] == ["u1", "u2"]
 
 
 def test_check_81_an_error_frame_is_told_and_not_tried_again(server: HarnessServer) -> None:

@@ -162,7 +162,7 @@ class Stub(Provider):
             last["terminal"],
             last["stop_reason"],
             last.get("text", ""),
-            uses=tuple(ToolUse(**each) for each in last.get("uses", ())),
+            custom_tool_uses=tuple(ToolUse(**each) for each in last.get("uses", ())),
             usage=None if usage is None else Usage(*usage),
             answered=last.get("answered", 0),
         )

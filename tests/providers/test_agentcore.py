@@ -113,7 +113,7 @@ def test_check_80_both_tools_of_an_index_that_is_used_again_are_run():
         DONE,
     )
     result = run(harness)
-    assert [use.name for use in result.uses] == ["add", "sub"]
+    assert [use.name for use in result.custom_tool_uses] == ["add", "sub"]
     assert len(harness.asked[1]["messages"][1]["content"]) == 2
 
 

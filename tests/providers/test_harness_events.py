@@ -66,7 +66,7 @@ def test_check_80_an_index_that_is_used_again_keeps_both_tools():
         start(0, "u2", "sub"), piece(0, '{"b": 2}'), block_stop(0),
         stop("tool_use"),
     ])  # fmt: skip
-    assert turn.uses == (ToolUse("u1", "add", {"a": 1}), ToolUse("u2", "sub", {"b": 2}))
+    assert turn.custom_tool_uses == (ToolUse("u1", "add", {"a": 1}), ToolUse("u2", "sub", {"b": 2}))
 
 
 def test_check_80_tools_whose_pieces_come_mixed_keep_their_own():
@@ -74,7 +74,7 @@ def test_check_80_tools_whose_pieces_come_mixed_keep_their_own():
         start(0, "u1"), start(1, "u2"), piece(1, '{"b"'), piece(0, '{"a"'), piece(1, ": 2}"),
         piece(0, ": 1}"), piece(7, "nobody's"), stop("tool_use"),
     ])  # fmt: skip
-    assert [dict(use.input) for use in turn.uses] == [{"a": 1}, {"b": 2}]
+    assert [dict(use.input) for use in turn.custom_tool_uses] == [{"a": 1}, {"b": 2}]
 
 
 def test_what_the_harness_ran_is_not_ours():
@@ -83,22 +83,24 @@ def test_what_the_harness_ran_is_not_ours():
         type="mcp_tool_use"), start(2, "r1"), answered(3, "r1"), stop("tool_use"),
         start(0, "u1", type="tool_use"), stop("tool_use"),
     ])  # fmt: skip
-    assert [use.id for use in turn.uses] == ["u1"]
-    assert [use.id for use in turn.server_uses] == ["s1", "m1", "r1"]
+    assert [use.id for use in turn.custom_tool_uses] == ["u1"]
+    assert [use.id for use in turn.server_tool_uses] == ["s1", "m1", "r1"]
 
 
 def test_a_tool_without_input_has_an_empty_one_and_nonsense_ends_the_turn():
-    assert events.normalize([start(0, "u1"), stop("tool_use")]).uses == (ToolUse("u1", "add"),)
+    assert events.normalize([start(0, "u1"), stop("tool_use")]).custom_tool_uses == (
+        ToolUse("u1", "add"),
+    )
     for nonsense in ('{"a":', "7", "[" * 100_000):
         turn = events.normalize([start(0, "u1"), piece(0, nonsense), stop("tool_use")])
         assert (turn.terminal, turn.stop_reason) == ("terminated", "malformed_tool_input")
-        assert turn.uses == ()
+        assert turn.custom_tool_uses == ()
 
 
 def test_only_the_last_try_counts():
     begun_anew = {"type": events.ATTEMPT, "number": 2}
     turn = events.normalize([text("ha"), start(0, "u1"), begun_anew, text("half"), stop()])
-    assert (turn.text, turn.server_uses, turn.terminal) == ("half", (), "end_turn")
+    assert (turn.text, turn.server_tool_uses, turn.terminal) == ("half", (), "end_turn")
 
 
 def test_usage_is_in_buckets_that_do_not_overlap():

@@ -91,7 +91,7 @@ def test_check_68_the_same_call_again_is_answered_here():
     )
     result = run(model, lambda name, given, context: ran.append(given))
     assert (len(ran), result.text, result.turns) == (1, "done", 3)
-    assert [each.id for each in result.uses] == ["c1"]
+    assert [each.id for each in result.custom_tool_uses] == ["c1"]
     notice = model.last[-1]
     assert (notice["role"], notice["tool_call_id"]) == ("tool", "c2")
     assert "duplicate" in notice["content"]
@@ -104,7 +104,7 @@ def test_a_turn_with_a_new_call_and_a_repeated_one_runs_the_new_one():
         reply("done"),
     )
     result = run(model)
-    assert [each.id for each in result.uses] == ["c1", "c3"]
+    assert [each.id for each in result.custom_tool_uses] == ["c1", "c3"]
     assert [each["tool_call_id"] for each in model.last if each["role"] == "tool"] == [
         "c1",
         "c2",
@@ -178,7 +178,7 @@ async def _two_requests(provider):
     conn = await provider.open(OpenOptions(max_turns=3))
     for text in ("one", "two"):
         events, conn = await provider.poll_turn(conn, provider.user_input(text), forward)
-        (use,) = provider.normalize(events).uses
+        (use,) = provider.normalize(events).custom_tool_uses
         given = provider.resume_input([use], [ToolResult(use.id, "fine")])
         _, conn = await provider.poll_turn(conn, given, forward)
 

@@ -86,13 +86,13 @@ def test_check_61_uses_are_those_that_are_named_in_that_order():
         custom("u1", a=1), stale, custom("u2"), custom("u3"), custom("u4"),
         idle("requires_action", event_ids=["u4", "u2", "nobody", "u4"]),
     ])  # fmt: skip
-    assert [use.id for use in turn.uses] == ["u4", "u2"]
+    assert [use.id for use in turn.custom_tool_uses] == ["u4", "u2"]
     assert turn.terminal == "requires_action"
 
 
 def test_check_61_unknown_ids_leave_a_turn_that_requires_action_with_nothing_to_do():
     turn = events.normalize([idle("requires_action", event_ids=["gone"])])
-    assert (turn.terminal, turn.uses) == ("requires_action", ())
+    assert (turn.terminal, turn.custom_tool_uses) == ("requires_action", ())
 
 
 @pytest.mark.parametrize("reason", [None, "end_turn", 7, [], {}, {"type": None}])
@@ -135,8 +135,11 @@ def test_check_63_what_the_server_ran_is_not_ours():
     turn = events.normalize(
         [theirs, mcp, custom("u1"), idle("requires_action", event_ids=["t1", "u1"])]
     )
-    assert turn.server_uses == (ToolUse("t1", "bash", {"command": "ls"}), ToolUse("t2", "search"))
-    assert [use.id for use in turn.uses] == ["u1"]
+    assert turn.server_tool_uses == (
+        ToolUse("t1", "bash", {"command": "ls"}),
+        ToolUse("t2", "search"),
+    )
+    assert [use.id for use in turn.custom_tool_uses] == ["u1"]
 
 
 def test_check_64_without_a_span_nothing_is_said_of_usage():

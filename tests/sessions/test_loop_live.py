@@ -218,7 +218,7 @@ def test_checks_45_66_a_drop_is_reconnected_and_the_open_tool_run_again(cut):
 
     provider, ran, result = run(scenario())
     assert ran == ["add", "add"]
-    assert (result.text, [each.id for each in result.uses]) == ("two", ["call_1"])
+    assert (result.text, [each.id for each in result.custom_tool_uses]) == ("two", ["call_1"])
     assert (provider.streams, provider.reconnects) == (2, 1)
 
 
@@ -274,7 +274,7 @@ def test_check_49_a_session_resumed_with_an_open_tool_runs_it_and_ignores_the_pr
 
     provider, result = run(scenario())
     assert [kind for kind, *_ in provider.sent] == ["results"]
-    assert (result.text, [each.id for each in result.uses]) == ("two", ["call_1"])
+    assert (result.text, [each.id for each in result.custom_tool_uses]) == ("two", ["call_1"])
 
 
 def test_check_50_a_fresh_session_never_sends_its_kickoff_twice():
@@ -297,8 +297,8 @@ def test_check_51_a_message_to_a_resumed_session_begins_a_count_of_its_own():
             return await line.next(), await line.next()
 
     first, second = run(scenario())
-    assert (first.text, first.turns, len(first.uses)) == ("left over", 1, 1)
-    assert (second.text, second.turns, len(second.uses)) == ("new", 1, 0)
+    assert (first.text, first.turns, len(first.custom_tool_uses)) == ("left over", 1, 1)
+    assert (second.text, second.turns, len(second.custom_tool_uses)) == ("new", 1, 0)
 
 
 def test_check_52_a_provider_without_reconnect_resumes_by_default():

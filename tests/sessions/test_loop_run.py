@@ -38,7 +38,7 @@ def test_check_1_a_tool_is_run_and_its_result_sent_until_the_model_ends(stub):
 @BOTH
 def test_check_2_without_a_tool_use_no_tool_runs(stub):
     result = run(stub(says("hello")), handler=lambda *_: pytest.fail("ran"))
-    assert (result.text, result.turns, result.uses) == ("hello", 1, ())
+    assert (result.text, result.turns, result.custom_tool_uses) == ("hello", 1, ())
 
 
 def test_a_fresh_session_without_a_prompt_begins_anyway():
@@ -113,7 +113,10 @@ def test_check_41_the_deadline_holds_while_a_tool_sleeps():
     finally:
         leave.set()
     assert failed.reason == "timeout"
-    assert (failed.result.turns, [each.id for each in failed.result.uses]) == (1, ["call_1"])
+    assert (failed.result.turns, [each.id for each in failed.result.custom_tool_uses]) == (
+        1,
+        ["call_1"],
+    )
     assert provider.results == []
 
 
@@ -329,7 +332,7 @@ def test_checks_24_25_27_an_empty_request_for_action_is_recovered_from_what_was_
     finally:
         detach()
     assert [each["tool_use_count"] for each in counts] == [1, 0, 1]
-    assert (result.text, [each.id for each in result.uses]) == ("two", ["call_1"])
+    assert (result.text, [each.id for each in result.custom_tool_uses]) == ("two", ["call_1"])
     assert [each.tool_use_id for each in provider.results] == ["call_1", "call_1"]
 
 
