@@ -202,6 +202,7 @@ def test_each_blocking_function_has_a_coroutine_twin(fleet, backend):
         warnings.simplefilter("error")
         asyncio.run(asyncio.wait_for(main(), PATIENCE))
     assert sorted(dir(session.aio)) == [
+        "conversations",
         "health",
         "history",
         "info",
@@ -210,6 +211,7 @@ def test_each_blocking_function_has_a_coroutine_twin(fleet, backend):
         "receive_message",
         "set_model",
         "set_permission_mode",
+        "steer",
         "stop",
     ]
     with pytest.raises(AttributeError, match="query"):

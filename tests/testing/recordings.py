@@ -21,7 +21,8 @@ _LEFT_OUT = frozenset({"timestamp", "created_at", "at", "id", "position", "delay
 
 def events_of(path: Path) -> list[dict[str, Any]]:
     """Return the events in a recording."""
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    # Not `splitlines`, which takes other characters for ends of lines, too.
+    return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
 
 
 def essence(events: list[dict[str, Any]]) -> list[Any]:

@@ -83,7 +83,7 @@ def held(seed: int, backend: Any, runs: int, path: Path, *, kills: bool = False)
     return ends
 
 
-@settings(max_examples=scaled(400), deadline=None)
+@settings(max_examples=scaled(200), deadline=None)
 @given(talk=TALKS, seed=st.integers(0, 1000), speed=st.sampled_from([None, 1.0, 3.0]))
 def test_any_conversation_that_is_recorded_and_played_is_the_same(
     talk: list[Any], seed: int, speed: float | None
