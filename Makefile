@@ -11,6 +11,10 @@ JOBS   ?= 3                     # pytest workers: one more than cores, since som
 AGENTS ?= $(CURDIR)/.cache/agents  # where the real agents are kept for `make test-agents`
 ARGS   ?=                       # passed on to pytest, the demo or the benchmarks
 
+# The tests start hundreds of interpreters: what they import is compiled once.
+export PYTHONDONTWRITEBYTECODE :=
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/pycache
+
 BIN := .venv/bin
 DEV := .venv/.installed-dev
 

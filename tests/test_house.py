@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "beam"
@@ -52,6 +52,29 @@ _MACHINE_PATH = re.compile(r"(?<![\w.~:/-])/(?:(?:home|Users)/(?!ada\b)\w+|(?:ro
 
 def relative(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
+
+
+def of_each(paths: list[Path]) -> Callable[[Callable[[Path], None]], Callable[[], None]]:
+    """Make one test of a test of one file, which names every file that fails.
+
+    A test for each would be two thousand tests, which every worker has to collect.
+    """
+
+    def of_all(test: Callable[[Path], None]) -> Callable[[], None]:
+        # Not `wraps`: pytest would see the argument.
+        def run() -> None:
+            failures = []
+            for path in paths:
+                try:
+                    test(path)
+                except AssertionError as error:
+                    failures.append(f"{relative(path)}: {error}")
+            assert not failures, "\n".join(failures)
+
+        run.__name__, run.__doc__ = test.__name__, test.__doc__
+        return run
+
+    return of_all
 
 
 @functools.cache
@@ -119,13 +142,13 @@ def test_each_public_name_is_there_and_documented(door: str) -> None:
     assert bare == []
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=relative)
+@of_each(SOURCES)
 def test_a_file_is_one_that_a_person_can_hold_in_mind(path: Path) -> None:
     lines = len(path.read_text("utf-8").splitlines())
     assert lines <= LINES_OF_A_FILE
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=relative)
+@of_each(SOURCES)
 def test_a_function_is_short(path: Path) -> None:
     code = code_lines(path.read_text("utf-8"))
     functions = (
@@ -154,7 +177,7 @@ def test_otp_never_says_agent() -> None:
     assert said == []
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=relative)
+@of_each(SOURCES)
 def test_a_module_does_not_import_what_gathers_it(path: Path) -> None:
     # import-linter sees no circle between a package's `__init__` and the modules inside it.
     inside = ["beam", *path.relative_to(PACKAGE).with_suffix("").parts]
@@ -174,7 +197,7 @@ def is_module(dotted: str) -> bool:
     return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
 
 
-@pytest.mark.parametrize("path", TESTS, ids=relative)
+@of_each(TESTS)
 def test_a_test_waits_for_events_and_never_sleeps(path: Path) -> None:
     sleeps = [
         node.lineno
@@ -195,7 +218,7 @@ def test_a_test_waits_for_events_and_never_sleeps(path: Path) -> None:
     assert sleeps == []
 
 
-@pytest.mark.parametrize("path", TESTS, ids=relative)
+@of_each(TESTS)
 def test_no_test_is_skipped_or_expected_to_fail(path: Path) -> None:
     marks = {"skip", "skipif", "importorskip", "xfail"}
     used = [
