@@ -41,7 +41,7 @@ $(DEV): .venv/.installed
 # --- the checks ----------------------------------------------------------------------------------
 
 .PHONY: test lint format types contracts unit stress fix
-test: lint format types contracts unit  ## every check; a twentieth of the named volumes
+test: lint format types contracts unit  ## every check; a thirtieth of the named volumes
 
 lint: $(DEV)  ## ruff's rules
 	$(BIN)/ruff check .

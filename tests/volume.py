@@ -5,11 +5,11 @@ import os
 STRESS = os.environ.get("BEAM_STRESS") == "1"
 
 
-def scaled(full: int, part: int = 20) -> int:
+def scaled(full: int, part: int = 30) -> int:
     """Return the volume to run where the acceptance names `full`.
 
     Args:
         full: how many in `make stress`.
-        part: which part of them in `make test`: a twentieth, or less of what takes long.
+        part: which part of them in `make test`: a thirtieth, or less of what takes long.
     """
     return full if STRESS else max(1, full // part)
