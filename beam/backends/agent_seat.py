@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AgentSeat", "Opened", "TurnOver"]
 
+PARTING = 30.0
+"""Seconds that a driver has to part from its agent; its connection waits for fewer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -84,6 +87,7 @@ class AgentSeat:
         self._turn: asyncio.Task[Any] | None = None
         # What runs now: the handshake, a turn, wishes. Each ends, or is cancelled by `abort`.
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._parting: asyncio.Task[Any] | None = None
         self._over = False
 
     def open(self, port: Port | None) -> None:
@@ -212,7 +216,8 @@ class AgentSeat:
         done = self._driver is None
         try:
             if self._driver is not None:
-                await self._driver.close()
+                self._parting = asyncio.current_task()
+                await asyncio.wait_for(self._driver.close(), PARTING)
                 done = True
         except Exception:  # noqa: BLE001 - it is ended anyway
             done = False
@@ -231,7 +236,8 @@ class AgentSeat:
         if self._wire is not None:
             self._wire.cut()
         for task in list(self._tasks):
-            task.cancel()
+            if task is not self._parting:  # It closes what would be left open, in its own time.
+                task.cancel()
         if self._driver is not None:
             self._driver.abandon()
 
