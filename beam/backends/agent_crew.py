@@ -10,12 +10,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from beam.otp import Down, Server, monitor
+from beam.otp.reasons import is_graceful
 
 if TYPE_CHECKING:
     from beam.backends.agent_seat import AgentSeat
     from beam.otp import Monitor, Ref
 
 __all__ = ["Aboard", "AgentCrew", "crew_name"]
+
+
+PATIENCE = 3.0
+"""Seconds; a supervisor gives it five to end."""
 
 
 def crew_name(name: str) -> tuple[str, str]:
@@ -32,20 +37,22 @@ class Aboard:
 
 
 class AgentCrew(Server):
-    """Ends the drivers of connections that have ended; see the module."""
+    """Ends the drivers of connections that have ended; see the module.
 
-    blocking = False
+    It ends after the sessions and before the loop: so it is here that connections which are still
+    parting from their agents are waited for, `PATIENCE` seconds together.
+    """
 
     def init(self) -> None:
         """Watch nobody yet."""
         # Bounded by the connections that live, which are the sessions of one backend.
-        self._aboard: dict[Monitor, AgentSeat] = {}
+        self._aboard: dict[Monitor, Aboard] = {}
 
     def handle_cast(self, message: Any) -> None:
         """Watch a connection."""
         match message:
-            case Aboard(connection, seat):
-                self._aboard[monitor(connection)] = seat
+            case Aboard(connection):
+                self._aboard[monitor(connection)] = message
             case _:
                 super().handle_cast(message)
 
@@ -53,13 +60,15 @@ class AgentCrew(Server):
         """End the driver of a connection that has ended; again is no error."""
         match message:
             case Down(monitor=watch):
-                seat = self._aboard.pop(watch, None)
-                if seat is not None:
-                    seat.abort()
+                aboard = self._aboard.pop(watch, None)
+                if aboard is not None:
+                    aboard.seat.abort()
             case _:
                 super().handle_info(message)
 
     def terminate(self, reason: Any) -> None:
-        """End them all: nobody would watch them any more."""
-        for seat in self._aboard.values():
-            seat.abort()
+        """Wait for those that part, and end them all: nobody would watch them any more."""
+        until = self.node.clock.now() + (PATIENCE if is_graceful(reason) else 0.0)
+        for aboard in self._aboard.values():
+            aboard.connection.actor_stopped.wait(max(0.0, until - self.node.clock.now()))
+            aboard.seat.abort()
