@@ -442,7 +442,7 @@ class TestAfterARestartOfTheProgram:
             assert entry["request"]["params"] == {"token": "redacted"}
 
     def test_many_who_ask_while_the_process_is_killed_get_one_answer_each(self, open_store):
-        count, runs, answers = scaled(1_000), [], {}
+        count, runs, answers = 2 * scaled(500), [], {}
 
         def handler(method, params, context):
             runs.append(params["n"])
