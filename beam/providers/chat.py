@@ -33,7 +33,7 @@ class ChatProvider(ServedProvider):
     dialect: ClassVar[Dialect] = ChatDialect()
     guarded: ClassVar[bool] = True
     malformed: ClassVar[str] = "malformed_chat_response"
-    library: ClassVar[str] = "openai"
+    client_module: ClassVar[str] = "openai"
     extra: ClassVar[str] = "openai"
     client_class: ClassVar[str] = "AsyncOpenAI"
 

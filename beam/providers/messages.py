@@ -112,7 +112,7 @@ class MessagesProvider(ServedProvider):
     name: ClassVar[str] = "messages"
     prefix: ClassVar[str] = "messages_"
     dialect: ClassVar[Dialect] = MessagesDialect()
-    library: ClassVar[str] = "anthropic"
+    client_module: ClassVar[str] = "anthropic"
     extra: ClassVar[str] = "anthropic"
     client_class: ClassVar[str] = "AsyncAnthropic"
 

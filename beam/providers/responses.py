@@ -110,7 +110,7 @@ class ResponsesProvider(ServedProvider):
     name: ClassVar[str] = "responses"
     prefix: ClassVar[str] = "responses_"
     dialect: ClassVar[Dialect] = ResponsesDialect()
-    library: ClassVar[str] = "openai"
+    client_module: ClassVar[str] = "openai"
     extra: ClassVar[str] = "openai"
     client_class: ClassVar[str] = "AsyncOpenAI"
 

@@ -29,7 +29,7 @@ class ServedProvider(HeldProvider):
         retry_wait: the seconds before a poll is tried again, doubled each time.
     """
 
-    library: ClassVar[str]
+    client_module: ClassVar[str]
     extra: ClassVar[str]
     client_class: ClassVar[str]
 
@@ -55,7 +55,7 @@ class ServedProvider(HeldProvider):
         Raises:
             InvalidInput: naming what is missing, or wrong.
         """
-        sdk(self.library, self.extra)
+        sdk(self.client_module, self.extra)
         self.access.check(options.model_config)
         for name in options.extra:
             raise InvalidInput("option", name, "an option of the agent loop; see LoopOptions")
@@ -104,5 +104,5 @@ class ServedProvider(HeldProvider):
         return conn.options.model or self.model
 
     def _client(self, key: str, url: str | None) -> Any:
-        made = getattr(sdk(self.library, self.extra), self.client_class)
+        made = getattr(sdk(self.client_module, self.extra), self.client_class)
         return made(api_key=key, base_url=url, timeout=self.timeout, max_retries=0)

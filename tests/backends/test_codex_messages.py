@@ -98,7 +98,7 @@ def test_a_patch_is_a_tool_use_with_its_changes() -> None:
     assert use.tool_name == "apply_patch"
     assert use.tool_input["changes"][0]["diff"] == "hello\n"
     assert use.tool_use_id == result.tool_use_id
-    assert (result.content, result.is_error) == ("add /home/ada/work/new.txt", False)
+    assert (result.content, result.is_error) == ("add /home/ada/repo/new.txt", False)
     assert tools("patch_declined")[-1][2:] == ("declined", True)
 
 
