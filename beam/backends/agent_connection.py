@@ -41,11 +41,12 @@ from beam.backends.backend import (
 )
 from beam.backends.command_ending import not_started
 from beam.backends.effects import AgentFailed, Completed, Effect, Failed, Ready
-from beam.errors import CallFailed, LoopStopped, PortError
+from beam.errors import PortError
 from beam.model.exit_reasons import ExitReason
 from beam.otp import Down, Exit, Server, demonitor, monitor, whereis
 from beam.otp.reasons import is_graceful
 from beam.ports import requests
+from beam.ports.ending import end_ports, hasten
 from beam.ports.lines import SpilledLine
 from beam.ports.requests import PortEnded, PortLine, PortNotStarted, PortStarted
 
@@ -135,11 +136,8 @@ class AgentConnection(Server):
             self._seat.abort()
         if self._ports is None or self._exit is not None:
             return
-        try:
-            stop = requests.StopPorts(self.actor_ref, patience)
-            self._ports.ask(stop, timeout=self._backend.ends_within)
-        except CallFailed:
-            self._request_stop()  # Whoever has the ports then goes on from there.
+        within = self._backend.ends_within
+        end_ports(self._ports, self.actor_ref, self._port, patience=patience, within=within)
 
     def handle_call(self, message: Any, caller: Call) -> Any:
         """Answer what there is to know of the program."""
@@ -260,7 +258,7 @@ class AgentConnection(Server):
         if self._port is None:
             self._verdict()
         else:
-            self._request_stop(0.0 if reason.kind == "memory" else None)
+            hasten(self._port, 0.0 if reason.kind == "memory" else None)
 
     def _end(self, failed: AgentFailed, detail: Any) -> None:
         """Tell the session, and end this process for the reason that the agent has ended for."""
@@ -373,11 +371,6 @@ class AgentConnection(Server):
 
     def _say(self, effect: Effect) -> None:
         self._opening.session.cast(Heard(self.actor_ref, effect))
-
-    def _request_stop(self, grace: float | None = None) -> None:
-        if self._port is not None:
-            with contextlib.suppress(LoopStopped):
-                self._port.request_stop(grace)
 
     def _now(self) -> int:
         return int(self.node.clock.time() * 1000)

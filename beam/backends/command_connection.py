@@ -29,10 +29,11 @@ from beam.backends.backend import (
 )
 from beam.backends.command_protocol import EXCERPT
 from beam.backends.effects import Effect, ProtocolViolation
-from beam.errors import CallFailed, LoopStopped, PortClosed, PortError, QueueFull, StdinClosed
+from beam.errors import LoopStopped, PortClosed, PortError, QueueFull, StdinClosed
 from beam.model.masking import redact_text, secret_values
 from beam.otp import Down, Exit, Server, demonitor, monitor, whereis
 from beam.otp.reasons import is_graceful
+from beam.ports.ending import end_ports, hasten
 from beam.ports.lines import Line, SpilledLine
 from beam.ports.port import Port, PortExit
 from beam.ports.requests import (
@@ -41,7 +42,6 @@ from beam.ports.requests import (
     PortNotStarted,
     PortStarted,
     StartPort,
-    StopPorts,
 )
 
 if TYPE_CHECKING:
@@ -107,11 +107,8 @@ class CommandConnection(Server):
         if is_graceful(reason):
             patience = self._backend.shutdown
             self._do(self._talk.farewell())
-        try:
-            stop = StopPorts(self.actor_ref, patience)
-            self._ports.ask(stop, timeout=self._backend.ends_within)
-        except CallFailed:
-            self._request_stop()  # Whoever has the ports then goes on from there.
+        within = self._backend.ends_within
+        end_ports(self._ports, self.actor_ref, self._port, patience=patience, within=within)
 
     def handle_call(self, message: Any, caller: Call) -> Any:
         """Answer what there is to know of the program."""
@@ -222,7 +219,7 @@ class CommandConnection(Server):
                 case GiveTime(query_id):
                     self.send_after(self._backend.interrupt_grace, _OutOfTime(query_id))
                 case EndProgram():
-                    self._request_stop()
+                    hasten(self._port)
 
     def _say(self, effect: Effect) -> None:
         if isinstance(effect, ProtocolViolation):
@@ -236,14 +233,9 @@ class CommandConnection(Server):
         try:
             self._port.write(line, timeout=0)
         except (StdinClosed, QueueFull):
-            self._request_stop()  # One that does not listen is of no use, and does not know it.
+            hasten(self._port)  # One that does not listen is of no use, and does not know it.
         except (PortClosed, LoopStopped):
             return  # Its end is on its way.
-
-    def _request_stop(self) -> None:
-        if self._port is not None:
-            with contextlib.suppress(LoopStopped):
-                self._port.request_stop()
 
     def _now(self) -> int:
         return int(self.node.clock.time() * 1000)

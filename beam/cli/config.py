@@ -36,7 +36,6 @@ from beam import backends
 from beam.backends import command, function
 from beam.backends.turn_limits import MemoryLimits, TurnLimits
 from beam.errors import InvalidInput
-from beam.sessions.loop_backend import provider_backend
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,8 +148,10 @@ def _backend(name: str, found: _Backend) -> Backend:
         if found.provider not in PROVIDERS:
             known = ", ".join(PROVIDERS)
             raise InvalidInput(f"{name}.provider", found.provider, f"one of {known}")
+        # The agent loop and its providers are not imported by every start of the command.
         module = importlib.import_module(f"beam.providers.{found.provider}")
-        made = provider_backend(_made(name, getattr(module, found.provider), found.options))
+        loop = importlib.import_module("beam.sessions.loop_backend")
+        made = loop.provider_backend(_made(name, getattr(module, found.provider), found.options))
     else:
         assert found.function is not None
         options: dict[str, Any] = {"process": found.process}

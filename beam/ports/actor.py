@@ -39,9 +39,10 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from beam.errors import LoopStopped, PortError, QueueFull
+from beam.errors import PortError, QueueFull
 from beam.otp import Down, Exit, Monitor, Ref, Server, demonitor, monitor, noreply, spawn_link
 from beam.ports.berth import Berth
+from beam.ports.ending import hasten
 from beam.ports.harbour import Harbour
 from beam.ports.loop import LoopThread
 from beam.ports.port import Port, PortExit
@@ -176,7 +177,7 @@ class Ports(Server):
                 if berth is not None:
                     self._end(berth, 0)
             case _Overdue():
-                _request_stop(message.berth)
+                hasten(message.berth.port)
             case Exit(reason="normal"):
                 pass  # A starter that is done.
             case _:
@@ -213,7 +214,7 @@ class Ports(Server):
         if berth.exit is not None:
             self._leave(berth)
         elif berth.stopping:
-            _request_stop(berth)
+            hasten(berth.port)
 
     def _end(self, berth: Berth, patience: float) -> None:
         """Begin to end a port; its end is heard later, unless it was never begun."""
@@ -230,7 +231,7 @@ class Ports(Server):
             if first:
                 berth.timer = self.send_after(patience, _Overdue(berth))
         else:
-            _request_stop(berth)
+            hasten(berth.port)
 
     def _leave(self, berth: Berth) -> None:
         """Forget a port that has ended, and tell who waits for that."""
@@ -260,11 +261,3 @@ def _start(harbour: Harbour, berth: Berth, ports: Ref[Ports]) -> None:
     except Exception as error:  # noqa: BLE001 - whatever it is, the owner has to hear of it
         outcome = error
     ports.cast(_Tried(berth, outcome))
-
-
-def _request_stop(berth: Berth) -> None:
-    if berth.port is not None:
-        try:
-            berth.port.request_stop()
-        except LoopStopped:
-            return  # The harbour is closing, and ends it.
