@@ -68,7 +68,9 @@ def backends(url: str, folder: Path) -> dict[str, Callable[[], Backend]]:
         ),
         **{
             name: lambda name=name: getattr(beam.backends, name)(
-                command=program(name).command(), env=agents_bare.acp_env(name, url, folder / name)
+                # The arguments of both sides are the same; beam adds those that follow.
+                command=[*program(name).command(), *_of_the_user(name)],
+                env=agents_bare.acp_env(name, url, folder / name),
             )
             for name in ("gemini", "opencode", "copilot")
         },
@@ -90,6 +92,11 @@ def model_server() -> Iterator[str]:
             yield server.stdout.readline().split()[-1]
         finally:
             server.kill()
+
+
+def _of_the_user(name: str) -> list[str]:
+    arguments = agents_bare.ACP_ARGUMENTS[name]
+    return list(arguments[arguments.index("-m") :]) if "-m" in arguments else []
 
 
 def _command(name: str) -> list[str]:

@@ -17,14 +17,14 @@ opened anew.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from beam.errors import InvalidInput, NotFound, Refused, StoreClosed
 from beam.otp import Server, noreply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from beam.log.listeners import Listener
     from beam.log.record import StoredRecord
@@ -102,10 +102,22 @@ class Shelf:
 
 @dataclass(frozen=True, slots=True)
 class Follow:
-    """Ask the log for the records of a stream after a sequence; it answers when there are some."""
+    """Ask the log for the records of a stream after a sequence; it answers when there are some.
+
+    With `types` it answers when there are some of these types, and passes over the others, but for
+    the last of a page that has none: whoever waits for an answer is not woken for each step to it.
+    """
 
     stream: str
     after: int
+    types: Collection[str] | None = None
+
+    def of(self, records: list[StoredRecord]) -> list[StoredRecord]:
+        """Return which of a page of records are the answer; none: there is none yet."""
+        if self.types is None:
+            return records
+        found = [record for record in records if record.type in self.types]
+        return found or (records[-1:] if len(records) >= PAGE else [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +142,11 @@ class Log(Server):
         self._store = shelf.take()
         # Bounded by the callers who wait: each has one, and its deadline; twice as many at most
         # are kept before those who have gone are swept out.
-        self._followers: dict[str, list[tuple[int, Call]]] = defaultdict(list)
+        self._followers: dict[str, list[tuple[Follow, Call]]] = defaultdict(list)
         self._sweep_at = SWEEP
+        # The last sequence that was heard of, of streams followed lately, at most SWEEP: a follower
+        # who knows it has nothing to read.
+        self._heard: dict[str, int] = {}
         self._listener = _listen(self._store, self.actor_ref)
 
     def handle_call(self, message: Any, caller: Call) -> Any:
@@ -143,20 +158,26 @@ class Log(Server):
         raise Refused("unknown_request", request=repr(message))
 
     def _follow(self, wanted: Follow, caller: Call) -> Any:
+        found: list[StoredRecord] = []
         try:
-            found = self._store.read(wanted.stream, after=wanted.after, limit=PAGE)
+            if not self._has_all(wanted):
+                found = self._store.read(wanted.stream, after=wanted.after, limit=PAGE)
         except InvalidInput as invalid:
             # One caller's wrong argument must not restart the log.
             caller.refuse(invalid)
             return noreply
-        if found:
-            return found
+        if answer := wanted.of(found):
+            return answer
         self._forget_gone([wanted.stream])
-        self._followers[wanted.stream].append((wanted.after, caller))
+        self._followers[wanted.stream].append((_past(wanted, found), caller))
         if len(self._followers) >= self._sweep_at:
             self._forget_gone(list(self._followers))
             self._sweep_at = max(SWEEP, 2 * len(self._followers))
         return noreply
+
+    def _has_all(self, wanted: Follow) -> bool:
+        stream: object = wanted.stream
+        return isinstance(stream, str) and self._heard.get(stream) == wanted.after
 
     def _forget_gone(self, streams: Sequence[str]) -> None:
         """Forget the followers who wait no more."""
@@ -172,23 +193,28 @@ class Log(Server):
         """Answer those whom new records concern."""
         by_stream: dict[str, list[StoredRecord]] = defaultdict(list)
         for record in message.records:
-            if record.stream in self._followers:
-                by_stream[record.stream].append(record)
+            stream = record.stream
+            if stream in self._followers:
+                by_stream[stream].append(record)
+            if stream in self._followers or stream in self._heard:
+                self._heard[stream] = record.sequence
+        if len(self._heard) > SWEEP:
+            self._heard.clear()
         for stream, records in by_stream.items():
             self._answer(stream, records)
 
     def _answer(self, stream: str, records: Sequence[StoredRecord]) -> None:
         """Answer those who wait; what came while they were being noted is read, not remembered."""
         waiting = self._followers.pop(stream)
-        for after, caller in waiting:
-            if records[0].sequence == after + 1:
-                caller.reply(list(records[:PAGE]))
+        for wanted, caller in waiting:
+            if records[0].sequence == wanted.after + 1:
+                found = list(records[:PAGE])
             else:
-                found = self._store.read(stream, after=after, limit=PAGE)
-                if found:
-                    caller.reply(found)
-                else:
-                    self._followers[stream].append((after, caller))
+                found = self._store.read(stream, after=wanted.after, limit=PAGE)
+            if answer := wanted.of(found):
+                caller.reply(answer)
+            else:
+                self._followers[stream].append((_past(wanted, found), caller))
 
     def handle_info(self, message: Any) -> None:
         """Drop exit signals of others than the parent: the log is linked to nobody else."""
@@ -197,6 +223,11 @@ class Log(Server):
         """Close the store: what waits is stored, and answered."""
         self._listener.cancel()
         self._shelf.put_back()
+
+
+def _past(wanted: Follow, found: list[StoredRecord]) -> Follow:
+    """Return what is still wanted, when these records were passed over."""
+    return replace(wanted, after=found[-1].sequence) if found else wanted
 
 
 def _listen(store: Store, log: Ref[Any]) -> Listener:

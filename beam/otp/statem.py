@@ -55,6 +55,7 @@ and the machine gets a stray message; here it comes when its time is over, as th
 
 from __future__ import annotations
 
+import gc
 import inspect
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
@@ -103,8 +104,8 @@ __all__ = [
 F = TypeVar("F", bound="Callable[..., Any]")
 
 _PROXY_MESSAGES = frozenset({ProxyCall, ProxyGetAttr, ProxySetAttr})
-# States of one class whose unanswered calls are reported; more are values made at run time.
-_REPORTED = 100
+# States of one class whose unanswered calls are looked into; more are values made at run time.
+_SUSPECTED = 100
 
 
 @overload
@@ -135,14 +136,14 @@ def state(function: F | None = None, *, enter: bool = False) -> F | Callable[[F]
 class StateMachine(Process, framework=True):
     """A process that is always in one state, which decides what an event means."""
 
-    # Whether states are methods, or values for `handle_event`; and the states reported by now.
+    # Whether states are methods, or values for `handle_event`; and in which a call looked lost.
     _methods: ClassVar[bool] = True
-    _unanswered: ClassVar[set[str]]
+    _suspected: ClassVar[set[str]]
     _engine: Engine
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls._unanswered = set()
+        cls._suspected = set()
         cls._methods = cls.handle_event is StateMachine.handle_event
         if not cls._methods:
             for kind in cls.__mro__:
@@ -287,7 +288,7 @@ class _Host:
         control.serving = None
         # With more references than before the state was called, it is kept, to be answered later.
         if transition is None and not event.future.done and sys.getrefcount(event) <= held:
-            self._report_unanswered(state, event)
+            self._suspect(state, event)
         return transition
 
     def enter(self, state: Any, old: Any) -> Any:
@@ -327,18 +328,21 @@ class _Host:
         """End the process once the engine has returned."""
         self._actor.stop(reason)
 
-    def _report_unanswered(self, state: Any, event: Call) -> None:
-        """Say, once for each state, that a call was neither answered, kept nor postponed."""
-        name, reported = _name(state), self._actor._unanswered
-        if name not in reported and len(reported) < _REPORTED:
-            reported.add(name)
-            report(
-                "warning",
-                "call_unanswered",
-                process=str(self._actor),
-                state=name,
-                message=shown(event.message),
-            )
+    def _suspect(self, state: Any, event: Call) -> None:
+        """Say, once for each state, that a call was neither answered, kept nor postponed.
+
+        The thread that has sent it may have let go of it while the state was called, so that one
+        reference less does not mean that nobody keeps it: who does is looked for, which is slow,
+        and so done once for each state.
+        """
+        name, seen = _name(state), self._actor._suspected
+        if name in seen or len(seen) >= _SUSPECTED:
+            return
+        seen.add(name)
+        # The process itself has it among those that it has yet to answer.
+        if all(holder is self._control.deferred for holder in gc.get_referrers(event)):
+            about = {"process": str(self._actor), "state": name, "message": shown(event.message)}
+            report("warning", "call_unanswered", **about)
 
 
 def _name(state: Any) -> str:

@@ -42,11 +42,10 @@ class ChatProvider(ServedProvider):
         tools = chat_tools(conn.options.tools)
         stream = await conn.client.chat.completions.create(
             model=self.model_of(conn),
-            messages=messages_of(conn),
+            messages=(),
             stream=True,
             stream_options={"include_usage": True},
-            **({"tools": tools} if tools else {}),
-            **self.params,
+            **self.saying(messages=messages_of(conn), **({"tools": tools} if tools else {})),
         )
         reply = ChatReply()
         async with stream:

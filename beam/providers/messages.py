@@ -121,12 +121,12 @@ class MessagesProvider(ServedProvider):
         options = conn.options
         system = {"system": options.system} if options.system else {}
         tools = _tools(conn)
+        said = [dict(item) for item in conn.items]
         asked = conn.client.messages.stream(
             model=self.model_of(conn),
-            messages=[dict(item) for item in conn.items],
-            **({"tools": tools} if tools else {}),
+            messages=(),
             **system,
-            **self.params,
+            **self.saying(messages=said, **({"tools": tools} if tools else {})),
         )
         async with asked as stream:
             async for event in stream:

@@ -120,13 +120,11 @@ class ResponsesProvider(ServedProvider):
         system = {"instructions": options.system} if options.system else {}
         stream = await conn.client.responses.create(
             model=self.model_of(conn),
-            input=[dict(item) for item in conn.items],
-            tools=_tools(conn),
             store=False,
             include=["reasoning.encrypted_content"],
             stream=True,
             **system,
-            **self.params,
+            **self.saying(input=[dict(item) for item in conn.items], tools=_tools(conn)),
         )
         async with stream:
             async for event in stream:

@@ -103,6 +103,16 @@ class ServedProvider(HeldProvider):
         """Return the model to ask for."""
         return conn.options.model or self.model
 
+    def saying(self, **grows: Any) -> dict[str, Any]:
+        """Return what else a call of the client is given: `params`, and what grows with the turns.
+
+        The libraries walk through all that a request says, by the annotations of its types: up to
+        a millisecond for each message, on the thread that all sessions share. What is in the
+        server's own shape already goes past that, as their `extra_body`.
+        """
+        extra = self.params.get("extra_body") or {}
+        return {**self.params, "extra_body": {**grows, **extra}}
+
     def _client(self, key: str, url: str | None) -> Any:
         made = getattr(sdk(self.client_module, self.extra), self.client_class)
         return made(api_key=key, base_url=url, timeout=self.timeout, max_retries=0)

@@ -16,7 +16,7 @@ from beam.otp import Future
 from beam.state.journal import event_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from beam.model.events import Event
     from beam.otp import Node
@@ -73,11 +73,15 @@ class Feed:
         node: where the log is.
         session_id: whose events.
         after: the sequence of the last event that is not wanted.
+        types: of which types, all if None; a batch may have one more, to go on after.
     """
 
-    def __init__(self, node: Node, session_id: str, after: int) -> None:
+    def __init__(
+        self, node: Node, session_id: str, after: int, types: Collection[str] | None = None
+    ) -> None:
         self._node = node
         self._session_id = session_id
+        self._types = types
         self.after = after
 
     def next_batch(self, until: Future[Any] | None = None, timeout: float | None = None) -> Batch:
@@ -99,7 +103,8 @@ class Feed:
                 self._node.clock.now() + PAUSE, lambda: _settle_with_nothing(nothing)
             )
             return nothing
-        return log.ask(Follow(self._session_id, self.after), block=False, timeout=ASK_AGAIN)
+        wanted = Follow(self._session_id, self.after, self._types)
+        return log.ask(wanted, block=False, timeout=ASK_AGAIN)
 
     def take(self, batch: Batch) -> list[Event]:
         """Return the events of a batch, none if they have not come, and go on after them.

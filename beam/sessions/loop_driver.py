@@ -175,7 +175,6 @@ class LoopDriver(Driver):
     async def _prepared(self, query: Query) -> str:
         """Have a conversation that is as the query wants it, and return what to ask in it."""
         wanted, session = self._wish(query.params, query.tools), self._session
-        transcript = session.so_far("").transcript if session is not None else None
         if session is None or (not self._told and query.history):
             turns = [(turn.role, turn.content) for turn in query.history]
             history = self._provider.from_turns(turns)
@@ -183,8 +182,10 @@ class LoopDriver(Driver):
                 await self._enter(wanted, None, history or ())
             self._told = True
             return query.prompt if history else with_transcript(query.prompt, query.history)
-        if wanted != self._wanted and transcript is not None:
-            await self._enter(wanted, None, transcript)
+        if wanted != self._wanted:
+            transcript = session.so_far("").transcript
+            if transcript is not None:
+                await self._enter(wanted, None, transcript)
         self._told = True
         return query.prompt
 

@@ -82,7 +82,6 @@ if TYPE_CHECKING:
     from beam.model.exit_reasons import ExitReason
     from beam.otp import Ref
     from beam.sessions.options import SessionOptions
-    from beam.sessions.past import Work
 
 __all__ = ["Session"]
 
@@ -289,11 +288,14 @@ class Session(StateMachine):
             caller.reply(True)
             return None
         submitted = self._desk.event("run_submitted", submit.work.run_id, **submit.work.as_data())
+        wait = self._remedies.wait()
+        if self.state == self.ready and len(self._load) == 1 and not wait:
+            return self._begin(submitted, then=lambda: caller.reply(True))  # In one append.
         self._desk.log([submitted], lambda: caller.reply(True))
-        return stay(state_timeout(self._remedies.wait())) if self.state == self.ready else None
+        return stay(state_timeout(wait)) if self.state == self.ready else None
 
-    def _begin(self) -> Any:
-        """Start the next run: first in the log, then at the agent."""
+    def _begin(self, *before: Event, then: Callable[[], Any] | None = None) -> Any:
+        """Start the next run: first in the log, with what came `before`, then at the agent."""
         work = self._load.begin()
         if work is None:
             return None
@@ -301,10 +303,12 @@ class Session(StateMachine):
         self.spans.begun(work)
         facts = self._remedies.continued()
         started = self._desk.event("run_started", work.run_id, attempt=work.attempts, **facts)
-        self._desk.log([started], lambda: self._dispatch(query_id))
+        self._desk.log([*before, started], lambda: self._dispatch(query_id, then))
         return goto(self.active_query, state_timeout(work.timeout))
 
-    def _dispatch(self, query_id: str) -> None:
+    def _dispatch(self, query_id: str, then: Callable[[], Any] | None) -> None:
+        if then is not None:
+            then()
         work = self._load.current
         if work is None or self._load.query_id != query_id:
             return
@@ -376,7 +380,7 @@ class Session(StateMachine):
         return None
 
     def _completed(self, message: Any) -> Any:
-        work = self._at_work()
+        work = self._load.at_work
         self._desk.log(answered(self._desk, work, message), self._line.taker())
         self._load.end()
         self._past.remember(work.asked, output_of(message))
@@ -388,13 +392,9 @@ class Session(StateMachine):
         if failure.exit is not None and self._remedies.retries(failure.exit):
             self._desk.log([self._remedies.retried(self._load.end(), failure.exit)], taken)
             return goto(self.ready)
-        self._desk.log(failed(self._desk, self._at_work(), failure), taken)
+        self._desk.log(failed(self._desk, self._load.at_work, failure), taken)
         self._load.end()
         if failure.exit is not None and remedy(failure.exit) == "fresh":
             # The conversation itself is of no more use; the next run begins another.
             return self._transport_ended(failure.reason, failure.exit)
         return goto(self.ready)
-
-    def _at_work(self) -> Work:
-        assert self._load.current is not None
-        return self._load.current

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 __all__ = ["EventStream", "MessageStream"]
 
+# What a reader of a run's messages waits for.
+_OF_A_RUN = frozenset({"message", *ENDS})
+
 
 class EventStream:
     """A session's events as they come, each once and in order; iterable both ways.
@@ -134,7 +137,7 @@ class MessageStream:
 
     def __init__(self, run: Run, claims: Claims) -> None:
         self.run = run
-        self._feed = Feed(run.session.node, run.session.id, run.after)
+        self._feed = Feed(run.session.node, run.session.id, run.after, _OF_A_RUN)
         self._ready: deque[Message] = deque()
         self._end: BaseException | None = None
         self._over = False

@@ -69,6 +69,13 @@ class Workload:
         """The run that is at work, `None` if none is."""
         return self.current.run_id if self.current is not None else None
 
+    @property
+    def at_work(self) -> Work:
+        """The run that is at work; `LookupError` if none is."""
+        if self.current is None:
+            raise LookupError("no run is at work")
+        return self.current
+
     def admit(self, work: Work, exclusive: bool) -> bool:
         """Take a run to wait for its turn; return False for one that was taken before.
 
@@ -99,9 +106,7 @@ class Workload:
 
     def end(self) -> Work:
         """Let go of the run that is at work."""
-        work, self.current = self.current, None
-        if work is None:
-            raise LookupError("no run is at work")
+        work, self.current = self.at_work, None
         return work
 
     def put_back(self, work: Work) -> None:

@@ -125,7 +125,8 @@ class Claude(Bare):
             cwd=self.folder / "work",
             env=claude_env(self.url),
             model=CLAUDE_MODEL,
-            setting_sources=[],
+            # Claude Code as it is, as on the other side; the client alone would ask for no prompt.
+            system_prompt={"type": "preset", "preset": "claude_code"},
             include_partial_messages=True,
         )
         self.client = ClaudeSDKClient(options)
@@ -243,16 +244,20 @@ class Chat(Bare):
         from openai import AsyncOpenAI
 
         self.client = AsyncOpenAI(base_url=f"{self.url}/v1", api_key="dummy")
+        self.said: list[Any] = []  # A conversation, as on the other side.
 
     async def first(self, prompt: str) -> float:
         began, took = time.perf_counter(), 0.0
-        asked = [{"role": "user", "content": prompt}]
+        self.said.append({"role": "user", "content": prompt})
         stream = await self.client.chat.completions.create(
-            model="fake", messages=asked, stream=True
+            model="fake", messages=self.said, stream=True
         )
+        answer = ""
         async for chunk in stream:
-            if not took and chunk.choices and chunk.choices[0].delta.content:
-                took = time.perf_counter() - began
+            if chunk.choices and chunk.choices[0].delta.content:
+                took = took or time.perf_counter() - began
+                answer += chunk.choices[0].delta.content
+        self.said.append({"role": "assistant", "content": answer})
         return took
 
     async def close(self) -> None:
@@ -262,10 +267,13 @@ class Chat(Bare):
 class Responses(Chat):
     async def first(self, prompt: str) -> float:
         began, took = time.perf_counter(), 0.0
-        stream = await self.client.responses.create(model="fake", input=prompt, stream=True)
+        self.said.append({"role": "user", "content": prompt})
+        stream = await self.client.responses.create(model="fake", input=self.said, stream=True)
         async for event in stream:
             if not took and event.type == "response.output_text.delta":
                 took = time.perf_counter() - began
+            elif event.type == "response.completed":
+                self.said += [item.to_dict() for item in event.response.output]
         return took
 
 
@@ -274,16 +282,19 @@ class Messages(Bare):
         from anthropic import AsyncAnthropic
 
         self.client = AsyncAnthropic(base_url=self.url, api_key="dummy")
+        self.said: list[Any] = []
 
     async def first(self, prompt: str) -> float:
         began, took = time.perf_counter(), 0.0
-        asked = [{"role": "user", "content": prompt}]
+        self.said.append({"role": "user", "content": prompt})
         async with self.client.messages.stream(
-            model="fake", max_tokens=1000, messages=asked
+            model="fake", max_tokens=1000, messages=self.said
         ) as stream:
             async for text in stream.text_stream:
                 if text and not took:
                     took = time.perf_counter() - began
+            answer = await stream.get_final_message()
+        self.said.append({"role": "assistant", "content": answer.content})
         return took
 
     async def close(self) -> None:

@@ -474,6 +474,7 @@ PACED = ('"text_delta"', '"response.output_text.delta"', '"content": "', '"text"
 
 
 class Handler(BaseHTTPRequestHandler):
+    disable_nagle_algorithm = True  # Or a piece of a stream waits 40 ms for the one before it.
     protocol_version = "HTTP/1.1"
     server: Server
 

@@ -113,6 +113,18 @@ def test_a_conversation_goes_on_from_its_transcript(make: Make, model: FakeModel
 
 
 @ALL
+def test_what_a_user_adds_to_the_body_is_sent_beside_the_conversation(
+    make: Make, model: FakeModel
+) -> None:
+    provider = make(model.url, params={"extra_body": {"top_k": 3}})
+    assert beam.run(provider, tools=[add], prompt="[[say hi]]").text == "hi"
+    body = model.calls[0].body
+    assert body["top_k"] == 3
+    assert "[[say hi]]" in json.dumps(body.get("messages") or body["input"])
+    assert "add" in json.dumps(body["tools"])
+
+
+@ALL
 @pytest.mark.parametrize(
     ("status", "kind", "calls"),
     [(400, "invalid_request", 1), (401, "auth", 1), (429, "throttled", 1), (529, "overloaded", 4)],

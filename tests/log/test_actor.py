@@ -150,7 +150,62 @@ def test_a_follower_that_is_ahead_waits_on():
         assert bodies(ahead.get()) == ["3"]
 
 
-@pytest.mark.parametrize("wanted", [Follow("a", -1), Follow("a", "x"), Follow("", 0), Follow(3, 0)])
+def of_type(kind, number):
+    return Record(f"a-{number}", "a", kind, 0, str(number))
+
+
+def test_a_follower_of_some_types_is_not_woken_for_others():
+    with running() as (_, shelf, _):
+        log = Log.start(shelf, name="log")
+        shelf.store.append_wait([of_type("step", 0), of_type("step", 1)])
+        waiting = log.ask(Follow("a", 0, {"end"}), block=False, timeout=PATIENCE)
+        shelf.store.append_wait([of_type("step", 2)])
+        log.ask("store")
+        assert not waiting.done
+        shelf.store.append_wait([of_type("step", 3), of_type("end", 4), of_type("step", 5)])
+        assert bodies(waiting.get()) == ["4"]
+        assert bodies(log.ask(Follow("a", 1, {"end"}))) == ["4"]
+
+
+def test_a_page_of_what_is_not_wanted_is_passed_by_its_last_record(monkeypatch):
+    monkeypatch.setattr(actor_module, "PAGE", 3)
+    with running() as (_, shelf, _):
+        log = Log.start(shelf, name="log")
+        shelf.store.append_wait([of_type("step", number) for number in range(5)])
+        shelf.store.append_wait([of_type("end", 5)])
+        assert bodies(log.ask(Follow("a", 0, {"end"}))) == ["2"]
+        assert bodies(log.ask(Follow("a", 3, {"end"}))) == ["5"]
+
+
+@pytest.mark.parametrize("types", [None, frozenset({"even"})])
+def test_a_reader_who_goes_on_after_what_he_was_told_misses_nothing(types, monkeypatch):
+    monkeypatch.setattr(actor_module, "SWEEP", 2)
+    kinds = ["even" if number % 2 == 0 else "odd" for number in range(scaled(2000))]
+    wanted = [number for number, kind in enumerate(kinds) if types is None or kind in types]
+    with running() as (_, shelf, _):
+        log = Log.start(shelf, name="log")
+
+        def write():
+            for number, kind in enumerate(kinds):
+                others = [record(number, stream) for stream in "bcd"]
+                shelf.store.append_wait([of_type(kind, number), *others])
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        after, heard = 0, []
+        while len(heard) < len(wanted):
+            for stream in "bcd":
+                log.ask(Follow(stream, 0), timeout=PATIENCE)
+            records = log.ask(Follow("a", after, types), timeout=PATIENCE)
+            after = records[-1].sequence
+            heard += [int(one.body) for one in records if types is None or one.type in types]
+        writer.join()
+        assert heard == wanted
+
+
+@pytest.mark.parametrize(
+    "wanted", [Follow("a", -1), Follow("a", "x"), Follow("", 0), Follow(3, 0), Follow([], 0)]
+)
 def test_what_cannot_be_followed_is_an_answer_and_the_log_lives(wanted):
     with running() as (_, shelf, _):
         log = Log.start(shelf, name="log")

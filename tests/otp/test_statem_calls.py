@@ -306,3 +306,41 @@ def test_a_call_that_is_kept_answered_postponed_or_refused_is_not_reported(logs:
         machine.ask(way, block=False)
     machine.ask("reply")
     assert unanswered(logs) == []
+
+
+def test_a_call_that_its_sender_lets_go_of_meanwhile_is_not_taken_for_forgotten(
+    logs: list[Any],
+) -> None:
+    sender: list[Any] = []
+
+    class Keeper(StateMachine):
+        def init(self) -> Any:
+            self.kept: list[Any] = []
+            return self.early
+
+        @state
+        def early(self, event: Any) -> Any:
+            match event:
+                case Call("keep", caller):
+                    sender.append(caller)
+                    return stay(postpone)
+                case Call("go", caller):
+                    return goto(self.late, reply(caller))
+
+        @state
+        def late(self, event: Any) -> Any:
+            match event:
+                case Call("keep", caller):
+                    sender.clear()  # As the thread of a caller may do at any moment.
+                    self.kept.append(caller)
+                case Call("answer", caller):
+                    self.kept.pop().reply("kept")
+                    return stay(reply(caller))
+            return None
+
+    machine = Keeper.start()
+    kept = machine.ask("keep", block=False)
+    machine.ask("go")
+    machine.ask("answer")
+    assert kept.get() == "kept"
+    assert unanswered(logs) == []

@@ -32,6 +32,16 @@ def test_a_query_is_answered_and_the_whole_of_it_is_in_the_log(shouting):
     assert [message.content for message in session.messages()] == ["hello", "you", "HELLO YOU"]
 
 
+def test_a_run_that_begins_at_once_is_stored_with_its_start(shouting):
+    session = shouting.start_session()
+    session.query("first").get(timeout=PATIENCE)  # So that the agent is ready.
+    appends = []
+    store = shouting.journal().store
+    store.on_append(lambda records: appends.append([one.type for one in records]))
+    session.query("hello").get(timeout=PATIENCE)
+    assert appends[0] == ["run_submitted", "run_started"]
+
+
 def test_a_new_session_is_in_the_log_when_it_has_started(fleet):
     session = fleet.start_session(cwd="/srv", metadata={"of": "ada"}, model="large")
     [started] = session.history(types=["session_started"])
