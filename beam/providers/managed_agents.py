@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
@@ -33,6 +34,7 @@ from beam.otp.aio import aside
 from beam.providers import managed_events, managed_provision
 from beam.providers.clients import Access, Clients, sdk
 from beam.providers.failures import failed_as, retrying
+from beam.providers.managed_files import ManagedFiles
 from beam.providers.pace import Late, Pace, within
 from beam.providers.provider import BEGIN, Event, Mode, OpenOptions, Provider
 from beam.providers.provision_spec import checked
@@ -44,6 +46,7 @@ __all__ = ["ManagedAgents", "ManagedConn", "managed_agents"]
 
 _SESSION: Final = ("title", "metadata", "resources", "vault_ids", "budget")
 _OPTIONS: Final = frozenset({*_SESSION, "agent_version", "replace_tools"})
+_SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _PAGE: Final = 100
 # Pages of a history: a server that never ends one is wrong.
 _MOST_PAGES: Final = 100_000
@@ -251,6 +254,28 @@ class ManagedAgents(Provider):
         """Return the agents that are there."""
         async with self._client_of(options) as client:
             return await managed_provision.listed(client)
+
+    # Files
+
+    def artifacts(
+        self, session_id: str, *, options: Mapping[str, Any] | None = None, pace: Pace | None = None
+    ) -> ManagedFiles:
+        """Return the files of a session; see `beam.providers.artifacts`.
+
+        Args:
+            session_id: the session, as `SessionResult` has it.
+            options: `api_key` and `base_url`, in the place of the provider's.
+            pace: the time to go by, for tests.
+
+        Raises:
+            InvalidInput: the session is none, or the client is not installed.
+        """
+        sdk("anthropic", "anthropic")
+        known: Any = session_id
+        if not isinstance(known, str) or not _SESSION_ID.fullmatch(known):
+            raise InvalidInput("session_id", known, "letters, digits, - and _")
+        given = dict(options or {})
+        return ManagedFiles(lambda: self._client_of(given), known, pace or Pace())
 
     # Inside
 

@@ -1,4 +1,4 @@
-"""A scripted stand-in for Claude's Managed Agents, on loopback: agents, environments, sessions.
+"""A scripted stand-in for Claude's Managed Agents, on loopback: agents, sessions, files.
 
     with ManagedServer([[said("Hello"), idle()]]) as server:
         provider = managed_agents(base_url=server.url)
@@ -17,6 +17,8 @@ in the history and told by every open stream. Among them may stand what goes wro
 from __future__ import annotations
 
 import contextlib
+import email
+import email.policy
 import itertools
 import json
 import queue
@@ -83,11 +85,14 @@ class ManagedServer(ThreadingHTTPServer):
     Attributes:
         sent: the events of each send.
         calls: method, path, headers and body of each request.
-        refusing: paths that are refused, with a status.
+        refusing: paths that are refused, with a status; `"GET /v1/files"` for one method only.
+        answering: paths that are answered with what stands here.
         heard: set when something was sent.
         opened, closed: a stream was opened, and its client has gone; to be waited for.
         page: how many items a page has at most.
         names: whether a name may be used once only, so that a second agent of it is a 409.
+        files: the files by their ids: what is told of each, and its bytes.
+        resources: those of each session.
     """
 
     daemon_threads = True
@@ -99,6 +104,7 @@ class ManagedServer(ThreadingHTTPServer):
         self.sent: list[list[dict[str, Any]]] = []
         self.calls: list[tuple[str, str, dict[str, str], Any]] = []
         self.refusing: dict[str, int] = {}
+        self.answering: dict[str, Any] = {}
         self.opened: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.closed: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.heard = threading.Event()
@@ -106,6 +112,8 @@ class ManagedServer(ThreadingHTTPServer):
         self.names = True
         self.kept: dict[str, dict[str, dict[str, Any]]] = {"agents": {}, "environments": {}}
         self.sessions: dict[str, _Session] = {}
+        self.files: dict[str, tuple[dict[str, Any], bytes]] = {}
+        self.resources: dict[str, list[dict[str, Any]]] = {}
         self.guard = threading.Lock()
 
     @property
@@ -135,6 +143,19 @@ class ManagedServer(ThreadingHTTPServer):
         with self.guard:
             _say(self.sessions[name], list(items))
 
+    def write(self, session: str | None, name: str, content: bytes, **more: Any) -> str:
+        """Have an agent make a file in a session, or anybody one in none; return its id."""
+        number = len(self.files) + 1
+        known = f"file_{number}"
+        told = {
+            "id": known, "type": "file", "filename": name, "mime_type": "text/plain",
+            "size_bytes": len(content), "created_at": f"2026-01-01T00:00:{number:02}Z",
+            "downloadable": session is not None,
+            "scope": None if session is None else {"type": "session", "id": session}, **more,
+        }  # fmt: skip
+        self.files[known] = (told, content)
+        return known
+
     def requests(self, method: str, ending: str) -> list[Any]:
         """Return the bodies of the requests to a path."""
         return [
@@ -146,6 +167,20 @@ class ManagedServer(ThreadingHTTPServer):
 
 def _named(event: Any) -> Any:
     return {"id": f"event_{next(_numbers)}", "processed_at": "2026-01-01T00:00:00Z", **event}
+
+
+def _form(kind: str, data: bytes) -> dict[str, Any]:
+    """Return the fields of a form; one that is a file as its name and its bytes."""
+    message = email.message_from_bytes(
+        b"Content-Type: " + kind.encode() + b"\r\n\r\n" + data, policy=email.policy.HTTP
+    )
+    fields: dict[str, Any] = {}
+    for part in message.iter_parts():  # type: ignore[attr-defined]
+        name = part.get_param("name", header="content-disposition")
+        content = part.get_payload(decode=True)
+        file = part.get_filename()
+        fields[name] = content.decode() if file is None else (file, content)
+    return fields
 
 
 def _say(session: _Session, items: list[Any]) -> None:
@@ -183,26 +218,98 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._answer("POST")
 
+    def do_DELETE(self) -> None:
+        self._answer("DELETE")
+
     def _answer(self, method: str) -> None:
-        length = int(self.headers.get("content-length") or 0)
-        body = json.loads(self.rfile.read(length)) if length else None
+        body = self._body()
         server = self.server
         server.calls.append((method, self.path, dict(self.headers.items()), body))
         path, _, query = self.path.partition("?")
         parts = path.strip("/").split("/")[1:]
         for refused, status in server.refusing.items():
-            if path.endswith(refused):
+            if path.endswith(refused) or f"{method} {path}" == refused:
                 self._refuse(status)
+                return
+        for answered, answer in server.answering.items():
+            if path.endswith(answered):
+                self._json(answer)
                 return
         asked = dict(urllib.parse.parse_qsl(query))
         if parts[0] in server.kept:
             self._resource(method, parts, body, asked)
+        elif parts[0] == "files":
+            self._files(method, parts, body, asked)
+        elif "resources" in parts:
+            self._resources(method, parts, body, asked)
         elif parts[-1] == "stream":
             self._stream(parts[1])
         elif parts[-1] == "events":
             self._events(method, parts[1], body, asked)
         else:
             self._session(method, parts, body)
+
+    def _body(self) -> Any:
+        kind = self.headers.get("content-type") or ""
+        chunked = self.headers.get("transfer-encoding") == "chunked"
+        data = self._chunks() if chunked else self.rfile.read(self._length())
+        if kind.startswith("multipart/form-data"):
+            return _form(kind, data)
+        return json.loads(data) if data else None
+
+    def _length(self) -> int:
+        return int(self.headers.get("content-length") or 0)
+
+    def _chunks(self) -> bytes:
+        data = b""
+        while size := int(self.rfile.readline(), 16):
+            data += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return data
+
+    # Files
+
+    def _files(self, method: str, parts: list[str], body: Any, asked: dict[str, str]) -> None:
+        files = self.server.files
+        if method == "POST":
+            (name, content), given = body["file"], {key: body[key] for key in body if key != "file"}
+            known = self.server.write(None, name.rpartition("/")[2], content, **given)
+            self._json(files[known][0])
+        elif len(parts) == 1:
+            scope = asked.get("scope_id")
+            told = [one for one, _ in files.values()]
+            told = [one for one in told if scope is None or (one["scope"] or {}).get("id") == scope]
+            self._page(told[::-1], asked)
+        elif parts[1] not in files:
+            self._refuse(404)
+        elif method == "DELETE":
+            del files[parts[1]]
+            self._json({"id": parts[1], "type": "file_deleted"})
+        else:
+            self._bytes(files[parts[1]][1], "application/octet-stream")
+
+    def _resources(self, method: str, parts: list[str], body: Any, asked: dict[str, str]) -> None:
+        server, session = self.server, parts[1]
+        there = server.resources.setdefault(session, [])
+        if method == "GET":
+            self._page(there, asked)
+        elif method == "POST":
+            told, content = server.files[body["file_id"]]
+            known = server.write(session, told["filename"], content, downloadable=False)
+            path = f"/mnt/session/uploads{body['mount_path']}"
+            made = {
+                "id": f"resource_{len(there) + 1}", "type": "file", "file_id": known,
+                "mount_path": path, "created_at": told["created_at"],
+                "updated_at": told["created_at"],
+            }  # fmt: skip
+            there.append(made)
+            self._json(made)
+        else:
+            (gone,) = [one for one in there if one["id"] == parts[3]]
+            there.remove(gone)
+            server.files.pop(gone["file_id"], None)
+            self._json({"id": parts[3], "type": "session_resource_deleted"})
 
     # Agents and environments
 
@@ -302,9 +409,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def _json(self, body: Any, status: int = 200) -> None:
-        data = json.dumps(body).encode()
+        self._bytes(json.dumps(body).encode(), "application/json", status)
+
+    def _bytes(self, data: bytes, kind: str, status: int = 200) -> None:
         self.send_response(status)
-        self.send_header("content-type", "application/json")
+        self.send_header("content-type", kind)
         self.send_header("content-length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
