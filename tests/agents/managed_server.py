@@ -297,7 +297,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif method == "POST":
             told, content = server.files[body["file_id"]]
             known = server.write(session, told["filename"], content, downloadable=False)
-            path = f"/mnt/session/uploads{body['mount_path']}"
+            path = f"/session/uploads{body['mount_path']}"
             made = {
                 "id": f"resource_{len(there) + 1}", "type": "file", "file_id": known,
                 "mount_path": path, "created_at": told["created_at"],

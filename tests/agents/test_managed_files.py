@@ -125,7 +125,7 @@ def test_what_was_uploaded_cannot_be_fetched_again_and_that_is_said(server: Mana
 def test_what_is_put_is_uploaded_and_mounted(server: ManagedServer) -> None:
     put = do(server, "put", "data.csv", b"1,2\r\n3,4", expires_in=3600)
     assert (put.name, put.size, put.ref) == ("data.csv", 8, "file_2")
-    assert put.raw["resource"]["mount_path"] == "/mnt/session/uploads/data.csv"
+    assert put.raw["resource"]["mount_path"] == "/session/uploads/data.csv"
     assert put.raw["uploaded"]["id"] == "file_1"
     (form,) = server.requests("POST", "/files")
     assert form == {"file": ("data.csv", b"1,2\r\n3,4"), "expires_in_seconds": "3600"}
