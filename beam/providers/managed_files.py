@@ -1,9 +1,9 @@
 """The files of a session of Claude's Managed Agents, by the official client's Files API.
 
-What an agent writes to `session/outputs/`, below `/mnt`, becomes a file of its session; so its system
-prompt should name that folder. What is put is uploaded, and mounted in the session for reading: the
-session has a copy, which is the artifact. The upload itself stays in the workspace, in the `raw`
-of what `put` returns, until it expires (`expires_in`) or is deleted there.
+What an agent writes to `session/outputs/`, below `/mnt`, becomes a file of its session; so its
+system prompt should name that folder. What is put is uploaded, and mounted in the session for
+reading: the session has a copy, which is the artifact. The upload itself stays in the workspace,
+in the `raw` of what `put` returns, until it expires (`expires_in`) or is deleted there.
 """
 
 from __future__ import annotations
