@@ -13,9 +13,13 @@ from beam.backends.claude import claude
 from beam.backends.codex import codex
 from beam.backends.command import command
 from beam.backends.function import function
+from beam.backends.turn_limits import GIB, MemoryLimits, TurnLimits
 
 __all__ = [
+    "GIB",
     "Backend",
+    "MemoryLimits",
+    "TurnLimits",
     "acp",
     "claude",
     "codex",

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from beam.backends.agent_crew import Aboard
@@ -39,7 +40,7 @@ from beam.backends.backend import (
     Took,
     ToolResult,
 )
-from beam.backends.command_ending import not_started
+from beam.backends.command_ending import MUTE_GRACE, not_started
 from beam.backends.effects import AgentFailed, Completed, Effect, Failed, Ready
 from beam.errors import PortError
 from beam.model.exit_reasons import ExitReason
@@ -124,6 +125,7 @@ class AgentConnection(Server):
         if spec is None:
             self._seat.open(None)
         else:
+            spec = replace(spec, mute_grace=MUTE_GRACE)
             self._ports.cast(requests.StartPort(self.actor_ref, spec, on_line=self._seat.hear))
 
     def terminate(self, reason: Any) -> None:

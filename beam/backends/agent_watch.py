@@ -66,7 +66,7 @@ class AgentWatch:
 
     def turn_began(self) -> None:
         """Watch a turn from now on."""
-        self._look_in(self._turn.limit(began=False))
+        self._look_in(self._turn.until_missed(began=False))
 
     def look(self, talk: Talk) -> ExitReason | None:
         """Return why the open turn must be cut, None if it need not; look again later."""
@@ -75,8 +75,7 @@ class AgentWatch:
         missed = self._turn.overdue(began=talk.began, silent=silent)
         if missed:
             return ExitReason("stalled", detail=f"{missed}: silent for {silent:.0f} s")
-        limit = self._turn.limit(began=talk.began)
-        self._look_in(None if limit is None else limit - silent)
+        self._look_in(self._turn.until_missed(began=talk.began, silent=silent))
         return None
 
     def sample_later(self) -> None:

@@ -27,6 +27,7 @@ from beam.backends.backend import (
     Took,
     ToolResult,
 )
+from beam.backends.command_ending import MUTE_GRACE
 from beam.backends.command_protocol import EXCERPT
 from beam.backends.effects import Effect, ProtocolViolation
 from beam.errors import LoopStopped, PortClosed, PortError, QueueFull, StdinClosed
@@ -80,7 +81,7 @@ class CommandConnection(Server):
         """Set everything out; the program is started after this."""
         self._backend = backend
         self._opening = opening
-        self._spec = backend.spec_for(opening)
+        self._spec = replace(backend.spec_for(opening), mute_grace=MUTE_GRACE)
         self._talk = AgentTalk()
         self._ports: Ref[Any] | None = None
         self._start_watch: Monitor | None = None

@@ -24,7 +24,10 @@ from beam.model.masking import redact_text
 from beam.model.messages import ErrorMessage
 from beam.ports.port import PortExit
 
-__all__ = ["explained", "not_started"]
+__all__ = ["MUTE_GRACE", "explained", "not_started"]
+
+MUTE_GRACE = 1.0
+"""Seconds that an agent may live on which can say nothing more; most are about to end."""
 
 LAST_WORDS = 300
 """The characters of the last line of stderr that go into a message's text."""
@@ -47,7 +50,7 @@ def explained(
     if not isinstance(effect, AgentFailed | Failed) or not isinstance(effect.message, ErrorMessage):
         return effect
     stderr = redact_text(exit.stderr, secrets)
-    words = stderr.rstrip().rpartition("\n")[2].strip()[:LAST_WORDS]
+    words = stderr.rstrip().rpartition("\n")[2].strip()[:LAST_WORDS] or exit.fault
     content = f"{effect.message.content}: {words}" if words else effect.message.content
     message = replace(effect.message, content=content, raw=_facts(exit, stderr))
     if ended_for and (isinstance(effect, AgentFailed) or effect.query_id == ended_for):

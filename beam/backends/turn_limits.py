@@ -47,6 +47,20 @@ class TurnLimits:
         """Return how long an agent may be silent now; None for ever."""
         return self.idle if began else self.first_byte
 
+    def until_missed(self, *, began: bool, silent: float = 0.0) -> float | None:
+        """Return the seconds until a deadline may be missed, at the soonest; None for never.
+
+        Args:
+            began: as of `overdue`.
+            silent: as of `overdue`.
+        """
+        limit = self.limit(began=began)
+        left = None if limit is None else limit - silent
+        if began or self.idle is None:
+            return left
+        # It may be heard of in a moment, and then no more.
+        return self.idle if left is None else min(left, self.idle)
+
     def overdue(self, *, began: bool, silent: float) -> Literal["first_byte", "idle", ""]:
         """Return the deadline that is missed, empty if none is.
 

@@ -42,7 +42,8 @@ class PortExit:
         stopped: whether it was asked to stop.
         stderr: the end of its stderr.
         survivors: the pids of the tree that did not end by KILL; they stay in the ledger.
-        fault: what went wrong on our side: `"keeper lost"`, or what `on_line` raised.
+        fault: why we have ended it unasked: `"keeper lost"`, what `on_line` raised, or that it had
+            closed its stdout.
         undelivered: the lines that were dropped after `on_line` had raised.
         truncated: whether output was cut, because a process outside the tree kept writing.
     """
@@ -325,7 +326,15 @@ class Port:
 
     def _on_output_ended(self) -> None:
         self._output_ended = True
+        if self._outcome is None and self.spec.mute_grace is not None:
+            self._loop.loop.call_later(self.spec.mute_grace, self._end_mute)
         self._report()
+
+    def _end_mute(self) -> None:
+        """End a program that can say nothing more, and lives on."""
+        if self._outcome is None:
+            self._fault = self._fault or "it closed its stdout, and went on"
+            self._stop(self.spec.grace)
 
     def _on_fault(self, error: Exception) -> None:
         self._fault = f"on_line raised {error!r}"

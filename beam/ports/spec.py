@@ -48,6 +48,7 @@ class Options(TypedDict, total=False):
     grace: float
     kill_wait: float
     start_timeout: float
+    mute_grace: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +77,8 @@ class PortSpec:
         grace: seconds from TERM to KILL.
         kill_wait: seconds that KILL may take before what is left is reported as surviving.
         start_timeout: seconds that the start may take.
+        mute_grace: seconds that the program may live on once nobody can write to its stdout any
+            more; then its tree is ended. None for as long as it likes.
     """
 
     argv: tuple[str, ...]
@@ -94,6 +97,7 @@ class PortSpec:
     grace: float = 5.0
     kill_wait: float = 5.0
     start_timeout: float = 30.0
+    mute_grace: float | None = None
 
     def __post_init__(self) -> None:
         _check_argv(self.argv)
@@ -112,6 +116,8 @@ class PortSpec:
             _check_size(option, getattr(self, option))
         for option in _SECONDS:
             _check_seconds(option, getattr(self, option))
+        if self.mute_grace is not None:
+            _check_seconds("mute_grace", self.mute_grace)
 
     @classmethod
     def of(

@@ -32,7 +32,11 @@ OFTEN = {"session_backoff": Backoff(0.01, 0.02), "session_budget": Restarts(1000
 def opened(fleet: Fleet, work: Path, **options: Any) -> Any:
     """Start a session that works in a folder."""
     work.mkdir(exist_ok=True)
-    patient = {"backoff": OFTEN["session_backoff"], "init_timeout": PATIENCE}
+    patient = {
+        "backoff": OFTEN["session_backoff"],
+        "init_timeout": PATIENCE,
+        "reconnects": OFTEN["session_budget"],  # As often as a test kills it.
+    }
     return fleet.start_session(backend="agent", cwd=str(work), **{**patient, **options})
 
 

@@ -35,6 +35,9 @@ for line in sys.stdin:
     if word == "eat":
         hoard = bytearray(int(rest) * 1024 * 1024)
         hoard[::4096] = b"x" * len(hoard[::4096])
+    if word == "mute":
+        os.close(1)
+        time.sleep(1000)
     if word == "hang":
         time.sleep(1000)
     said.append(order["prompt"])
@@ -89,6 +92,9 @@ class PlainDriver(Driver):
                 return Completed(query.query_id, ResultMessage(content=self.steered))
             return self.failed(query, ExitReason("interrupted"))
         if word == "deaf":
+            await asyncio.Event().wait()
+        if word == "trails":
+            self.talk.heard()
             await asyncio.Event().wait()
         if word == "raise":
             raise ValueError(rest)

@@ -163,6 +163,17 @@ def test_silence_before_the_first_byte_is_a_stall(me: Mailbox) -> None:
     assert ended.exit.detail.startswith("first_byte")
 
 
+@pytest.mark.parametrize("first_byte", [60.0, None])
+def test_an_agent_that_falls_silent_is_stalled_however_long_its_first_word_may_take(
+    me: Mailbox, first_byte: float | None
+) -> None:
+    talk = opened(me, Plain(turn=TurnLimits(first_byte=first_byte, idle=0.1, interrupt_grace=0.2)))
+    ended = failure(talk, "trails off")
+    assert ended.reason == "stalled"
+    assert ended.exit is not None
+    assert ended.exit.detail.startswith("idle")
+
+
 def test_a_permission_that_is_waited_for_is_no_silence(me: Mailbox, node: Node) -> None:
     talk = opened(me, Plain(turn=TurnLimits(first_byte=0.05, idle=0.05, interrupt_grace=0.2)))
     talk.say(Query("q-1", "permission /x"))
@@ -179,6 +190,14 @@ def test_a_program_that_hangs_is_ended_and_the_turn_is_stalled(me: Mailbox) -> N
     heard = talk.until(Exit)
     assert [type(one) for one in heard] == [Failed, AgentFailed, Exit]
     assert heard[0].reason == heard[1].reason == "stalled"
+
+
+def test_a_program_that_can_say_nothing_more_is_ended(me: Mailbox) -> None:
+    talk = opened(me, Wired())
+    talk.say(Query("q-1", "mute"))
+    heard = talk.until(Exit)
+    assert [type(one) for one in heard] == [Failed, AgentFailed, Exit]
+    assert heard[0].message.content.endswith("it closed its stdout, and went on")
 
 
 def test_a_program_that_dies_is_told_with_its_status(me: Mailbox) -> None:

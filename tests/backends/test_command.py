@@ -300,6 +300,13 @@ def test_one_that_closes_its_stdin_is_of_no_use(talk: Conversation) -> None:
     assert failed.reason == "cli_exit"
 
 
+def test_one_that_can_say_nothing_more_is_of_no_use(talk: Conversation) -> None:
+    failed = talk.ask("mute")[-1]
+    assert isinstance(failed, Failed)
+    assert failed.reason == "cli_exit"
+    assert failed.message.content.endswith("it closed its stdout, and went on")
+
+
 def test_one_that_reads_nothing_is_of_no_use_when_its_stdin_is_full(me: Mailbox) -> None:
     backend = obedient()
     backend = replace(backend, spec=replace(backend.spec, stdin_limit=200_000))

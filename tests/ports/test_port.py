@@ -246,3 +246,27 @@ def test_a_port_shows_its_state(start: Start) -> None:
     consumer.wait_for_exit()
     assert repr(port) == f"<Port p1 {port.spec.argv[0]} pid={port.pid} ended, 0>"
     assert isinstance(port, Port)
+
+
+def test_a_program_that_has_closed_its_stdout_may_live_on(start: Start) -> None:
+    port, consumer = start(program("closes_stdout"))
+    consumer.wait_for_lines(1)
+    assert port.stop(grace=0.2).fault is None
+
+
+def test_one_that_must_not_live_on_without_its_stdout_is_ended(start: Start) -> None:
+    _, consumer = start(program("closes_stdout", mute_grace=0.1))
+    exit = consumer.wait_for_exit()
+    assert (exit.status, exit.fault) == (-signal.SIGTERM, "it closed its stdout, and went on")
+
+
+def test_one_that_ends_after_it_has_closed_its_stdout_has_no_fault(start: Start) -> None:
+    _, consumer = start(program("writes", 3, mute_grace=60.0))
+    assert consumer.wait_for_exit() == PortExit("p1", 0)
+
+
+def test_stdout_is_open_as_long_as_any_process_of_the_tree_holds_it(start: Start) -> None:
+    port, consumer = start(program("closes_stdout", "stays", mute_grace=0.05))
+    consumer.wait_for_lines(1)
+    assert port.wait(0.5) is None
+    assert port.stop(grace=0.2).fault is None

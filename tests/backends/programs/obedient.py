@@ -126,6 +126,12 @@ class Query:
         while True:
             signal.pause()
 
+    def mute(self, _):
+        """Close stdout, and live on."""
+        os.close(1)
+        while True:
+            signal.pause()
+
     def place(self, _):
         return json.dumps({"cwd": os.getcwd(), "env": dict(os.environ)})
 
