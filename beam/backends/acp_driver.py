@@ -10,6 +10,7 @@ uses its own, under the permissions that it asks for.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from beam.backends.acp_permissions import answer
 from beam.backends.acp_session import Offer, Settings, kept, mcp_servers
 from beam.backends.driver import Driver
 from beam.backends.effects import AgentFailed, Completed, Ready
+from beam.backends.mcp_reach import McpServers
 from beam.backends.open_query import error_message
 from beam.backends.transcript import with_transcript
 from beam.errors import InvalidInput
@@ -81,6 +83,7 @@ class AcpDriver(Driver):
         mine = frozenset(tool.name for tool in talk.opening.tools)
         self._reader = AcpReader(backend.dialect, mine)
         self._tools = tool_server.ToolServer(SERVER, talk) if mine else None
+        self._servers = McpServers({**backend.mcp_servers, **talk.opening.mcp_servers})
         self._offer = Offer()
         self._conversation: _Conversation | None = None
         self._listening = False
@@ -92,8 +95,11 @@ class AcpDriver(Driver):
     async def open(self) -> Ready | AgentFailed:
         """Shake hands; go on with a conversation, or begin one."""
         async with self._client.reading():
+            looking = self._servers.look(
+                self.wire.variable, self._backend.folder(self.talk.opening)
+            )
             try:
-                self._offer = await self._greet()
+                self._offer, _ = await asyncio.gather(self._greet(), looking)
                 self._conversation = await self._enter()
             except self._refusal as error:
                 return self._refused(exit_of_error(error.code, str(error), error.data))
@@ -264,10 +270,12 @@ class AcpDriver(Driver):
             "permission_mode": settings.mode or "default",
             "cwd": self._backend.folder(opening),
             "tools": [tool.name for tool in opening.tools],
-            "mcp_servers": [{"name": name} for name in opening.mcp_servers],
+            "mcp_servers": self._servers.known(),
             "session_id": here.id,
         }
         self.talk.say(SystemMessage(subtype="init", system_info=info, model=settings.model or None))
+        for lost in self._servers.unreachable():
+            self.talk.say(lost)
 
     async def _answered(
         self, query: Query, here: _Conversation, said: Mapping[str, Any]

@@ -25,7 +25,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from beam.backends.agent_crew import Aboard
-from beam.backends.agent_endings import crash_of, ended_as, failed_as, not_begun, said
+from beam.backends.agent_endings import crash_of, ended_as, not_begun, said, unstarted
 from beam.backends.agent_seat import AgentSeat, Opened, TurnOver
 from beam.backends.agent_watch import Look, Sample, Sampled
 from beam.backends.backend import (
@@ -40,9 +40,9 @@ from beam.backends.backend import (
     Took,
     ToolResult,
 )
-from beam.backends.command_ending import MUTE_GRACE, not_started
+from beam.backends.command_ending import MUTE_GRACE
 from beam.backends.effects import AgentFailed, Completed, Effect, Failed, Ready
-from beam.errors import PortError
+from beam.errors import InvalidInput, PortError
 from beam.model.exit_reasons import ExitReason
 from beam.otp import Down, Exit, Server, demonitor, monitor, whereis
 from beam.otp.reasons import is_graceful
@@ -218,9 +218,8 @@ class AgentConnection(Server):
 
     def _not_started(self, error: Exception) -> None:
         if self._failed is None:
-            failed = not_started(error, timestamp=self._now())
-            exit = ExitReason("not_started", detail=str(error))
-            self._end(failed_as(failed, exit), getattr(error, "reason", type(error).__name__))
+            failed = unstarted(error, self._now())
+            self._end(failed, getattr(error, "reason", type(error).__name__))
 
     def _opened(self, outcome: Ready | AgentFailed | BaseException) -> None:
         if isinstance(outcome, Ready):
@@ -229,6 +228,8 @@ class AgentConnection(Server):
             self._begin_next()
         elif isinstance(outcome, AgentFailed):
             self._end(outcome, None)
+        elif isinstance(outcome, InvalidInput):
+            self._not_started(outcome)
         else:
             self._break(outcome)
 

@@ -12,9 +12,10 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from beam.backends.command_ending import explained
+from beam.backends.command_ending import explained, not_started
 from beam.backends.effects import AgentFailed, Failed
 from beam.backends.open_query import error_message
+from beam.errors import InvalidInput
 from beam.model.exit_reasons import ExitReason, of_word
 from beam.model.masking import redact_text, secret_values
 from beam.ports.port import Port, PortExit
@@ -22,7 +23,7 @@ from beam.ports.port import Port, PortExit
 if TYPE_CHECKING:
     from beam.backends.backend import Query
 
-__all__ = ["crash_of", "ended_as", "failed_as", "not_begun", "said"]
+__all__ = ["crash_of", "ended_as", "failed_as", "not_begun", "said", "unstarted"]
 
 
 def crash_of(
@@ -64,6 +65,22 @@ def crash_of(
 def failed_as(failed: AgentFailed, exit: ExitReason) -> AgentFailed:
     """Return the failure with its reason of the closed set."""
     return replace(failed, exit=exit)
+
+
+def unstarted(error: Exception, timestamp: int) -> AgentFailed:
+    """Return what it means that an agent could not be started.
+
+    Args:
+        error: why; with `InvalidInput` the agent cannot do what it was asked to be, and another
+            try would change nothing.
+        timestamp: now, Unix milliseconds.
+    """
+    if not isinstance(error, InvalidInput):
+        exit = ExitReason("not_started", detail=str(error))
+        return failed_as(not_started(error, timestamp=timestamp), exit)
+    exit = ExitReason("invalid_request", detail=str(error))
+    message = error_message(exit.kind, exit.detail, timestamp)
+    return AgentFailed(exit.kind, message, exit.retryable, exit)
 
 
 def ended_as(query: Query, failed: AgentFailed, *, unasked: bool = False) -> Failed:

@@ -160,7 +160,8 @@ class ClaudeBackend(AgentBackend):
         from beam.backends.claude_driver import ClaudeDriver  # noqa: PLC0415
 
         assert wire is not None
-        return ClaudeDriver(talk, wire, self.conversations)
+        servers = {**self.mcp_servers, **talk.opening.mcp_servers}
+        return ClaudeDriver(talk, wire, self.conversations, servers)
 
     def environment(self) -> dict[str, str]:
         """Return the environment of the programs. Blocks, if there is a secret file.

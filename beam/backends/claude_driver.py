@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -30,9 +31,11 @@ from beam.backends.claude_transport import WireTransport
 from beam.backends.claude_turn import ClaudeTurn
 from beam.backends.driver import Driver
 from beam.backends.effects import AgentFailed, Completed, Failed, Ready
+from beam.backends.mcp_reach import McpServers
 from beam.backends.open_query import error_message
 from beam.backends.transcript import with_transcript
 from beam.model.exit_reasons import ExitReason
+from beam.model.messages import SystemMessage
 
 if TYPE_CHECKING:
     from beam.backends.agent_wire import Wire
@@ -43,6 +46,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ClaudeDriver"]
 
+_USABLE = ("connected", "pending")
+
 CLOSE_S = 2.0
 """Seconds that the client may take to let go of a program."""
 
@@ -51,7 +56,11 @@ class ClaudeDriver(Driver):
     """The client of one program, for the program's life; all of it runs on the loop's thread."""
 
     def __init__(
-        self, talk: Talk, wire: Wire, kept: Callable[[str | None], list[dict[str, Any]]]
+        self,
+        talk: Talk,
+        wire: Wire,
+        kept: Callable[[str | None], list[dict[str, Any]]],
+        servers: Mapping[str, Mapping[str, Any]],
     ) -> None:
         """Make one.
 
@@ -59,11 +68,13 @@ class ClaudeDriver(Driver):
             talk: the way to the session.
             wire: the way to the program, started by `claude_program`'s command line.
             kept: lists the conversations of a folder, or all; may block.
+            servers: the MCP servers that the program was given.
         """
         super().__init__(talk, wire)
         self._kept = kept
         self._conversation = Conversation.of(wire.argv)
         self._messages = ClaudeMessages()
+        self._servers = McpServers(servers)
         self._turn: ClaudeTurn | None = None
         self._over: asyncio.Future[None] | None = None
         self._silent = not (self._conversation.resumes or self._conversation.forks)
@@ -87,6 +98,8 @@ class ClaudeDriver(Driver):
         Raises:
             Exception: the client's own, if the program did not answer as it should.
         """
+        folder = self.talk.opening.cwd or os.getcwd()
+        looking = asyncio.ensure_future(self._servers.look(self.wire.variable, folder))
         connecting = asyncio.ensure_future(self._client.connect())
         either: tuple[asyncio.Future[Any], ...] = (connecting, self._refusal)
         try:
@@ -94,8 +107,10 @@ class ClaudeDriver(Driver):
             if self._refusal.done():
                 return self._refused(self._refusal.result())
             await connecting
+            await looking
         finally:
             connecting.cancel()
+            looking.cancel()
             if (servers := servers_file(self.wire.argv)) is not None:
                 servers.unlink(missing_ok=True)
         said = await self._client.get_server_info() or {}
@@ -176,6 +191,8 @@ class ClaudeDriver(Driver):
             return
         for message in self._messages.take(wire, timestamp=self.talk.now()):
             self.talk.say(message)
+        for lost in self._lost(wire):
+            self.talk.say(lost)
         if turn.take(wire, total_before=self._total) == "interrupt":
             self._later(self._interrupt())
         if wire.get("type") == "result":
@@ -183,6 +200,23 @@ class ClaudeDriver(Driver):
             self._total = total if isinstance(total, int | float) else self._total
         if turn.over and self._over is not None and not self._over.done():
             self._over.set_result(None)
+
+    def _lost(self, wire: Mapping[str, Any]) -> Iterator[SystemMessage]:
+        """Return what is to be said of the MCP servers that the program has not got.
+
+        It leaves out one whose configuration it does not understand, and says nothing of it.
+        """
+        known = wire.get("mcp_servers")
+        if wire.get("subtype") != "init" or not isinstance(known, list):
+            return
+        found = [each for each in known if isinstance(each, Mapping)]
+        states = {each.get("name"): str(each.get("status")) for each in found}
+        for name in self._servers.names:
+            state = states.get(name, "the program does not take its configuration")
+            if state == "failed":
+                yield from self._servers.lost(name)
+            elif state not in _USABLE:
+                yield from self._servers.lost(name, state)
 
     def _heard_of_itself(self, wire: Mapping[str, Any]) -> None:
         """Take what it says between turns: a result before the first is why it will not work."""

@@ -20,12 +20,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from beam.backends.codex_approvals import question, tool_answer
-from beam.backends.codex_endings import exit_of, failed_for, outcome_of
+from beam.backends.codex_endings import exit_of, failed_for, outcome_of, refusal_of
 from beam.backends.codex_items import text_field
 from beam.backends.codex_settings import KEY, inputs, key_provider
 from beam.backends.codex_thread import CodexThread, enter
 from beam.backends.driver import Driver
 from beam.backends.effects import AgentFailed, Ready
+from beam.backends.mcp_reach import McpServers
 from beam.backends.open_query import error_message
 from beam.model.exit_reasons import ExitReason
 from beam.model.messages import SystemMessage
@@ -101,7 +102,9 @@ class CodexDriver(Driver):
         # Bounded: Codex waits for the answers to what it asks, and a turn's end ends them.
         self._tasks: set[asyncio.Task[None]] = set()
         servers = {**backend.mcp_servers, **talk.opening.mcp_servers}
+        self._servers = McpServers(servers)
         self._starting = dict.fromkeys(servers, "starting")
+        self._lost: dict[str, str] = {}
         self._started = asyncio.Event()
 
     async def open(self) -> Ready | AgentFailed:
@@ -116,7 +119,7 @@ class CodexDriver(Driver):
             try:
                 self._thread = await enter(self._client, self.talk.opening, self._backend, own)
             except self._library.JsonRpcError as error:
-                return self._refused(exit_of({"message": error.message}, {}))
+                return self._refused(refusal_of(error.code, error.message))
             await self._servers_started()
         # Codex says who it is as a user agent: "beam/0.163.0 (Debian 12.0.0; x86_64) ...".
         _, _, version = (hello.userAgent or "").partition("/")
@@ -200,7 +203,11 @@ class CodexDriver(Driver):
     def _server_status(self, params: Mapping[str, Any]) -> None:
         name = text_field(params, "name")
         if name in self._starting:
-            self._starting[name] = text_field(params, "status")
+            self._starting[name] = status = text_field(params, "status")
+            if status in ("failed", "cancelled"):
+                self._lost[name] = text_field(params, "error") or status
+                if self._introduced and self._turn is not None:
+                    self._tell_of_servers()
         if "starting" not in self._starting.values():
             self._started.set()
 
@@ -234,6 +241,12 @@ class CodexDriver(Driver):
             "thread_id": thread.id,
         }
         self.talk.say(SystemMessage(subtype="init", system_info=info, model=thread.model or None))
+        self._tell_of_servers()
+
+    def _tell_of_servers(self) -> None:
+        for name, why in self._lost.items():
+            for lost in self._servers.lost(name, why):
+                self.talk.say(lost)
 
     def _cut(self, turn: _Turn) -> None:
         thread, client = self._thread, self._client

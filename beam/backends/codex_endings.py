@@ -25,7 +25,7 @@ from beam.model.messages import ResultMessage
 if TYPE_CHECKING:
     from beam.backends.codex_family import CodexFamily
 
-__all__ = ["exit_of", "failed_for", "outcome_of"]
+__all__ = ["exit_of", "failed_for", "outcome_of", "refusal_of"]
 
 _KINDS: Mapping[str, ExitKind] = {
     "contextWindowExceeded": "context_full",
@@ -42,6 +42,9 @@ _KINDS: Mapping[str, ExitKind] = {
     "badRequest": "invalid_request",
 }
 """Words that have one meaning; the others are looked at by what is said with them."""
+
+_REFUSED = (-32600, -32602)
+"""The codes of JSON-RPC for a request that the server does not take as it is."""
 
 _NO_CONNECTION = frozenset(
     {
@@ -107,6 +110,20 @@ def exit_of(error: Mapping[str, Any], limits: Mapping[str, Any]) -> ExitReason:
     if word in _NO_CONNECTION:
         return ExitReason("overloaded", detail=detail)
     return of_text(detail) or ExitReason("agent_error", detail=detail)
+
+
+def refusal_of(code: int, message: str) -> ExitReason:
+    """Return why Codex will not begin a thread.
+
+    Args:
+        code: of the error; a configuration that it cannot read has no code of its own.
+        message: its text.
+    """
+    known = exit_of({"message": message}, {})
+    unreadable = message.startswith("failed to load configuration")
+    if unreadable or (known.kind == "agent_error" and code in _REFUSED):
+        return ExitReason("invalid_request", detail=message.strip())
+    return known
 
 
 def _result(

@@ -33,6 +33,7 @@ from beam.backends.effects import (
     RunTool,
 )
 from beam.backends.turn_limits import MemoryLimits, TurnLimits
+from beam.errors import InvalidInput
 from beam.model.permissions import Allow, Deny
 from beam.otp import Exit, Future, exit
 from beam.ports.spec import PortSpec
@@ -265,6 +266,25 @@ def test_an_agent_that_refuses_to_work_is_told_with_its_reason(me: Mailbox) -> N
     failed, end = talk.until(Exit)
     assert (failed.reason, failed.exit.kind) == ("auth", "auth")
     assert end.reason == ("shutdown", ("auth", None))
+
+
+@pytest.mark.parametrize("where", ["program", "driver"])
+def test_what_an_agent_cannot_be_asked_for_is_told_as_that(me: Mailbox, where: str) -> None:
+    class Choosy(Wired):
+        def refuse(self, *given: Any) -> Any:
+            raise InvalidInput("mcp_servers['calc'].type", "sse", "'http', or a command")
+
+    setattr(Choosy, where, Choosy.refuse)
+    failed, end = Conversation(me, Choosy()).until(Exit)
+    assert isinstance(failed, AgentFailed)
+    assert failed.exit is not None
+    assert (failed.reason, failed.retryable, failed.exit.kind) == (
+        "invalid_request",
+        False,
+        "invalid_request",
+    )
+    assert "mcp_servers['calc'].type" in failed.message.content
+    assert end.reason[1][0] == "invalid_request"
 
 
 def test_a_program_that_cannot_be_started_is_told(me: Mailbox) -> None:
