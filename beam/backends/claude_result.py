@@ -8,8 +8,8 @@
     >>> end.exit.kind
     'throttled'
 
-`is_error` decides whether a turn failed, not `subtype`: the program reports an error of the model
-as a success in form. Why it failed is in `terminal_reason` and `subtype` where the program itself
+A turn has failed if `is_error` or `subtype` says so: the program reports an error of the model as a
+success in form, and an end at a limit of its own (`error_max_turns`) as no error. Why it failed is in `terminal_reason` and `subtype` where the program itself
 ended it, in `api_error_status` where the model's server did, and else only in words. One query may
 have several results, for what was said meanwhile may have got a turn of its own: tokens, turns and
 costs are added, the last answer is the answer.
@@ -95,7 +95,7 @@ class TurnEnd:
         """
         self._last = wire
         self.words = _words(wire)
-        self.exit = self._why(wire) if wire.get("is_error") is True else None
+        self.exit = self._why(wire) if _has_failed(wire) else None
         models = wire.get("model_usage_since_last_result")
         if isinstance(models, Mapping):
             self._add_models(models)
@@ -162,6 +162,10 @@ class TurnEnd:
         self._cost = (self._cost or 0.0) + max(cost, 0.0)
 
 
+def _has_failed(wire: Mapping[str, Any]) -> bool:
+    return wire.get("is_error") is True or str(wire.get("subtype")).startswith("error")
+
+
 def _words(wire: Mapping[str, Any]) -> str:
     """Return the answer; of a failure the most that it says in words."""
     result, errors = wire.get("result"), wire.get("errors")
@@ -169,7 +173,7 @@ def _words(wire: Mapping[str, Any]) -> str:
         return result
     if isinstance(errors, list) and errors:
         return "; ".join(str(error) for error in errors)
-    return str(wire.get("subtype") or "") if wire.get("is_error") is True else ""
+    return str(wire.get("subtype") or "") if _has_failed(wire) else ""
 
 
 def _of_one_model(usage: Any) -> dict[str, int]:

@@ -169,8 +169,8 @@ _SERVER_ERRORS = 500
 _PHRASES: Mapping[ExitKind, tuple[str, ...]] = {
     "quota": (
         r"insufficient[_ ]quota", r"quota[_ ]exceeded", r"exceeded your current quota",
-        r"usage[_ ]limit", r"hit your (usage )?limit", r"credit balance", r"out of credits",
-        r"billing", r"payment required",
+        r"usage[_ ]limit", r"hit your [\w -]{0,30}limit", r"(session|hour|daily|weekly|monthly) limit",
+        r"credit balance", r"out of credits", r"billing", r"payment required",
     ),
     "context_full": (
         r"context[_ ]?(length|window)", r"prompt is too long", r"maximum context",
@@ -249,7 +249,10 @@ def of_text(text: str) -> ExitReason | None:
     found = re.search(r"(?:retry|try again)\D{0,20}?(\d+(?:\.\d+)?)\s*s", text, re.IGNORECASE)
     wait = float(found[1]) if found and kind in ("throttled", "overloaded") else None
     status = re.search(r"\b([45]\d\d)\b", text)
-    return ExitReason(kind, wait, None, int(status[1]) if status else None, text[:_DETAIL])
+    # As in "usage limit reached|1735689600".
+    until = re.search(r"\|(\d{10})\b", text) if kind == "quota" else None
+    resets = float(until[1]) if until else None
+    return ExitReason(kind, wait, resets, int(status[1]) if status else None, text[:_DETAIL])
 
 
 def _kind_of(text: str) -> ExitKind | None:

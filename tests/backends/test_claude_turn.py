@@ -176,9 +176,11 @@ def test_why_a_turn_failed_is_one_word_of_the_closed_set(line: dict[str, Any], r
     assert kind(line) == reason
 
 
-def test_is_error_decides_and_not_the_subtype() -> None:
-    assert kind(result(subtype="error_during_execution", is_error=False)) is None
+def test_a_turn_has_failed_if_either_of_its_two_words_says_so() -> None:
+    assert kind(result(subtype="error_during_execution", is_error=False)) == "agent_error"
+    assert kind(result(subtype="error_max_turns", is_error=False, result=None)) == "max_turns"
     assert kind(api_error(500, "no")) == "overloaded"
+    assert kind(result(subtype="success", is_error=False)) is None
 
 
 def test_a_429_of_an_allowance_that_is_used_up_is_a_quota_with_its_time() -> None:

@@ -291,6 +291,9 @@ def test_an_http_date_is_no_number_of_seconds() -> None:
     [
         ("Rate limit reached, retry after 20s", "throttled"),
         ("You've hit your usage limit", "quota"),
+        ("You've hit your session limit · resets 3pm", "quota"),
+        ("5-hour limit reached ∙ resets 3pm", "quota"),
+        ("Claude AI usage limit reached|1735689600", "quota"),
         ("Invalid API key · Please run /login", "auth"),
         ("No conversation found with session ID: x", "session_lost"),
         ("API Error: 500 Internal server error", "overloaded"),
@@ -300,6 +303,12 @@ def test_an_error_told_as_prose_has_a_word(text: str, kind: str) -> None:
     found = of_text(text)
     assert found is not None
     assert found.kind == kind
+
+
+def test_the_time_of_a_new_allowance_is_read_where_it_is_told() -> None:
+    found = of_text("Claude AI usage limit reached|1735689600")
+    assert found is not None
+    assert found.resets_at == 1735689600.0
 
 
 def test_prose_that_says_nothing_known_has_none() -> None:
