@@ -9,10 +9,11 @@
     'throttled'
 
 A turn has failed if `is_error` or `subtype` says so: the program reports an error of the model as a
-success in form, and an end at a limit of its own (`error_max_turns`) as no error. Why it failed is in `terminal_reason` and `subtype` where the program itself
-ended it, in `api_error_status` where the model's server did, and else only in words. One query may
-have several results, for what was said meanwhile may have got a turn of its own: tokens, turns and
-costs are added, the last answer is the answer.
+success in form, and an end at a limit of its own (`error_max_turns`) as no error. Why it failed is
+in `terminal_reason` and `subtype` where the program itself ended it, in `api_error_status` where
+the model's server did, and else only in words. One query may have several results, for what was
+said meanwhile may have got a turn of its own: tokens, turns and costs are added, the last answer is
+the answer.
 
 Tokens are in buckets that share nothing: `input_tokens` without the cache, `output_tokens` without
 `reasoning_tokens`. They and the cost are those since the result before, of all models; the

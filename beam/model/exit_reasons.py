@@ -169,8 +169,8 @@ _SERVER_ERRORS = 500
 _PHRASES: Mapping[ExitKind, tuple[str, ...]] = {
     "quota": (
         r"insufficient[_ ]quota", r"quota[_ ]exceeded", r"exceeded your current quota",
-        r"usage[_ ]limit", r"hit your [\w -]{0,30}limit", r"(session|hour|daily|weekly|monthly) limit",
-        r"credit balance", r"out of credits", r"billing", r"payment required",
+        r"usage[_ ]limit", r"hit your [\w -]{0,30}limit", r"credit balance", r"out of credits",
+        r"(session|hour|daily|weekly|monthly) limit", r"billing", r"payment required",
     ),
     "context_full": (
         r"context[_ ]?(length|window)", r"prompt is too long", r"maximum context",
