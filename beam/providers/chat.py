@@ -53,6 +53,8 @@ class ChatProvider(ServedProvider):
                 text, thinking = reply.add(chunk.to_dict())
                 if text or thinking:
                     await say(text, thinking)
+        if not reply.is_over:
+            raise ConnectionError("the stream ended before the answer was complete")
         return reply.whole()
 
 
@@ -104,6 +106,11 @@ class ChatReply:
         self._calls: list[dict[str, Any]] = []
         self._finish: Any = None
         self._usage: Any = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether a piece has said that it is the last."""
+        return self._finish is not None
 
     def add(self, chunk: Mapping[str, Any]) -> tuple[str, str]:
         """Add a piece; return the text and the reasoning in it."""

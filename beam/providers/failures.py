@@ -65,6 +65,8 @@ def failed_as(error: BaseException, secrets: Iterable[str] = ()) -> ProviderFail
     if word is not None:
         exit = ExitReason("overloaded", detail=detail)
         return ProviderFailed(word, detail, exit)
+    if isinstance(error, json.JSONDecodeError):
+        return ProviderFailed("not_json", detail, ExitReason("protocol", detail=detail))
     exit = of_text(detail) or ExitReason("agent_error", detail=detail)
     return ProviderFailed(("provider_error", type(error).__name__), detail, exit)
 

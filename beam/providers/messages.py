@@ -128,12 +128,16 @@ class MessagesProvider(ServedProvider):
             **system,
             **self.saying(messages=said, **({"tools": tools} if tools else {})),
         )
+        whole = False
         async with asked as stream:
             async for event in stream:
+                whole = whole or event.type == "message_stop"
                 if event.type == "text":
                     await say(event.text, "")
                 elif event.type == "thinking":
                     await say("", event.thinking)
+            if not whole:
+                raise ConnectionError("the stream ended before the message was complete")
             message = await stream.get_final_message()
         reply: Reply = message.to_dict(mode="json")
         return reply

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -137,6 +138,93 @@ def test_a_refusal_has_its_reason_and_what_may_pass_is_tried_again(
     assert caught.value.reason == ("status", status)
     assert caught.value.exit.kind == kind
     assert len(model.calls) == calls
+
+
+class _Broken(BaseHTTPRequestHandler):
+    """Sends what the server says, calls it a stream of events, and hangs up."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.end_headers()
+        self.server.calls += 1  # type: ignore[attr-defined]
+        self.wfile.write(self.server.said)  # type: ignore[attr-defined]
+
+    def log_message(self, *_: Any) -> None: ...
+
+
+@pytest.fixture
+def broken() -> Iterator[Callable[[bytes], Any]]:
+    """Return what starts a server that says this; it counts its `calls`."""
+    with ExitStack() as ends:
+
+        def start(said: bytes) -> Any:
+            server: Any = ends.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), _Broken))
+            server.said, server.calls = said, 0
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            ends.callback(thread.join)
+            ends.callback(server.shutdown)
+            return server
+
+        yield start
+
+
+def url_of(server: Any) -> str:
+    return f"http://127.0.0.1:{server.server_port}"
+
+
+@ALL
+@pytest.mark.parametrize("said", [b"", b": nothing\n\n", b"<html>a gateway</html>"])
+def test_a_stream_that_ends_without_an_answer_is_a_drop_and_is_asked_again(
+    make: Make, broken: Callable[[bytes], Any], said: bytes
+) -> None:
+    server = broken(said)
+    with pytest.raises(ProviderFailed) as caught:
+        beam.run(make(url_of(server), retry_wait=0.001), handler=print, prompt="Hi.")
+    assert caught.value.exit.kind == "overloaded"
+    assert server.calls == 4
+
+
+def _events(*events: dict[str, Any]) -> bytes:
+    told = (f"event: {one.get('type')}\ndata: {json.dumps(one)}\n\n" for one in events)
+    return "".join(told).encode()
+
+
+_EMPTY: dict[str, Any] = {"id": "m", "role": "assistant", "model": "fake", "content": []}
+_HALF = {
+    chat_of: _events({"choices": [{"index": 0, "delta": {"content": "half"}}]}),
+    responses_of: _events(
+        {"type": "response.output_text.delta", "delta": "half", "item_id": "i", "output_index": 0}
+    ),
+    messages_of: _events(
+        {"type": "message_start", "message": {"type": "message", "usage": {}, **_EMPTY}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "a"}},
+    ),
+}
+
+
+@ALL
+def test_a_stream_that_breaks_off_in_the_middle_is_a_drop_and_not_told_twice(
+    make: Make, broken: Callable[[bytes], Any]
+) -> None:
+    server = broken(_HALF[make])
+    with pytest.raises(ProviderFailed) as caught:
+        beam.run(make(url_of(server), retry_wait=0.001), handler=print, prompt="Hi.")
+    assert caught.value.exit.kind == "overloaded"
+    assert server.calls == 1
+
+
+@ALL
+def test_what_is_no_json_breaks_the_protocol(make: Make, broken: Callable[[bytes], Any]) -> None:
+    server = broken(b"event: response.created\ndata: {not json\n\n")
+    if make is messages_of:
+        server.said = b"event: message_start\ndata: {not json\n\n"
+    with pytest.raises(ProviderFailed) as caught:
+        beam.run(make(url_of(server), retry_wait=0.001), handler=print, prompt="Hi.")
+    assert caught.value.exit.kind == "protocol"
 
 
 @ALL
