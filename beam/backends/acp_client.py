@@ -21,10 +21,10 @@ from acp.connection import Connection
 from acp.exceptions import RequestError
 from acp.meta import PROTOCOL_VERSION
 
-from beam.backends.agent_lines import whole_characters
 from beam.errors import PortError
 
 if TYPE_CHECKING:
+    from beam.backends.agent_objects import Objects
     from beam.backends.agent_wire import Wire
 
 __all__ = ["PROTOCOL_VERSION", "AcpClient", "RequestError", "WireTransport"]
@@ -38,16 +38,18 @@ class WireTransport:
 
     Args:
         wire: the program.
+        objects: what it says.
         notified: takes each notification, in its order with the answers.
 
     Attributes:
-        fault: what the program wrote that is no message; nothing is read after that.
+        fault: that it wrote too much that is no message; nothing is read after that.
     """
 
-    def __init__(self, wire: Wire, notified: Notified) -> None:
+    def __init__(self, wire: Wire, objects: Objects, notified: Notified) -> None:
         self._wire = wire
+        self._objects = objects
         self._notified = notified
-        self.fault: Exception | None = None
+        self.fault: PortError | None = None
 
     async def send(self, message: dict[str, Any]) -> None:
         """Write a message."""
@@ -60,10 +62,7 @@ class WireTransport:
 
     async def receive(self) -> dict[str, Any] | None:
         """Return the next request or answer; None when there are no more."""
-        while self.fault is None and (line := await self._wire.readline()):
-            message = self._message(line)
-            if message is None:
-                continue
+        while (message := await self._next()) is not None:
             method = message.get("method")
             if isinstance(method, str) and "id" not in message:
                 self._notified(method, _mapping(message.get("params")))
@@ -74,18 +73,14 @@ class WireTransport:
     async def close(self) -> None:
         """The program is the port's to end."""
 
-    def _message(self, line: bytes) -> dict[str, Any] | None:
-        """Return the message in a line; None for what a program prints beside its messages."""
-        if not line.lstrip().startswith(b"{"):
+    async def _next(self) -> dict[str, Any] | None:
+        if self.fault is not None:
             return None
         try:
-            message = json.loads(line)
-            if b"\\ud" in line.lower():
-                message = whole_characters(message)
-        except (ValueError, RecursionError) as error:
-            self.fault = ValueError(f"a line that is no JSON: {error}")
+            return await self._objects.read()
+        except PortError as error:
+            self.fault = error
             return None
-        return message if isinstance(message, dict) else None
 
 
 class AcpClient:
@@ -93,12 +88,13 @@ class AcpClient:
 
     Args:
         wire: the program.
+        objects: what it says.
         notified: takes its notifications.
         asked: answers its requests; raises `RequestError` for a refusal.
     """
 
-    def __init__(self, wire: Wire, notified: Notified, asked: Asked) -> None:
-        self._transport = WireTransport(wire, notified)
+    def __init__(self, wire: Wire, objects: Objects, notified: Notified, asked: Asked) -> None:
+        self._transport = WireTransport(wire, objects, notified)
         self._asked = asked
         self._connection = Connection(self._handle, self._transport, listening=False)
         self._loop: asyncio.Task[None] | None = None
@@ -127,10 +123,15 @@ class AcpClient:
 
         Raises:
             RequestError: it answers with an error.
-            ConnectionError: it has ended, or has written what is no message.
-            PortError: likewise.
+            ConnectionError: it has ended.
+            PortError: likewise, or it has written too much that is no message.
         """
-        answer = await self._connection.send_request(method, params)
+        try:
+            answer = await self._connection.send_request(method, params)
+        except ConnectionError:
+            if self._transport.fault is not None:
+                raise self._transport.fault from None
+            raise
         return dict(_mapping(answer))
 
     async def tell(self, method: str, **params: Any) -> None:

@@ -20,6 +20,7 @@ from beam.backends.acp_endings import exit_of_error, exit_of_stop, failed_for, u
 from beam.backends.acp_messages import AcpReader
 from beam.backends.acp_permissions import answer
 from beam.backends.acp_session import Offer, Settings, kept, mcp_servers
+from beam.backends.agent_objects import Objects
 from beam.backends.driver import Driver
 from beam.backends.effects import AgentFailed, Completed, Ready
 from beam.backends.mcp_reach import McpServers
@@ -78,7 +79,9 @@ class AcpDriver(Driver):
         self._backend = backend
         self._refusal = acp_client.RequestError
         self._version = acp_client.PROTOCOL_VERSION
-        self._client = acp_client.AcpClient(self.wire, self._notified, self._asked)
+        self._objects = Objects(self.wire, talk)
+        told = (self._notified, self._asked)
+        self._client = acp_client.AcpClient(self.wire, self._objects, *told)
         self._watch = backend.watch(talk.opening)
         mine = frozenset(tool.name for tool in talk.opening.tools)
         self._reader = AcpReader(backend.dialect, mine)
@@ -114,6 +117,7 @@ class AcpDriver(Driver):
         assert here is not None, "asked before it was open"
         self._cut = self._prompted = False
         self._reader.begin()
+        self._objects.begin()
         self._listening = True
         self._introduce(here)
         await self._watch.begin(here.id)

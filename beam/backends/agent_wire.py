@@ -14,6 +14,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from beam.errors import InvalidInput, LoopStopped
+from beam.model.masking import redact_text, secret_values
 
 if TYPE_CHECKING:
     from beam.backends.talk import Talk
@@ -55,6 +56,10 @@ class Wire:
     def variable(self, name: str) -> str:
         """Return a variable of the program's environment, empty if it has none."""
         return self._port.spec.environment(os.environ, "").get(name, "")
+
+    def masked(self, text: str) -> str:
+        """Return text without the secrets that are in the program's environment (G17)."""
+        return redact_text(text, secret_values(self._port.spec.environment(os.environ, "")))
 
     @property
     def exit(self) -> PortExit | None:

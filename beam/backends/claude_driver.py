@@ -22,6 +22,7 @@ from claude_agent_sdk import (
     create_sdk_mcp_server,
 )
 
+from beam.backends.agent_objects import Objects
 from beam.backends.claude_conversation import Conversation
 from beam.backends.claude_messages import HOST_SERVER, ClaudeMessages
 from beam.backends.claude_permissions import ClaudePermissions
@@ -86,7 +87,8 @@ class ClaudeDriver(Driver):
         self._closed = False
         # Each is one interrupt, of which a turn needs few.
         self._errands: set[asyncio.Task[None]] = set()
-        transport: Any = WireTransport(wire, self._heard, self._cut)
+        self._objects = Objects(wire, talk)
+        transport: Any = WireTransport(wire, self._objects, self._heard, self._cut)
         self._client = ClaudeSDKClient(self._options(), transport)
 
     async def open(self) -> Ready | AgentFailed:
@@ -128,6 +130,7 @@ class ClaudeDriver(Driver):
         uuid = str(uuid4())
         turn = ClaudeTurn(query.query_id, uuid, max_turns=_whole(query.params.get("max_turns")))
         turn.end.resets_at = self._resets_at
+        self._objects.begin()
         self._over = asyncio.get_running_loop().create_future()
         self._turn = turn
         try:
@@ -227,10 +230,10 @@ class ClaudeDriver(Driver):
         if end.exit is not None:
             self._refusal.set_result(end.exit)
 
-    def _cut(self) -> None:
+    def _cut(self, fault: Exception | None) -> None:
         """Take note that the program is not read any more, on the client's reader."""
         if self._over is not None and not self._over.done():
-            self._over.set_exception(EOFError("the program says nothing more"))
+            self._over.set_exception(fault or EOFError("the program says nothing more"))
         if not self._closed:
             self._later(self.close())
 

@@ -15,10 +15,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from beam.errors import InvalidInput
-from beam.model.encoding import decode
+from beam.errors import PortError
 
 if TYPE_CHECKING:
+    from beam.backends.agent_objects import Objects
     from beam.backends.agent_wire import Wire
 
 __all__ = ["WireTransport"]
@@ -32,17 +32,21 @@ class WireTransport:
     def __init__(
         self,
         wire: Wire,
+        objects: Objects,
         heard: Callable[[Mapping[str, Any]], Awaitable[None]],
-        ended: Callable[[], None],
+        ended: Callable[[Exception | None], None],
     ) -> None:
         """Make one.
 
         Args:
-            wire: the program's input and output.
+            wire: the program's input.
+            objects: its output.
             heard: given each message that is no control message.
-            ended: called when the output has ended, or nobody reads it any more.
+            ended: called when the output has ended, or nobody reads it any more; with what it was
+                ended for, if too much of it was no message.
         """
         self._wire = wire
+        self._objects = objects
         self._heard = heard
         self._ended = ended
 
@@ -58,18 +62,23 @@ class WireTransport:
         self._wire.write(data.encode())
 
     async def read_messages(self) -> AsyncIterator[dict[str, Any]]:
-        """Yield the control messages, until the program's output ends."""
+        """Yield the control messages, until the program's output ends.
+
+        Raises:
+            PortError: too much of it was no message.
+        """
+        fault: Exception | None = None
         try:
-            while line := await self._wire.readline():
-                message = _decoded(line)
-                if message is None:
-                    continue
+            while (message := await self._objects.read()) is not None:
                 if message.get("type") in _CONTROL:
                     yield message
                 else:
                     await self._heard(message)
+        except PortError as error:
+            fault = error
+            raise
         finally:
-            self._ended()
+            self._ended(fault)
 
     async def close(self) -> None:
         """Do nothing: `Ports` ends the program, with all that it has started."""
@@ -80,14 +89,3 @@ class WireTransport:
 
     async def end_input(self) -> None:
         """Do nothing: a program whose input has ended ends itself."""
-
-
-def _decoded(line: bytes) -> dict[str, Any] | None:
-    """Return the object on a line; None for a line that has none: some builds print notes there."""
-    if not line.lstrip().startswith(b"{"):
-        return None
-    try:
-        value = decode(line)
-    except InvalidInput:
-        return None
-    return value if isinstance(value, dict) else None

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from beam.backends.agent_objects import Objects
 from beam.backends.codex_approvals import question, tool_answer
 from beam.backends.codex_endings import exit_of, failed_for, outcome_of, refusal_of
 from beam.backends.codex_items import text_field
@@ -95,6 +95,7 @@ class CodexDriver(Driver):
         self._backend = backend
         self._library = codex_client
         self._client = codex_client.PortClient(self.wire.write, version="1")
+        self._objects = Objects(self.wire, talk)
         self._thread: CodexThread | None = None
         self._turn: _Turn | None = None
         self._introduced = False
@@ -135,6 +136,7 @@ class CodexDriver(Driver):
         thread = self._thread
         assert thread is not None, "asked before it was open"
         self._turn = turn = _Turn(asyncio.get_running_loop().create_future())
+        self._objects.begin()
         thread.family.begin(fresh=thread.continued in ("new", "transcript"))
         self._introduce(thread)
         try:
@@ -279,8 +281,8 @@ class CodexDriver(Driver):
 
     async def _read(self) -> None:
         try:
-            while line := await self.wire.readline():
-                self._take(json.loads(line))
+            while (message := await self._objects.read()) is not None:
+                self._take(message)
             raise EOFError("codex has ended")
         except Exception as error:  # noqa: BLE001 - whoever waits has to hear of it
             self._broken(error)
@@ -291,9 +293,7 @@ class CodexDriver(Driver):
         if self._turn is not None and not self._turn.over.done():
             self._turn.over.set_exception(error)
 
-    def _take(self, message: Any) -> None:
-        if not isinstance(message, dict):
-            raise TypeError(f"codex wrote a {type(message).__name__}, no object")
+    def _take(self, message: dict[str, Any]) -> None:
         method = message.get("method")
         if not isinstance(method, str):
             self._client.answered(message)

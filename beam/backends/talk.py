@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from beam.backends.backend import Opening, PermissionAnswer, Query
-    from beam.backends.effects import Effect
+    from beam.backends.effects import Effect, ProtocolViolation
     from beam.model.messages import Message
     from beam.model.permissions import Decision
     from beam.otp.clock import Clock
@@ -67,6 +67,10 @@ class Talk:
         self.heard()
         if self.query is not None and not self.muted:
             self._out(Deliver(self.query.query_id, message))
+
+    def violated(self, violation: ProtocolViolation) -> None:
+        """Report a line of the agent that is no message, in a turn or between two."""
+        self._out(violation)
 
     def heard(self) -> None:
         """Note that the agent lives, if there is nothing to say."""

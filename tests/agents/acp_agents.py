@@ -38,7 +38,8 @@ class Agent:
     def backend(self, url: str, home: Path, **options: Any) -> AcpBackend:
         """Return its backend, with a folder of its own."""
         make = {"gemini": _gemini, "opencode": _opencode, "copilot": _copilot}[self.name]
-        return make(url, command=program(self.name).command(), home=home, **options)
+        command = options.pop("command", None) or program(self.name).command()
+        return make(url, command=command, home=home, **options)
 
     def runs(self, command: str) -> str:
         """Return a prompt that makes it run a command."""

@@ -59,7 +59,7 @@ def order(word: str, rest: str) -> dict[str, Any]:
         case "large":
             say("x" * int(rest))
         case "noise":
-            sys.stdout.write("loading the model...\n\n")
+            sys.stdout.write('loading the model...\n\n{"half of a\n[1]\n{"level": "info"}\n\xff\n')
             update(sessionUpdate="news_of_2027", anything=[1, 2])
             send({"method": "session/else", "params": {}})
             say("after the noise")
@@ -68,9 +68,9 @@ def order(word: str, rest: str) -> dict[str, Any]:
             send({"method": "session/update", "params": {"sessionId": "s-2", "update": other}})
             say("mine")
         case "broken":
-            sys.stdout.write('{"jsonrpc": "2.0", "id":\n')
+            sys.stdout.write('{"jsonrpc": "2.0", "id":\n' * int(rest))
             sys.stdout.flush()
-            hear()
+            say("after all that")
         case "permission":
             say(json.dumps(ask(rest.split(","))))
         case "wait":

@@ -11,8 +11,9 @@ import pytest
 
 from beam import Fleet, allow, deny
 from beam.backends import acp
+from beam.backends.agent_objects import MAX_NOISE
 from beam.errors import Interrupted, InvalidInput, RunFailed
-from tests.agents.acp_sessions import answer, begun, continued, killed, opened, program_of
+from tests.agents.acp_sessions import answer, begun, continued, killed, last, opened, program_of
 from tests.agents.conftest import FleetWith
 from tests.sessions.scripted import failure
 
@@ -86,8 +87,17 @@ def test_what_is_said_of_another_conversation_is_not_of_this_one(fleet: Fleet, w
 
 def test_an_agent_that_breaks_the_protocol_is_started_anew(fleet: Fleet, work: Path) -> None:
     session = opened(fleet, work, on_crash="interrupt")
-    assert isinstance(failure(session.submit("broken")), Interrupted)
+    assert isinstance(failure(session.submit(f"broken {MAX_NOISE + 1}")), Interrupted)
     assert answer(session, "hello").endswith("hello")
+    assert last(session, "run_interrupted").data["reason"] == "protocol_error"
+
+
+def test_a_turn_bears_as_many_lines_that_are_no_messages_as_the_one_before(
+    fleet: Fleet, work: Path
+) -> None:
+    session = opened(fleet, work, on_crash="interrupt")
+    for _ in range(2):
+        assert answer(session, f"broken {MAX_NOISE}") == "after all that"
 
 
 @pytest.mark.parametrize(

@@ -280,8 +280,9 @@ def test_a_program_that_is_not_there_is_refused_before_anything_starts(
 @pytest.mark.parametrize(
     ("body", "cause"),
     [
-        ("print('hello', flush=True); sys.stdin.read()", "protocol_error"),
-        ("print('[]', flush=True); sys.stdin.read()", "protocol_error"),
+        ("print('hello\\n' * 101, flush=True); sys.stdin.read()", "protocol_error"),
+        ("print('[]\\n' * 101, flush=True); sys.stdin.read()", "protocol_error"),
+        ("print('hello', flush=True); sys.stdin.read()", "init_timeout"),
         ("sys.exit(3)", "cli_exit"),
         ("sys.stdin.read()", "init_timeout"),
     ],
