@@ -126,9 +126,8 @@ class ToolServer:
     async def _call(self, context: Any, params: Any) -> types.CallToolResult:
         use = f"call_{uuid4().hex}"
         result = await self._talk.tool(use, params.name, params.arguments or {})
-        content = [types.TextContent(type="text", text=result.content)]
         return types.CallToolResult(
-            content=content,
+            content=[types.TextContent(type="text", text=result.content)],
             structured_content=_structured(result.content),
             is_error=result.is_error,
         )
