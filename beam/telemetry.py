@@ -27,6 +27,12 @@ to_state |
 | `agent, query, exception` | system_time | agent, session_id, run_id, reason |
 | `run, state_change` | system_time | run_id, kind, from_state (`created` at first), to_state |
 | `step, state_change` | system_time | step_id, run_id, kind, from_state, to_state |
+| `loop, request, start` | system_time | model, agent_id; either may be `None` |
+| `loop, request, stop` | duration, turns, tokens | terminal, stop_reason |
+| `loop, request, exception` | duration; turns and tokens, if known | reason |
+| `loop, turn, start` | system_time | model, agent_id |
+| `loop, turn, stop` | duration, tokens | turn, terminal, stop_reason |
+| `loop, turn, exception` | duration | reason |
 | `loop, tool_uses` | tool_use_count | turn, tool_use_ids |
 | `loop, duplicate_tool_use` | count | turn |
 | `loop, terminal` | turns | terminal (`end_turn`, `terminated`) |
@@ -39,8 +45,13 @@ to_state |
 | `loop, stream, error` | | reason |
 | `loop, reconnect` | delay | |
 
-The metadata of `loop` events has session_id and provider too, and what the caller gave to be told
-(`telemetry_metadata`).
+The metadata of `loop` events has session_id, provider and request_id too, and what the caller gave
+to be told (`telemetry_metadata`). A request is a prompt or an outcome through all of its turns; its
+request_id is `None` before it and after it. *Tokens* are input_tokens, output_tokens,
+cache_read_tokens, cache_write_tokens and reasoning_tokens, which do not overlap; none of them,
+where the provider did not say. A reason is a word, such as `timeout`, `halted` or `status_503`.
+
+`beam.tracing` makes spans of OpenTelemetry from these events.
 
 `agent` is the name of the session's backend; each attempt of a run is a query. One that is cut
 short or runs out of time *stops*; an *exception* is one that lost its agent (`cli_exit`, ...) or

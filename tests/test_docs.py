@@ -34,6 +34,7 @@ EXTRAS = frozenset(
         "mcp_types",
         "openai",
         "openai_codex",
+        "opentelemetry",
         "uvicorn",
     )
 )

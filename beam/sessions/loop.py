@@ -60,6 +60,7 @@ from beam.sessions.loop_effects import (
     Tell,
 )
 from beam.sessions.loop_rules import Rules, failure, word_of
+from beam.sessions.loop_spans import turn_facts
 from beam.sessions.loop_wire import Wire
 
 if TYPE_CHECKING:
@@ -300,7 +301,7 @@ class AgentLoop:
     def _turn(self, events: Sequence[Any]) -> list[Effect]:
         turn = _normalized(self._provider, events)
         self.account.turn(events, turn)
-        effects: list[Effect] = []
+        effects: list[Effect] = [Emit(("turn", "stop"), *turn_facts(turn, self.account.turns))]
         if turn.terminal == "requires_action":
             effects.append(self._uses_event(turn.custom_tool_uses))
         repeated = len(turn.custom_tool_uses) - len(once_each(turn.custom_tool_uses))

@@ -77,7 +77,7 @@ async def _run(provider: Provider, options: dict[str, Any]) -> SessionResult:
         notify(failed)
         raise failed from error
     finally:
-        await session.close(stop_server=late)
+        await session.close(stop_server=late, reason="timeout" if late else "closed")
 
 
 async def _answered(session: LoopSession, end: asyncio.Future[SessionResult]) -> SessionResult:

@@ -33,6 +33,7 @@ from beam.sessions.loop_effects import (
     Send,
     Tell,
 )
+from beam.sessions.loop_spans import LoopSpans
 from beam.sessions.loop_telling import Telling
 from beam.sessions.loop_tools import run_tools
 
@@ -96,6 +97,8 @@ class LoopSession:
         self._handling: Handling = options.handling()
         self._opening: OpenOptions = options.opening(provider, self._handling)
         self._telling = Telling(self._handling, self.info, ended)
+        model = self._opening.model or getattr(provider, "model", None)
+        self._spans = LoopSpans(self._emit, self._pace, model, self._opening.agent_id)
         self._run_tool = call or self._handle
         self._watch = watch
         self._shown: list[Any] = []
@@ -154,16 +157,18 @@ class LoopSession:
             account.result(self.info().session_id, "terminated", stop_reason)
         )
 
-    async def close(self, *, stop_server: bool = False) -> None:
+    async def close(self, *, stop_server: bool = False, reason: str = "closed") -> None:
         """End everything that is at work here, and let go of the conversation.
 
         Args:
             stop_server: have the provider tell its server to stop, too.
+            reason: the word for it, for telemetry.
         """
         tasks = [*self._work, *filter(None, (self._link, self._telling.cancel()))]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._spans.cut(reason)
         if self._is_open:
             self._is_open = False
             if stop_server:
@@ -196,11 +201,15 @@ class LoopSession:
                 self._telling.event(event)
                 if self._watch is not None:
                     self._shown.append(event)
+            case Emit(("turn", "stop"), measured, about):
+                self._spans.turned(measured, about)
             case Emit(name, measured, about):
                 self._emit(name, measured, about)
             case Finish(result):
+                self._spans.ended(result)
                 self._telling.end(self._with_transcript(result))
             case Fail(error, result):
+                self._spans.ended(result, error)
                 if isinstance(error, LoopFailed) and error.result is not None:
                     error.result = self._with_transcript(result)
                 self._telling.end(error)
@@ -215,11 +224,13 @@ class LoopSession:
             case Reconnect(delay):
                 self._link = asyncio.ensure_future(self._linked(delay))
             case Send(given):
+                self._spans.sent()
                 streams = self._provider.mode == "streaming"
                 self._begin(self._push(given) if streams else self._poll(given))
             case AskGuard(progress):
                 self._begin(self._guard(progress))
             case RunTools(uses):
+                self._spans.begun()
                 self._begin(self._tools(uses))
             case Cancel():
                 for task in self._work:
@@ -278,6 +289,8 @@ class LoopSession:
 
     async def _tool(self, use: ToolUse) -> ToolResult:
         about: dict[str, Any] = {"tool": use.name, "tool_use_id": use.id}
+        if self._spans.request_id is not None:  # It may be over before the tool is.
+            about["request_id"] = self._spans.request_id
         self._emit(("tool", "start"), {"system_time": self._pace.time()}, about)
         began = self._pace.now()
         how = "exception"
@@ -342,6 +355,7 @@ class LoopSession:
         if telemetry.listening():
             info = self.info()
             told = {**info.metadata, "session_id": info.session_id, "provider": info.provider}
+            told["request_id"] = self._spans.request_id
             telemetry.emit(("loop", *name), measured, {**told, **about})
 
 
