@@ -162,6 +162,7 @@ def broken() -> Iterator[Callable[[bytes], Any]]:
         def start(said: bytes) -> Any:
             server: Any = ends.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), _Broken))
             server.said, server.calls = said, 0
+            server.daemon_threads = False  # Its end waits for those who answer.
             thread = threading.Thread(target=server.serve_forever)
             thread.start()
             ends.callback(thread.join)
