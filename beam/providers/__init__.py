@@ -12,6 +12,7 @@
 | `managed_agents` | Claude's Managed Agents |
 | `agentcore` | harnesses of Amazon Bedrock AgentCore |
 | `provisioner` | what the last two run on, made once; with `provision_spec`, `provision_store` |
+| `runtimes` | the languages that an agent's environment is to have |
 | `artifacts` | the files of a conversation: list, fetch, put, delete |
 
 A provider knows its wire and nothing else. The one agent loop (`beam.sessions.loop`) drives it:

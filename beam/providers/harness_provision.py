@@ -254,8 +254,9 @@ def _harness(spec: AgentSpec) -> dict[str, Any]:
     tools = [*details.pop("tools", ()), *inline_functions(spec)]
     if spec.model is not None:
         details.setdefault("model", {"bedrockModelConfig": {"modelId": spec.model}})
-    if spec.system:
-        details["systemPrompt"] = [{"text": spec.system}]
+    system = spec.instructions()
+    if system:
+        details["systemPrompt"] = [{"text": system}]
     if tools:
         details["tools"] = tools
     if spec.environment is not None:

@@ -19,6 +19,7 @@ from beam.providers.failures import failed_as
 from beam.providers.provision_names import ANY_TEXT, fitted, fitted_base
 from beam.providers.provision_spec import AgentSpec
 from beam.providers.provisioner import Found
+from beam.providers.runtimes import check_hosts
 from beam.providers.values import Handle, Tool
 
 __all__ = ["PROVIDER", "bare_model", "base", "custom_tools", "listed", "made", "removed"]
@@ -58,10 +59,12 @@ async def made(client: Any, spec: AgentSpec) -> Handle:
     """Make the agent and the environment of a spec, or find them.
 
     Raises:
+        InvalidOption: its network does not reach where its runtimes come from.
         ProviderFailed: `("provision_failed", what, reason)`; `agent_archived` or
             `environment_archived`: what has the name is out of use; `agent_name_conflict` or
             `environment_name_conflict`: the name is taken, and nobody has it.
     """
+    _check_network(spec)
     digest = spec.digest(PROVIDER)
     name = fitted(spec.name, digest, _NAME_BYTES, ANY_TEXT)
     beta = client.beta
@@ -124,11 +127,20 @@ def _agent(spec: AgentSpec) -> dict[str, Any]:
     wanted: dict[str, Any] = {**details}
     if spec.model is not None:
         wanted["model"] = bare_model(spec.model)
-    if spec.system:
-        wanted["system"] = spec.system
+    system = spec.instructions()
+    if system:
+        wanted["system"] = system
     if tools:
         wanted["tools"] = tools
     return wanted
+
+
+def _check_network(spec: AgentSpec) -> None:
+    if spec.environment is None or not spec.environment.runtimes:
+        return
+    network = spec.environment.config.get("networking")
+    if isinstance(network, Mapping) and network.get("type") == "limited":
+        check_hosts(network.get("allowed_hosts"))
 
 
 async def _made(what: str, resource: Any, wanted: Mapping[str, Any]) -> tuple[Any, bool]:

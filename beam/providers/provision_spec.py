@@ -18,6 +18,7 @@ from typing import Any
 
 from beam.errors import InvalidOption
 from beam.providers.provision_names import digest_of
+from beam.providers.runtimes import Runtime, instructions, ordered
 from beam.providers.values import Tool
 
 __all__ = ["AgentSpec", "EnvironmentSpec", "checked"]
@@ -30,10 +31,12 @@ class EnvironmentSpec:
     Attributes:
         name: what people call it.
         config: what it is, JSON data in the provider's form.
+        runtimes: the languages that it is to have; the agent installs them (`runtimes`).
     """
 
     name: str = "environment"
     config: Mapping[str, Any] = field(default_factory=dict)
+    runtimes: tuple[Runtime, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +72,30 @@ class AgentSpec:
         }
         if self.environment is not None:
             content["environment"] = dict(self.environment.config)
+            if self.environment.runtimes:
+                wanted = ordered(self.environment.runtimes)
+                content["runtimes"] = [[one.name, one.version] for one in wanted]
         return digest_of(content)
+
+    def instructions(self) -> str:
+        """Return the system prompt, with what is to be said of the runtimes."""
+        told = "" if self.environment is None else instructions(self.environment.runtimes)
+        return "\n\n".join(one for one in (self.system, told) if one)
 
 
 def checked(spec: Any) -> AgentSpec:
     """Return a spec that somebody has given.
 
     Raises:
-        InvalidOption: it is none, or has no name.
+        InvalidOption: it is none, or has no name, or what is no runtime.
     """
     if not isinstance(spec, AgentSpec):
         raise InvalidOption("spec", type(spec).__name__, "an AgentSpec")
     for name, value in (("name", spec.name), ("environment", _name(spec.environment))):
         if not isinstance(value, str) or not value.strip():
             raise InvalidOption(name, value, "a name")
+    if spec.environment is not None:
+        ordered(spec.environment.runtimes)
     return spec
 
 
