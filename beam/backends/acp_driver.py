@@ -21,6 +21,7 @@ from beam.backends.acp_messages import AcpReader
 from beam.backends.acp_permissions import answer
 from beam.backends.acp_session import Offer, Settings, kept, mcp_servers
 from beam.backends.agent_objects import Objects
+from beam.backends.attached import attached
 from beam.backends.driver import Driver
 from beam.backends.effects import AgentFailed, Completed, Ready
 from beam.backends.mcp_reach import McpServers
@@ -126,6 +127,8 @@ class AcpDriver(Driver):
                 said = await self._turn(query, here)
         except self._refusal as error:
             return self._failed(query, exit_of_error(error.code, str(error), error.data))
+        except InvalidInput as error:
+            return self._failed(query, ExitReason("invalid_request", detail=str(error)))
         finally:
             self._listening = False
         reason = exit_of_stop(said.get("stopReason"))
@@ -241,13 +244,14 @@ class AcpDriver(Driver):
 
     async def _turn(self, query: Query, here: _Conversation) -> dict[str, Any]:
         """Ask what is asked, and return the answer to it; nothing if it was cut before."""
+        more = attached(query.params, self._offer.forms(), self._offer.name)
         await self._choose(query.params, here)
         if self._cut:
             return {"stopReason": "cancelled"}
         text = query.prompt if here.told else with_transcript(query.prompt, query.history)
         self._prompted = True
         here.told = True
-        blocks = [{"type": "text", "text": text}]
+        blocks = [{"type": "text", "text": text}, *more]
         return await self._client.call("session/prompt", sessionId=here.id, prompt=blocks)
 
     async def _choose(self, params: Mapping[str, Any], here: _Conversation) -> None:

@@ -22,9 +22,14 @@ import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from beam.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from beam.backends.attached import Form
 
 __all__ = ["Change", "Offer", "Settings", "kept", "mcp_servers"]
 
@@ -48,6 +53,7 @@ class Offer:
         name, version: what it calls itself.
         load, resume, fork, list, close: the requests for conversations that it knows.
         http, sse, command: the MCP servers that it can reach, or starts itself.
+        image, audio, embedded: what it takes in a prompt beside text; `embedded` are whole files.
     """
 
     name: str = "acp"
@@ -60,12 +66,15 @@ class Offer:
     http: bool = False
     sse: bool = False
     command: bool = True
+    image: bool = False
+    audio: bool = False
+    embedded: bool = False
 
     @classmethod
     def of(cls, hello: Wire) -> Offer:
         """Return the offer in an answer."""
         info, can = _map(hello, "agentInfo"), _map(hello, "agentCapabilities")
-        mcp = _map(can, "mcpCapabilities")
+        mcp, prompt = _map(can, "mcpCapabilities"), _map(can, "promptCapabilities")
         sessions = _map(can, "sessionCapabilities")
         knows = {word: sessions.get(word) is not None for word in _REQUESTS}
         return cls(
@@ -74,8 +83,18 @@ class Offer:
             load=can.get("loadSession") is True,
             http=mcp.get("http") is True,
             sse=mcp.get("sse") is True,
+            image=prompt.get("image") is True,
+            audio=prompt.get("audio") is True,
+            embedded=prompt.get("embeddedContext") is True,
             **knows,
         )
+
+    def forms(self) -> dict[str, Form]:
+        """Return how it takes attachments that are no text."""
+        forms: dict[str, Form] = {
+            kind: partial(_media, kind) for kind in ("image", "audio") if getattr(self, kind)
+        }
+        return {**forms, "file": _resource, "document": _resource} if self.embedded else forms
 
     def capabilities(self) -> tuple[str, ...]:
         """Return what it can do, as words for `Ready`."""
@@ -167,6 +186,23 @@ class Settings:
         if method == "session/set_config_option":
             return Change(method, {"configId": key, "value": value}, value)
         return Change(method, {key: value}, value)
+
+
+_PLAIN_MEDIA = {"image": "image/png", "audio": "audio/wav"}
+
+
+def _media(kind: str, block: Wire) -> dict[str, Any]:
+    mime_type = block.get("mime_type") or _PLAIN_MEDIA[kind]
+    return {"type": kind, "data": block["data"], "mimeType": mime_type}
+
+
+def _resource(block: Wire) -> dict[str, Any]:
+    mime_type = block.get("mime_type") or "application/octet-stream"
+    uri = f"attachment:///{quote(str(block.get('name') or 'unnamed'))}"
+    return {
+        "type": "resource",
+        "resource": {"uri": uri, "mimeType": mime_type, "blob": block["data"]},
+    }
 
 
 def kept(page: Wire) -> list[dict[str, Any]]:

@@ -23,6 +23,8 @@ from claude_agent_sdk import (
 )
 
 from beam.backends.agent_objects import Objects
+from beam.backends.attached import attached
+from beam.backends.claude_attachments import ATTACHMENTS
 from beam.backends.claude_conversation import Conversation
 from beam.backends.claude_messages import HOST_SERVER, ClaudeMessages
 from beam.backends.claude_permissions import ClaudePermissions
@@ -35,6 +37,7 @@ from beam.backends.effects import AgentFailed, Completed, Failed, Ready
 from beam.backends.mcp_reach import McpServers
 from beam.backends.open_query import error_message
 from beam.backends.transcript import with_transcript
+from beam.errors import InvalidInput
 from beam.model.exit_reasons import ExitReason
 from beam.model.messages import SystemMessage
 
@@ -134,13 +137,18 @@ class ClaudeDriver(Driver):
         self._over = asyncio.get_running_loop().create_future()
         self._turn = turn
         try:
+            try:
+                more = attached(query.params, ATTACHMENTS, "Claude Code")
+            except InvalidInput as error:
+                wrong = ExitReason("invalid_request", detail=str(error))
+                return self._failed(query.query_id, wrong)
             refused = await self._adapt(query)
             if refused is None and turn.interrupted:
                 refused = ExitReason("interrupted", detail="interrupted before it began")
             if refused is not None:
                 return self._failed(query.query_id, refused)
             prompt = with_transcript(query.prompt, query.history) if self._silent else query.prompt
-            await self._say(prompt, uuid)
+            await self._say([{"type": "text", "text": prompt}, *more] if more else prompt, uuid)
             self._silent = False
             await self._over
         finally:
@@ -265,8 +273,8 @@ class ClaudeDriver(Driver):
 
     # What the program is told
 
-    async def _say(self, text: str, uuid: str) -> None:
-        await self._client.query(_one(text, uuid))
+    async def _say(self, content: str | list[Any], uuid: str) -> None:
+        await self._client.query(_one(content, uuid))
 
     async def _interrupt(self) -> None:
         with contextlib.suppress(Exception):
@@ -321,11 +329,11 @@ class ClaudeDriver(Driver):
         return SdkMcpTool(tool.name, tool.description, schema, run)
 
 
-async def _one(text: str, uuid: str) -> AsyncIterator[dict[str, Any]]:
+async def _one(content: str | list[Any], uuid: str) -> AsyncIterator[dict[str, Any]]:
     yield {
         "type": "user",
         "uuid": uuid,
-        "message": {"role": "user", "content": text},
+        "message": {"role": "user", "content": content},
         "parent_tool_use_id": None,
     }
 

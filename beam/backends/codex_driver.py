@@ -28,6 +28,7 @@ from beam.backends.driver import Driver
 from beam.backends.effects import AgentFailed, Ready
 from beam.backends.mcp_reach import McpServers
 from beam.backends.open_query import error_message
+from beam.errors import InvalidInput
 from beam.model.exit_reasons import ExitReason
 from beam.model.messages import SystemMessage
 
@@ -146,6 +147,9 @@ class CodexDriver(Driver):
                 except self._library.JsonRpcError as error:
                     said = {"message": error.message, "codexErrorInfo": _info(error.data)}
                     return failed_for(query.query_id, exit_of(said, {}), self.talk.now())
+                except InvalidInput as error:
+                    refused = ExitReason("invalid_request", detail=str(error))
+                    return failed_for(query.query_id, refused, self.talk.now())
                 ended = await turn.over
         finally:
             self._turn = None

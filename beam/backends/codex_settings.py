@@ -22,10 +22,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from beam.backends.attached import attached
 from beam.errors import InvalidInput
 from beam.model.permissions import parse_permission_mode
 
 if TYPE_CHECKING:
+    from beam.backends.attached import Form
     from beam.backends.host_lines import HostTool
 
 __all__ = [
@@ -114,15 +116,18 @@ def inputs(prompt: str, params: Mapping[str, Any]) -> list[dict[str, Any]]:
     Args:
         prompt: the text; it already says in words what is attached.
         params: the query's; `attachment_blocks` are the attachments (`beam.model.attachments`).
+
+    Raises:
+        InvalidInput: one is a file that is no text, which Codex does not take.
     """
-    attached = [
-        {"type": block["type"], "url": f"data:{block.get('mime_type') or kind};base64,{data}"}
-        for block in params.get("attachment_blocks") or ()
-        if isinstance(block, Mapping)
-        and (kind := _MEDIA.get(str(block.get("type"))))
-        and (data := block.get("data"))
-    ]
-    return [{"type": "text", "text": prompt}, *attached]
+    forms: dict[str, Form] = {"image": _media, "audio": _media}
+    return [{"type": "text", "text": prompt}, *attached(params, forms, "Codex")]
+
+
+def _media(block: Mapping[str, Any]) -> dict[str, Any]:
+    kind = block["type"]
+    mime_type = block.get("mime_type") or _MEDIA[kind]
+    return {"type": kind, "url": f"data:{mime_type};base64,{block['data']}"}
 
 
 def key_provider(base_url: str = "") -> dict[str, Any]:

@@ -57,7 +57,13 @@ def _gemini(url: str, **options: Any) -> AcpBackend:
 
 def _opencode(url: str, **options: Any) -> AcpBackend:
     models = {
-        name: {"name": name, "tool_call": True, "limit": {"context": 100_000, "output": 4000}}
+        name: {
+            "name": name,
+            "tool_call": True,
+            "attachment": True,
+            "modalities": {"input": ["text", "image"], "output": ["text"]},
+            "limit": {"context": 100_000, "output": 4000},
+        }
         for name in ("fake", "fake-small")
     }
     local = {

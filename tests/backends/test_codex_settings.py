@@ -98,4 +98,7 @@ def test_pictures_and_sounds_go_with_the_prompt() -> None:
         {"type": "text", "text": "Look."},
         {"type": "image", "url": "data:image/gif;base64,aGk="},
         {"type": "audio", "url": "data:audio/wav;base64,aGk="},
+        {"type": "text", "text": "Attachment 3:\n\nhi"},
     ]
+    with pytest.raises(InvalidInput, match=r"attachments\[0\]: expected one that Codex takes"):
+        inputs("Look.", {"attachment_blocks": [{"type": "file", "data": "AAA="}]})
