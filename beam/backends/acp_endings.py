@@ -30,7 +30,7 @@ Usage = dict[str, int]
 _STOPS: Mapping[object, ExitKind] = {
     "cancelled": "interrupted",
     "refusal": "refused",
-    "max_tokens": "budget",
+    "max_tokens": "truncated",
     "max_turn_requests": "max_turns",
 }
 
@@ -46,7 +46,7 @@ _CODES: Mapping[int, ExitKind] = {
 _NAMES: Mapping[object, ExitKind] = {
     "ProviderAuthError": "auth",
     "ContextOverflowError": "context_full",
-    "MessageOutputLengthError": "budget",
+    "MessageOutputLengthError": "truncated",
     "MessageAbortedError": "interrupted",
 }
 """What OpenCode calls its errors."""

@@ -107,9 +107,11 @@ def exit_of(error: Mapping[str, Any], limits: Mapping[str, Any]) -> ExitReason:
         return ExitReason(kind, resets_at=_resets_at(kind, limits), status=status, detail=detail)
     if status is not None:
         return of_http(status, body=detail)
-    if word in _NO_CONNECTION:
+    known = of_text(detail)
+    # An answer that was cut is told in the words of a stream that was.
+    if word in _NO_CONNECTION and (known is None or known.kind != "truncated"):
         return ExitReason("overloaded", detail=detail)
-    return of_text(detail) or ExitReason("agent_error", detail=detail)
+    return known or ExitReason("agent_error", detail=detail)
 
 
 def refusal_of(code: int, message: str) -> ExitReason:

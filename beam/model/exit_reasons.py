@@ -30,8 +30,8 @@ __all__ = ["KINDS", "ExitKind", "ExitReason", "Remedy", "of_http", "of_text", "o
 
 ExitKind = Literal[
     "throttled", "quota", "overloaded", "auth", "budget", "stalled", "interrupted", "protocol",
-    "crashed", "timeout", "memory", "max_turns", "context_full", "refused", "invalid_request",
-    "session_lost", "not_started", "agent_error",
+    "crashed", "timeout", "memory", "max_turns", "truncated", "context_full", "refused",
+    "invalid_request", "session_lost", "not_started", "agent_error",
 ]  # fmt: skip
 """
 | kind | what happened |
@@ -40,7 +40,7 @@ ExitKind = Literal[
 | `quota` | what was paid for is used up; `resets_at` if it was said |
 | `overloaded` | the provider has no capacity, or failed on its side |
 | `auth` | no credentials, or wrong ones |
-| `budget` | a limit of money or tokens that the user set is reached |
+| `budget` | a limit of money or tokens that the user set for a session or a run is reached |
 | `stalled` | nothing was heard for the time of a deadline |
 | `interrupted` | a user, or the program, ended the turn |
 | `protocol` | something was said that makes no sense |
@@ -48,6 +48,7 @@ ExitKind = Literal[
 | `timeout` | the turn took longer than it may |
 | `memory` | the program's tree was over its hard limit, and was ended |
 | `max_turns` | the agent has used the turns that it has for one prompt |
+| `truncated` | the answer was cut: it came to the most tokens that one answer may have |
 | `context_full` | the conversation does not fit the model any more |
 | `refused` | the model declined to answer |
 | `invalid_request` | the provider does not take the request as it is |
@@ -171,6 +172,10 @@ _PHRASES: Mapping[ExitKind, tuple[str, ...]] = {
         r"insufficient[_ ]quota", r"quota[_ ]exceeded", r"exceeded your current quota",
         r"usage[_ ]limit", r"hit your [\w -]{0,30}limit", r"credit balance", r"out of credits",
         r"(session|hour|daily|weekly|monthly) limit", r"billing", r"payment required",
+    ),
+    "truncated": (
+        r"output[_ ]token (maximum|limit)", r"incomplete.{0,40}max_output_tokens",
+        r"^(max_tokens|max_output_tokens|max_completion_tokens|length)$",
     ),
     "context_full": (
         r"context[_ ]?(length|window)", r"prompt is too long", r"maximum context",

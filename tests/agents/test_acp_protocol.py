@@ -40,7 +40,7 @@ def exit_kind(error: BaseException) -> str:
     ("word", "kind"),
     [
         ("refusal", "refused"),
-        ("max_tokens", "budget"),
+        ("max_tokens", "truncated"),
         ("max_turn_requests", "max_turns"),
         ("a_word_of_2027", "agent_error"),
     ],

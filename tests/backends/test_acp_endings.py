@@ -35,7 +35,7 @@ def error(word: str, status: int | None, said: str = "no") -> dict[str, Any]:
     [
         ("cancelled", "interrupted"),
         ("refusal", "refused"),
-        ("max_tokens", "budget"),
+        ("max_tokens", "truncated"),
         ("max_turn_requests", "max_turns"),
         ("a_word_of_2027", "agent_error"),
         (None, "agent_error"),
@@ -60,6 +60,7 @@ def test_only_the_end_of_a_turn_is_an_answer(word: str | None, kind: str) -> Non
         (-32603, "Internal error: scripted failure", {"errorName": "APIError"}, "agent_error"),
         (-32603, "Internal error", {"errorName": "ProviderAuthError"}, "auth"),
         (-32603, "Internal error", {"statusCode": 529}, "overloaded"),
+        (-32603, "Internal error", {"errorName": "MessageOutputLengthError"}, "truncated"),
         (-32603, "Internal error", {"details": "No previous sessions found"}, "session_lost"),
         (-32603, "Internal error", {"details": "prompt is too long"}, "context_full"),
     ],

@@ -192,6 +192,12 @@ def test_a_word_of_codex_is_one_of_the_closed_set(info: Any, kind: str) -> None:
     assert exit_of({"message": "it failed", "codexErrorInfo": info}, {}).kind == kind
 
 
+def test_an_answer_that_was_cut_is_told_from_a_stream_that_was() -> None:
+    info = {"responseStreamDisconnected": {"httpStatusCode": None}}
+    said = "stream disconnected: Incomplete response returned, reason: max_output_tokens"
+    assert exit_of({"message": said, "codexErrorInfo": info}, {}).kind == "truncated"
+
+
 def test_a_used_up_quota_says_when_it_is_there_again() -> None:
     limits = {
         "primary": {"usedPercent": 40, "resetsAt": 100},

@@ -144,7 +144,7 @@ def test_usage_is_told_in_disjoint_buckets(fleets):
         (RuntimeError("maximum context length exceeded"), "context_full"),
         (ConnectionRefusedError("nobody there"), "overloaded"),
         (asks(), "protocol"),
-        ({**says("half", stop_reason="length"), "terminal": "terminated"}, "agent_error"),
+        ({**says("half", stop_reason="length"), "terminal": "terminated"}, "truncated"),
         ({**says(stop_reason="refusal"), "terminal": "terminated"}, "refused"),
     ],
 )

@@ -297,6 +297,11 @@ def test_an_http_date_is_no_number_of_seconds() -> None:
         ("Invalid API key · Please run /login", "auth"),
         ("No conversation found with session ID: x", "session_lost"),
         ("API Error: 500 Internal server error", "overloaded"),
+        ("Claude's response exceeded the 32000 output token maximum.", "truncated"),
+        ("Incomplete response returned, reason: max_output_tokens", "truncated"),
+        ("max_tokens", "truncated"),
+        ("length", "truncated"),
+        ("the token budget of this session is spent", "budget"),
     ],
 )
 def test_an_error_told_as_prose_has_a_word(text: str, kind: str) -> None:
@@ -311,7 +316,12 @@ def test_the_time_of_a_new_allowance_is_read_where_it_is_told() -> None:
     assert found.resets_at == 1735689600.0
 
 
+def test_an_answer_that_was_cut_is_no_budget_and_is_not_asked_for_again() -> None:
+    assert remedy(ExitReason("truncated")) == "give_up"
+
+
 def test_prose_that_says_nothing_known_has_none() -> None:
+    assert of_text("prices of some length") is None
     assert of_text("the cat sat on the mat") is None
 
 
