@@ -2,7 +2,8 @@
 
 Two doors: `beam.Fleet` for people who run agents, `beam.otp` for people who build supervised
 actors. What is behind a door is imported when it is first opened, so that who wants the actors
-alone does not pay for the fleet.
+alone does not pay for the fleet. That holds for `beam.backends`, `beam.model`, `beam.providers`,
+`beam.telemetry` and `beam.testing`, too: `import beam` is enough to use them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,12 @@ from typing import TYPE_CHECKING, Any
 from beam._foreign import ForeignWarning, warn_if_foreign
 
 if TYPE_CHECKING:
+    from beam import backends as backends
     from beam import errors, otp
+    from beam import model as model
+    from beam import providers as providers
+    from beam import telemetry as telemetry
+    from beam import testing as testing
     from beam.backends import Backend, command, function
     from beam.fleet import Fleet
     from beam.model import Message, allow, deny
@@ -38,6 +44,9 @@ __all__ = [
     "whereis",
 ]
 
+_ROOMS = ("backends", "errors", "model", "otp", "providers", "telemetry", "testing")
+"""What is reached as `beam.backends` and the like, without an import of its own."""
+
 _HOMES = {
     "Backend": "beam.backends",
     "Fleet": "beam.fleet",
@@ -53,7 +62,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("errors", "otp"):
+    if name in _ROOMS:
         return importlib.import_module(f"beam.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'beam' has no attribute {name!r}")
@@ -62,7 +71,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_ROOMS})
 
 
 warn_if_foreign()

@@ -273,6 +273,13 @@ def use_a_fleet() -> None:
         print(fleet.tree(), fleet.whereis("Router"), beam.whereis("counter"))
 
 
+def use_what_is_behind_the_doors() -> None:
+    agents = {"claude": beam.backends.claude(), "codex": beam.backends.codex()}
+    with beam.Fleet(backends=agents):
+        beam.telemetry.attach(("routing",), lambda event, measured, about: print(event))
+    print(beam.testing.BackendConformance, beam.providers.Provider, beam.model.Message)
+
+
 async def use_a_fleet_from_a_coroutine() -> None:
     async with beam.Fleet(backends={"reviewer": function(review)}) as fleet:
         session = await fleet.aio.start_session(backend="reviewer")
