@@ -20,16 +20,14 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
 import warnings
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from importlib.metadata import Distribution
+    from pathlib import Path
 
 __all__ = [
     "Foreign",
@@ -59,8 +57,7 @@ class ForeignWarning(RuntimeWarning):
     """Another distribution's `beam` is in the way; the message names it and the remedy."""
 
 
-@dataclass(frozen=True, slots=True)
-class Foreign:
+class Foreign(NamedTuple):
     """A distribution, not this one, that installs a package or a command named `beam`.
 
     Attributes:
@@ -91,7 +88,8 @@ def warn_if_foreign() -> None:
     Warns:
         ForeignWarning: with all that was found, in one warning.
     """
-    found = [*_neighbours(Path(__file__).parent.parent), *_other_packages(sys.path)]
+    here = os.path.dirname(os.path.dirname(__file__))
+    found = [*_neighbours(here), *_other_packages(sys.path)]
     if found:
         what = "; ".join(found)
         text = f"not the only `beam` here: {what}. {REMEDY} `python -m beam doctor` says more."
@@ -125,6 +123,10 @@ def foreign_command(path: str | None = None) -> Path | None:
     Returns:
         The file, or `None` if the command is ours or there is none.
     """
+    # As above: `import beam` is not to import the archives that `shutil` knows.
+    import shutil  # noqa: PLC0415
+    from pathlib import Path  # noqa: PLC0415
+
     command = shutil.which("beam", path=path)
     if command is None:
         return None
@@ -136,7 +138,7 @@ def foreign_command(path: str | None = None) -> Path | None:
     return None if ours else Path(command)
 
 
-def _neighbours(directory: Path) -> Iterator[str]:
+def _neighbours(directory: str) -> Iterator[str]:
     """Name the known distributions whose metadata is in the directory that holds our package."""
     try:
         with os.scandir(directory) as listing:
@@ -153,13 +155,10 @@ def _neighbours(directory: Path) -> Iterator[str]:
 def _other_packages(path: Iterable[str]) -> Iterator[str]:
     """Name the packages `beam` on the path that are no copy of this one."""
     for entry in dict.fromkeys(path):
-        package = Path(entry, "beam")
-        try:
-            other = (package / "__init__.py").is_file() and not (package / _MARKER).is_file()
-        except OSError:
-            continue
-        if other:
-            yield f"another package is at {package.absolute()}"
+        package = os.path.join(entry, "beam")
+        code, marker = (os.path.join(package, one) for one in ("__init__.py", _MARKER))
+        if os.path.isfile(code) and not os.path.isfile(marker):
+            yield f"another package is at {os.path.abspath(package)}"
 
 
 def _foreign(distribution: Distribution) -> Foreign | None:

@@ -67,13 +67,14 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import structlog
+from beam.logger import Logger
 
 __all__ = ["attach", "emit", "listening"]
 
 Event = tuple[str, ...]
 Handler = Callable[[Event, Mapping[str, Any], Mapping[str, Any]], object]
 
+_log = Logger("beam.telemetry")
 _lock = threading.Lock()
 # Replaced as a whole, so that those who emit need no lock. Bounded by who attaches.
 _handlers: tuple[tuple[Event, Handler], ...] = ()
@@ -111,9 +112,7 @@ def emit(event: Event, measurements: Mapping[str, Any], metadata: Mapping[str, A
             handler(event, measurements, metadata)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is the listener's
             _detach(entry)
-            structlog.get_logger().warning(
-                "telemetry_handler_failed", telemetry_event=event, error=repr(error)
-            )
+            _log.warning("telemetry_handler_failed", telemetry_event=event, error=repr(error))
 
 
 def _detach(entry: tuple[Event, Handler]) -> None:

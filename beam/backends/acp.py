@@ -22,16 +22,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from beam.backends.acp_dialect import PLAIN, Dialect
-from beam.backends.acp_watch import AcpWatch
 from beam.backends.agent_backend import AgentBackend
-from beam.backends.agent_lines import MAX_LINE
 from beam.backends.backend import WINDOW
 from beam.backends.credentials import check_secret_file, environment, read_secrets
+from beam.backends.line_limits import MAX_LINE
 from beam.backends.turn_limits import MemoryLimits, TurnLimits
 from beam.errors import InvalidInput
 from beam.ports.spec import PortSpec
 
 if TYPE_CHECKING:
+    from beam.backends.acp_watch import AcpWatch
     from beam.backends.agent_wire import Wire
     from beam.backends.backend import Opening
     from beam.backends.driver import Driver
@@ -125,6 +125,8 @@ class AcpBackend(AgentBackend):
 
     def watch(self, opening: Opening) -> AcpWatch:
         """Return what looks after that which the protocol does not tell."""
+        from beam.backends.acp_watch import AcpWatch  # noqa: PLC0415 - by sessions, not by `acp()`
+
         return AcpWatch()
 
     def settings(self, session_id: str) -> dict[str, str]:

@@ -23,9 +23,8 @@ from beam.backends.acp_session import Offer, Settings, kept, mcp_servers
 from beam.backends.agent_objects import Objects
 from beam.backends.attached import attached
 from beam.backends.driver import Driver
-from beam.backends.effects import AgentFailed, Completed, Ready
+from beam.backends.effects import AgentFailed, Completed, Ready, error_message
 from beam.backends.mcp_reach import McpServers
-from beam.backends.open_query import error_message
 from beam.backends.transcript import with_transcript
 from beam.errors import InvalidInput
 from beam.model.exit_reasons import ExitReason

@@ -18,8 +18,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from beam.backends.effects import Failed
-from beam.backends.open_query import error_message
+from beam.backends.effects import Failed, error_message
 from beam.model.exit_reasons import ExitKind, ExitReason, of_http, of_text
 
 __all__ = ["Usage", "exit_of_error", "exit_of_stop", "failed_for", "of_prefix", "usage_of"]

@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from beam.backends.acp import AcpBackend, options, words
 from beam.backends.acp_dialect import COPILOT, GEMINI, OPENCODE, Dialect
-from beam.backends.acp_watch import AcpWatch, CopilotWatch, GeminiWatch
 
 if TYPE_CHECKING:
+    from beam.backends.acp_watch import AcpWatch
     from beam.backends.backend import Opening
     from beam.backends.turn_limits import MemoryLimits, TurnLimits
 
@@ -88,6 +88,8 @@ class GeminiBackend(AcpBackend):
 
     def watch(self, opening: Opening) -> AcpWatch:
         """Return what sees whether a conversation can be taken up."""
+        from beam.backends.acp_watch import GeminiWatch  # noqa: PLC0415 - as in `acp`
+
         return GeminiWatch(_folder(self, opening, "GEMINI_CLI_HOME", ""))
 
 
@@ -156,6 +158,8 @@ class CopilotBackend(AcpBackend):
 
     def watch(self, opening: Opening) -> AcpWatch:
         """Return what reads in its journal how a turn has ended."""
+        from beam.backends.acp_watch import CopilotWatch  # noqa: PLC0415 - as in `acp`
+
         folder = _folder(self, opening, "COPILOT_HOME", ".copilot")
         return CopilotWatch(folder, self.dialect.error_prefix)
 

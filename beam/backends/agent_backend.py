@@ -21,11 +21,8 @@ import abc
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from beam.backends.agent_connection import AgentConnection
-from beam.backends.agent_crew import AgentCrew, crew_name
 from beam.backends.backend import Backend, Opening
 from beam.backends.turn_limits import MemoryLimits, TurnLimits
-from beam.otp import child
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,9 +85,18 @@ class AgentBackend(Backend):
 
     def children(self, name: str) -> Sequence[ChildSpec]:
         """Return the process that sees to the drivers of connections that were killed."""
+        # When a fleet starts, so that nobody has to import this who only makes a backend, nor a
+        # session while others wait for it.
+        from beam.backends import agent_connection  # noqa: F401, PLC0415
+        from beam.backends.agent_crew import AgentCrew, crew_name  # noqa: PLC0415
+        from beam.otp import child  # noqa: PLC0415
+
         crew = crew_name(name)
         return (child(AgentCrew, id=crew, name=crew),)
 
     def connect(self, name: str, opening: Opening) -> Ref[Any]:
         """Start a connection linked to the calling session; the agent is started by and by."""
+        from beam.backends.agent_connection import AgentConnection  # noqa: PLC0415 - see `children`
+        from beam.backends.agent_crew import crew_name  # noqa: PLC0415
+
         return AgentConnection.start_link(self, crew_name(name), opening)

@@ -85,6 +85,9 @@ class AgentConnection(Server):
 
     trap_exit = True
 
+    lists_conversations = True
+    """That it takes `ListConversations`; a class attribute, to be asked of a reference."""
+
     def init(self, backend: AgentBackend, crew: Any, opening: Opening) -> None:
         """Set everything out; the agent is started after this."""
         self._backend = backend

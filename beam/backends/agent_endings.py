@@ -13,8 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from beam.backends.command_ending import explained, not_started
-from beam.backends.effects import AgentFailed, Failed
-from beam.backends.open_query import error_message
+from beam.backends.effects import AgentFailed, Failed, error_message
 from beam.errors import InvalidInput
 from beam.model.exit_reasons import ExitReason, of_word
 from beam.model.masking import redact_text, secret_values

@@ -23,6 +23,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from beam.backends.line_limits import MAX_DEPTH, MAX_ID, MAX_LINE, PROTOCOL, whole_characters
 from beam.errors import InvalidInput
 from beam.model import encoding
 
@@ -48,18 +49,6 @@ __all__ = [
     "line_type",
     "whole_characters",
 ]
-
-PROTOCOL = 1
-"""The version of the protocol that is spoken here, the only one so far."""
-
-MAX_LINE = 64 * 1024 * 1024
-"""The most bytes in a line, its newline included, either way."""
-
-MAX_DEPTH = 100
-"""The most lists and objects in one another in a line."""
-
-MAX_ID = 200
-"""The most characters in an id or a name."""
 
 Id = Annotated[str, Field(min_length=1, max_length=MAX_ID)]
 Name = Annotated[str, Field(max_length=MAX_ID)]
@@ -260,22 +249,3 @@ def _object(line: bytes) -> dict[str, Any] | Bad:
     if not isinstance(value, dict):
         return Bad("not_an_object", f"expected a JSON object, got {type(value).__name__}")
     return value
-
-
-def whole_characters(value: Any, depth: int = MAX_DEPTH) -> Any:
-    """Return JSON data with U+FFFD for each lone surrogate.
-
-    Raises:
-        RecursionError: more than `depth` lists and objects are in one another.
-    """
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if not isinstance(value, dict | list | tuple):
-        return value
-    if depth == 0:
-        raise RecursionError(f"more than {MAX_DEPTH} lists and objects in one another")
-    if isinstance(value, dict):
-        return {
-            whole_characters(key): whole_characters(item, depth - 1) for key, item in value.items()
-        }
-    return [whole_characters(item, depth - 1) for item in value]

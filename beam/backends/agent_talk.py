@@ -39,8 +39,8 @@ from beam.backends.effects import (
     ProtocolViolation,
     Ready,
     RunTool,
+    error_message,
 )
-from beam.backends.open_query import error_message
 from beam.errors import InvalidInput, NotSupported
 from beam.model.permissions import Allow
 

@@ -33,9 +33,8 @@ from beam.backends.claude_result import TurnEnd
 from beam.backends.claude_transport import WireTransport
 from beam.backends.claude_turn import ClaudeTurn
 from beam.backends.driver import Driver
-from beam.backends.effects import AgentFailed, Completed, Failed, Ready
+from beam.backends.effects import AgentFailed, Completed, Failed, Ready, error_message
 from beam.backends.mcp_reach import McpServers
-from beam.backends.open_query import error_message
 from beam.backends.transcript import with_transcript
 from beam.errors import InvalidInput
 from beam.model.exit_reasons import ExitReason

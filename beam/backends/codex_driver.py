@@ -25,9 +25,8 @@ from beam.backends.codex_items import text_field
 from beam.backends.codex_settings import KEY, inputs, key_provider
 from beam.backends.codex_thread import CodexThread, enter
 from beam.backends.driver import Driver
-from beam.backends.effects import AgentFailed, Ready
+from beam.backends.effects import AgentFailed, Ready, error_message
 from beam.backends.mcp_reach import McpServers
-from beam.backends.open_query import error_message
 from beam.errors import InvalidInput
 from beam.model.exit_reasons import ExitReason
 from beam.model.messages import SystemMessage

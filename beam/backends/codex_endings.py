@@ -17,8 +17,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from beam.backends.codex_items import text_field
-from beam.backends.effects import Completed, Failed
-from beam.backends.open_query import error_message
+from beam.backends.effects import Completed, Failed, error_message
 from beam.model.exit_reasons import ExitKind, ExitReason, of_http, of_text
 from beam.model.messages import ResultMessage
 

@@ -14,6 +14,7 @@ the session's connection (`command_connection.py`) and ended with it, with all i
 
 from __future__ import annotations
 
+import importlib
 import math
 import os
 import shutil
@@ -22,9 +23,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from beam.backends.agent_lines import MAX_LINE
 from beam.backends.backend import WINDOW, Backend, Opening
-from beam.backends.command_connection import CommandConnection
+from beam.backends.line_limits import MAX_LINE
 from beam.errors import InvalidInput
 from beam.ports.spec import PortSpec
 
@@ -67,6 +67,8 @@ class CommandBackend(Backend):
         Raises:
             InvalidInput: naming it.
         """
+        # Here and not by a session: to import what speaks with programs takes a while, once.
+        importlib.import_module("beam.backends.command_connection")
         if self.spec.cwd is not None and not Path(self.spec.cwd).is_dir():
             raise InvalidInput("cwd", self.spec.cwd, "a directory that exists")
         path = self.spec.environment(os.environ, "").get("PATH", os.defpath)
@@ -76,6 +78,8 @@ class CommandBackend(Backend):
 
     def connect(self, name: str, opening: Opening) -> Ref[Any]:
         """Start a connection linked to the calling session; its program is started by and by."""
+        from beam.backends.command_connection import CommandConnection  # noqa: PLC0415 - see check
+
         return CommandConnection.start_link(self, opening)
 
     def host(self) -> Mapping[str, str]:

@@ -17,8 +17,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from beam.backends.effects import AgentFailed, Effect, Failed
-from beam.backends.open_query import error_message
+from beam.backends.effects import AgentFailed, Effect, Failed, error_message
 from beam.errors import BeamError, QueueFull
 from beam.model.masking import redact_text
 from beam.model.messages import ErrorMessage

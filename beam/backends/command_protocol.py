@@ -36,9 +36,16 @@ from beam.backends.agent_lines import (
     decode,
     line_type,
 )
-from beam.backends.effects import AgentFailed, Effect, Ignored, ProtocolViolation, Ready
+from beam.backends.effects import (
+    AgentFailed,
+    Effect,
+    Ignored,
+    ProtocolViolation,
+    Ready,
+    error_message,
+)
 from beam.backends.host_lines import Decision, HostTool, Turn
-from beam.backends.open_query import Ask, OpenQuery, Violation, error_message
+from beam.backends.open_query import Ask, OpenQuery, Violation
 from beam.errors import NotSupported, QueryInProgress, SessionRefused
 
 __all__ = ["MAX_NOISE", "CommandProtocol", "Phase"]

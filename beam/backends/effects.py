@@ -29,6 +29,7 @@ __all__ = [
     "ProtocolViolation",
     "Ready",
     "RunTool",
+    "error_message",
 ]
 
 
@@ -178,3 +179,12 @@ Effect = (
     | ProtocolViolation
     | Ignored
 )
+
+
+def error_message(
+    reason: str, content: str, timestamp: int, wire: Mapping[str, Any] | None = None
+) -> ErrorMessage:
+    """Return the message that ends a stream without an answer."""
+    return ErrorMessage(
+        content=content, error_type=reason, is_error=True, timestamp=timestamp, raw=wire
+    )

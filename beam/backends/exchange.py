@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from beam.backends.backend import PermissionAnswer, Query, ToolResult
 from beam.backends.effects import AskPermission, Completed, Deliver, Effect, Failed, RunTool
-from beam.backends.open_query import MAX_OPEN
+from beam.backends.line_limits import MAX_OPEN
 from beam.errors import Interrupted, QueueFull
 from beam.model.encoding import decode, encode
 from beam.otp import Future

@@ -18,8 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from beam.backends.effects import Completed, Failed
-from beam.backends.open_query import error_message
+from beam.backends.effects import Completed, Failed, error_message
 from beam.model.encoding import decode, encode
 from beam.model.masking import redact_text
 from beam.model.message_record import to_wire

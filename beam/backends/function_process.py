@@ -15,13 +15,12 @@ import pickle
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from multiprocessing import spawn
 from pathlib import Path
 from typing import Any, ClassVar
 
-from beam.backends.agent_lines import MAX_LINE
 from beam.backends.command import CommandBackend, command
 from beam.backends.function_form import FunctionForm
+from beam.backends.line_limits import MAX_LINE
 from beam.errors import InvalidInput
 
 __all__ = ["FUNCTION", "FunctionProcessBackend"]
@@ -52,6 +51,9 @@ class FunctionProcessBackend(CommandBackend):
     @classmethod
     def of(cls, form: FunctionForm, **options: Any) -> FunctionProcessBackend:
         """Return a backend of this function; the options are some of those of `command`."""
+        # Only for those that use it: it brings sockets, subprocesses and reductions.
+        from multiprocessing import spawn  # noqa: PLC0415
+
         python = os.fsdecode(spawn.get_executable() or sys.executable)
         made = command([python, "-P", "-c", f"{_BOOT}; main()", _ROOT], **options)
         return cls(made.spec, made.interrupt_grace, made.shutdown, form)
@@ -90,6 +92,8 @@ def _packed(form: FunctionForm) -> bytes:
 
 def _surroundings(form: FunctionForm, *, of_main: bool) -> dict[str, Any]:
     """Return what the worker needs to find the callable's module, as `multiprocessing` has it."""
+    from multiprocessing import spawn  # noqa: PLC0415 - as above
+
     try:
         data = spawn.get_preparation_data(form.name)
     except RuntimeError as error:

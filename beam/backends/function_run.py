@@ -18,20 +18,19 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 
-import structlog
-
 from beam.backends.effects import Completed, Failed
 from beam.backends.exchange import Exchange
 from beam.backends.function_answer import answered, ended, failed, streamed
 from beam.backends.function_form import FunctionForm
 from beam.backends.function_query import AsyncFunctionQuery, FunctionQuery
+from beam.logger import Logger
 from beam.model.messages import Message, is_terminal
 
 __all__ = ["run", "run_async"]
 
 Now = Callable[[], int]
 
-_log: Any = structlog.get_logger("beam.backends")
+_log = Logger("beam.backends")
 
 
 def run(form: FunctionForm, exchange: Exchange, now: Now) -> Completed | Failed:

@@ -20,12 +20,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
-
 from beam.backends.function_answer import failed
 from beam.backends.function_job import Job, RunJob, StopJob
 from beam.backends.function_run import run, run_async
 from beam.errors import BeamError, LoopStopped, PortError
+from beam.logger import Logger
 from beam.otp import Down, Exit, Monitor, Ref, Server, demonitor, monitor, spawn_link, whereis
 from beam.otp.context import innermost_node
 from beam.otp.node import Node
@@ -36,7 +35,7 @@ __all__ = ["FunctionLimits", "FunctionLoad", "FunctionThreads"]
 PORTS = "ports"
 """The name of the process that has the loop thread."""
 
-_log: Any = structlog.get_logger("beam.backends")
+_log = Logger("beam.backends")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,6 @@ from collections.abc import Iterator, Mapping
 from multiprocessing import process, spawn
 from typing import IO, Any
 
-from beam.backends.agent_lines import PROTOCOL
 from beam.backends.backend import PermissionAnswer, Query, ToolResult
 from beam.backends.effects import Effect
 from beam.backends.exchange import Exchange
@@ -32,6 +31,7 @@ from beam.backends.function_lines import line_of
 from beam.backends.function_process import FUNCTION
 from beam.backends.function_run import run, run_async
 from beam.backends.host_lines import HostTool, Turn
+from beam.backends.line_limits import PROTOCOL
 from beam.model.permissions import Allow, Decision, Deny
 
 __all__ = ["main"]

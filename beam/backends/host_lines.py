@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from beam.backends.agent_lines import MAX_ID, MAX_LINE, PROTOCOL, whole_characters
+from beam.backends.line_limits import MAX_ID, MAX_LINE, PROTOCOL, whole_characters
 from beam.errors import InvalidInput
 from beam.model import encoding
 

@@ -35,15 +35,14 @@ from beam.backends.effects import (
     Failed,
     Ignored,
     RunTool,
+    error_message,
 )
+from beam.backends.line_limits import MAX_OPEN
 from beam.errors import InvalidInput
-from beam.model.messages import ErrorMessage, Message
+from beam.model.messages import Message
 from beam.model.wire import normalize
 
-__all__ = ["MAX_CALLS", "MAX_OPEN", "Ask", "OpenQuery", "Violation", "error_message"]
-
-MAX_OPEN = 256
-"""The most tool calls and permission requests of an agent that wait for their answers at once."""
+__all__ = ["MAX_CALLS", "MAX_OPEN", "Ask", "OpenQuery", "Violation"]
 
 MAX_CALLS = 100_000
 """The most tool calls and permission requests in one query."""
@@ -168,15 +167,6 @@ class OpenQuery:
         if not self.interrupted:
             self._unanswered.add(ask)
         return None
-
-
-def error_message(
-    reason: str, content: str, timestamp: int, wire: Mapping[str, Any] | None = None
-) -> ErrorMessage:
-    """Return the message that ends a stream without an answer."""
-    return ErrorMessage(
-        content=content, error_type=reason, is_error=True, timestamp=timestamp, raw=wire
-    )
 
 
 _HOST_FIELDS = frozenset(("session_id", "thread_id"))

@@ -11,7 +11,6 @@ import contextlib
 import queue
 import threading
 from collections import defaultdict, deque
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from beam.cli.job import JOB_EVENTS, Job, TaskState
@@ -21,43 +20,23 @@ from beam.model.events import FLEET
 from beam.state.journal import event_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from beam.cli.output import Output
     from beam.cli.tasks import Task
+    from beam.cli.terms import Terms
     from beam.fleet import Fleet
     from beam.log import LogReader, StoredRecord
     from beam.sessions.handle import SessionHandle
     from beam.sessions.run import Run
 
-__all__ = ["Runner", "Terms", "job_of"]
+__all__ = ["Runner", "job_of"]
 
 # Seconds after which the loop looks up, whether anything has happened or not.
 TICK = 0.25
 # How many runs of one task may fail for reasons of the fleet's own (a session in quarantine, a
 # full queue) before it is given up whatever its retries.
 FLEET_FAILURES = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """How the tasks are to be done.
-
-    Attributes:
-        sessions: how many sessions work at once.
-        policy: the router's policy, for tasks that name no backend.
-        retries: how many more attempts a task has after the first.
-        timeout: seconds that one attempt may take.
-        drain: seconds that running tasks have when the work is to stop.
-        tools: what the agents of each backend may call.
-    """
-
-    sessions: int = 8
-    policy: str = "round_robin"
-    retries: int = 2
-    timeout: float = 120.0
-    drain: float = 10.0
-    tools: Mapping[str, tuple[Callable[..., Any], ...]] = field(default_factory=dict)
 
 
 def job_of(log: LogReader) -> Job:

@@ -1,15 +1,10 @@
-"""What `beam run` shows while it works: a live table on a terminal, plain lines elsewhere."""
+"""What `beam run` shows while it works: a line now and then; on a terminal there is a `table`."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 from typing import TYPE_CHECKING, Protocol
-
-from rich.console import Console, Group
-from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,12 +13,10 @@ if TYPE_CHECKING:
 
     from beam.cli.runner import Runner
 
-__all__ = ["View", "view_of"]
+__all__ = ["Lines", "View", "summary"]
 
 # Seconds between two plain lines.
 LINE_EVERY = 2.0
-# The most sessions that the table shows.
-ROWS = 24
 
 
 class View(Protocol):
@@ -47,13 +40,6 @@ class View(Protocol):
         ...
 
 
-def view_of(runner: Runner, now: Callable[[], float]) -> View:
-    """Return the view that fits stderr: a table on a terminal, lines elsewhere."""
-    console = Console(stderr=True)
-    terminal = console.is_terminal and not console.is_dumb_terminal
-    return _Table(runner, now, console) if terminal else _Lines(runner, now)
-
-
 def summary(runner: Runner, seconds: float) -> str:
     """Return one line on how the work stands."""
     job = runner.job
@@ -65,12 +51,9 @@ def summary(runner: Runner, seconds: float) -> str:
     )
 
 
-def plain(text: str) -> Text:
-    """Return a text that is shown as it is: no markup, and nothing that moves the cursor."""
-    return Text("".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text))
+class Lines:
+    """Writes a line to stderr every two seconds."""
 
-
-class _Lines:
     def __init__(self, runner: Runner, now: Callable[[], float]) -> None:
         self._runner = runner
         self._now = now
@@ -99,45 +82,3 @@ class _Lines:
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.write(f"{summary(self._runner, self._last - self._began)}\n")
             sys.stderr.flush()
-
-
-class _Table:
-    def __init__(self, runner: Runner, now: Callable[[], float], console: Console) -> None:
-        self._runner = runner
-        self._now = now
-        self._began = now()
-        # What functions print goes where stdout goes, if that is not this terminal.
-        redirect = sys.stdout is not None and sys.stdout.isatty()
-        self._live = Live(console=console, auto_refresh=False, redirect_stdout=redirect)
-        self._last = 0.0
-
-    def __enter__(self) -> Self:
-        self._live.__enter__()
-        self._show()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._show()
-        self._live.__exit__(kind, error, trace)
-
-    def look(self) -> None:
-        """Draw the table anew, four times a second."""
-        if self._now() - self._last >= 0.25:
-            self._show()
-
-    def _show(self) -> None:
-        self._last = self._now()
-        table = Table(box=None, pad_edge=False)
-        for heading in ("session", "backend", "state", "restarts", "task"):
-            table.add_column(heading, no_wrap=True)
-        rows = self._runner.rows()
-        for row in rows[:ROWS]:
-            table.add_row(*map(plain, row))
-        more = [Text(f"and {len(rows) - ROWS} more sessions")] if len(rows) > ROWS else []
-        line = Text(summary(self._runner, self._last - self._began), style="bold")
-        self._live.update(Group(line, table, *more), refresh=True)

@@ -14,16 +14,21 @@
 mean.
 """
 
-from beam.log.actor import LOG, Follow, Log, Shelf, log_of, store_of
-from beam.log.appender import Durability
-from beam.log.intake import Limits
-from beam.log.listeners import Listener
-from beam.log.memory import MemoryStore
-from beam.log.reader import SqliteReader
-from beam.log.record import Record, StoredRecord
-from beam.log.snapshots import Snapshot, Snapshots, snapshots_of
-from beam.log.sqlite import SqliteStore
-from beam.log.store import Done, LogReader, Lost, OnAppend, Stats, Store, replay
+from typing import TYPE_CHECKING
+
+from beam.late import late
+
+if TYPE_CHECKING:
+    from beam.log.actor import LOG, Follow, Log, Shelf, log_of, store_of
+    from beam.log.appender import Durability
+    from beam.log.intake import Limits
+    from beam.log.listeners import Listener
+    from beam.log.memory import MemoryStore
+    from beam.log.reader import SqliteReader
+    from beam.log.record import Record, StoredRecord
+    from beam.log.snapshots import Snapshot, Snapshots, snapshots_of
+    from beam.log.sqlite import SqliteStore
+    from beam.log.store import Done, LogReader, Lost, OnAppend, Stats, Store, replay
 
 __all__ = [
     "LOG",
@@ -51,3 +56,33 @@ __all__ = [
     "snapshots_of",
     "store_of",
 ]
+
+__getattr__ = late(
+    __name__,
+    {
+        "LOG": "actor",
+        "Done": "store",
+        "Durability": "appender",
+        "Follow": "actor",
+        "Limits": "intake",
+        "Listener": "listeners",
+        "Log": "actor",
+        "LogReader": "store",
+        "Lost": "store",
+        "MemoryStore": "memory",
+        "OnAppend": "store",
+        "Record": "record",
+        "Shelf": "actor",
+        "Snapshot": "snapshots",
+        "Snapshots": "snapshots",
+        "SqliteReader": "reader",
+        "SqliteStore": "sqlite",
+        "Stats": "store",
+        "Store": "store",
+        "StoredRecord": "record",
+        "log_of": "actor",
+        "replay": "store",
+        "snapshots_of": "snapshots",
+        "store_of": "actor",
+    },
+)

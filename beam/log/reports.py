@@ -12,13 +12,12 @@ All are errors. `path` is the file, `None` for the memory store.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
 
-import structlog
+from beam.logger import Logger
 
 __all__ = ["report"]
 
-_log: Any = structlog.get_logger("beam.log")
+_log = Logger("beam.log")
 
 
 def report(event: str, **fields: object) -> None:

@@ -21,24 +21,29 @@ or touches a file. Time and randomness are arguments. Times are Unix millisecond
 | `identifiers` | how things are named |
 """
 
-from beam.model.events import Event
-from beam.model.messages import (
-    AssistantMessage,
-    ControlMessage,
-    ErrorMessage,
-    Message,
-    RateLimitMessage,
-    ResultMessage,
-    SystemMessage,
-    ToolMessage,
-    UserMessage,
-    is_terminal,
-)
-from beam.model.permissions import Allow, Deny, PermissionRequest, allow, deny
-from beam.model.redaction import redact
-from beam.model.runs import RunInfo
-from beam.model.sessions import SessionInfo
-from beam.model.wire import normalize
+from typing import TYPE_CHECKING
+
+from beam.late import late
+
+if TYPE_CHECKING:
+    from beam.model.events import Event
+    from beam.model.messages import (
+        AssistantMessage,
+        ControlMessage,
+        ErrorMessage,
+        Message,
+        RateLimitMessage,
+        ResultMessage,
+        SystemMessage,
+        ToolMessage,
+        UserMessage,
+        is_terminal,
+    )
+    from beam.model.permissions import Allow, Deny, PermissionRequest, allow, deny
+    from beam.model.redaction import redact
+    from beam.model.runs import RunInfo
+    from beam.model.sessions import SessionInfo
+    from beam.model.wire import normalize
 
 __all__ = [
     "Allow",
@@ -62,3 +67,29 @@ __all__ = [
     "normalize",
     "redact",
 ]
+
+__getattr__ = late(
+    __name__,
+    {
+        "Allow": "permissions",
+        "AssistantMessage": "messages",
+        "ControlMessage": "messages",
+        "Deny": "permissions",
+        "ErrorMessage": "messages",
+        "Event": "events",
+        "Message": "messages",
+        "PermissionRequest": "permissions",
+        "RateLimitMessage": "messages",
+        "ResultMessage": "messages",
+        "RunInfo": "runs",
+        "SessionInfo": "sessions",
+        "SystemMessage": "messages",
+        "ToolMessage": "messages",
+        "UserMessage": "messages",
+        "allow": "permissions",
+        "deny": "permissions",
+        "is_terminal": "messages",
+        "normalize": "wire",
+        "redact": "redaction",
+    },
+)

@@ -20,12 +20,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from functools import cache
-from typing import Any, TypeVar
-
-from pydantic import TypeAdapter, ValidationError
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from beam.errors import InvalidInput
 from beam.model.redaction import redact
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter, ValidationError
 
 __all__ = ["from_record", "set_fields", "to_record"]
 
@@ -65,8 +66,12 @@ def from_record(shape: type[T], record: Mapping[str, Any]) -> T:
     for name in record:
         if name not in known:
             raise InvalidInput(shape.__name__, name, f"fields among {', '.join(known)}")
+    adapter = _adapter(untyped)
+    # Imported by the adapter: not by everybody who only writes records.
+    from pydantic import ValidationError  # noqa: PLC0415
+
     try:
-        checked: T = _adapter(untyped).validate_python(record)
+        checked: T = adapter.validate_python(record)
     except ValidationError as error:
         raise _as_invalid_input(shape, error) from error
     return checked
@@ -94,4 +99,6 @@ def _defaults(shape: type) -> tuple[tuple[str, Any], ...]:
 
 @cache
 def _adapter(shape: type) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter  # noqa: PLC0415 - as above
+
     return TypeAdapter(shape)

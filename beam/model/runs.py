@@ -22,6 +22,7 @@ from typing import Any, Literal, get_args
 from beam.errors import InvalidInput, Refused
 
 __all__ = [
+    "LONGEST",
     "ON_CRASH",
     "RUN_STATUSES",
     "OnCrash",
@@ -31,6 +32,9 @@ __all__ = [
     "may_follow",
     "parse_on_crash",
 ]
+
+LONGEST = 1e9
+"""The longest time that a run may be given, in seconds: 30 years; any clock can be asked for it."""
 
 RunStatus = Literal["queued", "running", "completed", "failed", "interrupted"]
 """Where a run is."""

@@ -11,11 +11,11 @@ import contextlib
 import logging
 import threading
 import traceback
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from beam.errors.root import shown
+from beam.logger import Logger, imported
 from beam.otp.reasons import Crash
 
 if TYPE_CHECKING:
@@ -26,20 +26,29 @@ if TYPE_CHECKING:
 
 __all__ = ["CrashReport", "progress", "report", "shown", "unreported"]
 
-_log: Any = structlog.get_logger("beam.otp")
-# Structlog has one class for each level. To look at it takes 0.4 µs, to make a logger that drops
-# the event 10: a third of a start, a quarter of a restart, where nobody wants to hear of them.
-_LEAST = {
-    structlog.make_filtering_bound_logger(level): level
-    for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
-}
+_log = Logger("beam.otp")
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
 
 
 def _is_dropped(level: str) -> bool:
     """Return whether structlog is known to drop events of that level."""
-    least = _LEAST.get(structlog.get_config()["wrapper_class"], 0)
+    structlog = imported()
+    if structlog is None:
+        return False
+    least = _classes().get(structlog.get_config()["wrapper_class"], 0)
     return _LEVELS.get(level, logging.ERROR) < least
+
+
+@cache
+def _classes() -> dict[Any, int]:
+    """Return structlog's classes, one for each level.
+
+    To look at the one that is configured takes half a µs, to make a logger that drops the event
+    10: a third of a start, a quarter of a restart, where nobody wants to hear of them.
+    """
+    make = imported().make_filtering_bound_logger
+    levels = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
+    return {make(level): level for level in levels}
 
 
 # The threads whose reports nobody wants; 0, the number of none, stands for all.
@@ -71,17 +80,18 @@ def report(level: str, event: str, **fields: Any) -> None:
     if _is_dropped(level):
         return
     try:
-        getattr(_log, level)(event, **fields)
+        getattr(_log.made(), level)(event, **fields)
     except Exception:  # noqa: BLE001 - a user's processor; see above
         traceback.print_exc()
 
 
 def debug_enabled() -> bool:
     """Return whether progress would reach anybody."""
-    if not structlog.is_configured() or _is_dropped("debug"):
+    structlog = imported()
+    if structlog is None or not structlog.is_configured() or _is_dropped("debug"):
         return False
     try:
-        is_enabled = getattr(_log.bind(), "is_enabled_for", None)
+        is_enabled = getattr(_log.made().bind(), "is_enabled_for", None)
         return is_enabled is None or bool(is_enabled(logging.DEBUG))
     except Exception:  # noqa: BLE001 - as in report
         traceback.print_exc()

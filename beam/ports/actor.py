@@ -37,9 +37,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from beam.errors import PortError, QueueFull
+from beam.logger import Logger
 from beam.otp import Down, Exit, Monitor, Ref, Server, demonitor, monitor, noreply, spawn_link
 from beam.ports.berth import Berth
 from beam.ports.ending import hasten
@@ -59,7 +58,7 @@ STARTERS = 4
 SHUTDOWN = 40.0
 """The seconds that `Ports` may need to end; what its child specification should say."""
 
-_log: Any = structlog.get_logger("beam.ports")
+_log = Logger("beam.ports")
 
 
 class _Tried:

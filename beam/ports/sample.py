@@ -14,8 +14,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import psutil
-
 from beam.ports.processes import Table, descendants, snapshot
 
 __all__ = ["TreeSample", "sample_trees"]
@@ -70,6 +68,9 @@ class _Use:
 
 
 def _use(pid: int) -> _Use | None:
+    # Half of the starts of the command have no program to look at.
+    import psutil  # noqa: PLC0415
+
     try:
         process = psutil.Process(pid)
         with process.oneshot():

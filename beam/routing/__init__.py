@@ -21,15 +21,20 @@ The values with a memory (`Memory`, `Breakers`) belong to one owner, who seriali
 `Router`, the process that does this for a fleet.
 """
 
-from beam.routing.backends import BackendSet
-from beam.routing.breaker import Breaker, BreakerOptions, Breakers
-from beam.routing.capability_registry import CapabilityRegistry, Projection
-from beam.routing.decision import Decision
-from beam.routing.defaults import defaults_of_handle, defaults_of_id, defaults_of_options
-from beam.routing.memory import Memory
-from beam.routing.request import RouteRequest, parse_request
-from beam.routing.router import ROUTER, Reported, Route, Router, registry_of
-from beam.routing.selection import Committed, Selection, commit, denied, select
+from typing import TYPE_CHECKING
+
+from beam.late import late
+
+if TYPE_CHECKING:
+    from beam.routing.backends import BackendSet
+    from beam.routing.breaker import Breaker, BreakerOptions, Breakers
+    from beam.routing.capability_registry import CapabilityRegistry, Projection
+    from beam.routing.decision import Decision
+    from beam.routing.defaults import defaults_of_handle, defaults_of_id, defaults_of_options
+    from beam.routing.memory import Memory
+    from beam.routing.request import RouteRequest, parse_request
+    from beam.routing.router import ROUTER, Reported, Route, Router, registry_of
+    from beam.routing.selection import Committed, Selection, commit, denied, select
 
 __all__ = [
     "ROUTER",
@@ -56,3 +61,32 @@ __all__ = [
     "registry_of",
     "select",
 ]
+
+__getattr__ = late(
+    __name__,
+    {
+        "ROUTER": "router",
+        "BackendSet": "backends",
+        "Breaker": "breaker",
+        "BreakerOptions": "breaker",
+        "Breakers": "breaker",
+        "CapabilityRegistry": "capability_registry",
+        "Committed": "selection",
+        "Decision": "decision",
+        "Memory": "memory",
+        "Projection": "capability_registry",
+        "Reported": "router",
+        "Route": "router",
+        "RouteRequest": "request",
+        "Router": "router",
+        "Selection": "selection",
+        "commit": "selection",
+        "defaults_of_handle": "defaults",
+        "defaults_of_id": "defaults",
+        "defaults_of_options": "defaults",
+        "denied": "selection",
+        "parse_request": "request",
+        "registry_of": "router",
+        "select": "selection",
+    },
+)

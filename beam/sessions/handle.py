@@ -9,7 +9,6 @@ from collections.abc import Collection
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from beam.backends.agent_connection import AgentConnection
 from beam.backends.backend import ListConversations
 from beam.errors import (
     CallExit,
@@ -280,7 +279,8 @@ class SessionHandle:
         """
         connection = self._ask("conversations", GetConnection())
         found: list[dict[str, Any]] | None = None
-        if connection is not None and issubclass(connection.actor_class, AgentConnection):
+        kind = connection.actor_class if connection is not None else None
+        if getattr(kind, "lists_conversations", False):
             answer: Future[list[dict[str, Any]] | None] = Future()
             connection.cast(ListConversations(cwd, answer))
             with suppress(CallTimeout):

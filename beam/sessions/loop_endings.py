@@ -12,8 +12,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from beam.backends.effects import AgentFailed, Completed, Failed
-from beam.backends.open_query import error_message
+from beam.backends.effects import AgentFailed, Completed, Failed, error_message
 from beam.errors import BeamError, InvalidInput, LoopFailed
 from beam.model.exit_reasons import ExitReason, of_text
 from beam.model.messages import ErrorMessage, ResultMessage

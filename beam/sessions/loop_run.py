@@ -9,9 +9,8 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from beam.errors import InvalidOption, LoopFailed
+from beam.logger import Logger
 from beam.otp import Ref
 from beam.otp.context import warn_if_on_loop
 from beam.providers.pace import Late, within
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["aio", "notifier", "run"]
+
+_log = Logger("beam.sessions")
 
 
 def run(provider: Provider, **options: Any) -> SessionResult:
@@ -95,7 +96,7 @@ def notifier(notify: Any) -> Callable[[Any], None]:
             elif notify is not None:
                 notify(outcome)
         except Exception as error:  # noqa: BLE001 - the user's function; the request has ended
-            structlog.get_logger().warning("notify_failed", error=repr(error))
+            _log.warning("notify_failed", error=repr(error))
 
     return tell
 

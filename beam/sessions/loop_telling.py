@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import structlog
+from beam.logger import Logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from beam.sessions.loop_handler import Handling
 
 __all__ = ["Telling"]
+
+_log = Logger("beam.sessions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,4 +88,4 @@ class Telling:
         """Say once that the handler fails to look: it only looks, so nothing else follows."""
         if raised and not self._reported:
             self._reported = True
-            structlog.get_logger().warning("handle_event_failed", error=repr(raised[0]))
+            _log.warning("handle_event_failed", error=repr(raised[0]))

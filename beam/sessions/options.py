@@ -18,7 +18,7 @@ from typing import Any
 from beam.errors import InvalidInput
 from beam.model.attachments import ATTACHMENT_LIMIT
 from beam.model.encoding import encode
-from beam.model.runs import OnCrash, parse_on_crash
+from beam.model.runs import LONGEST, OnCrash, parse_on_crash
 from beam.otp import Backoff, Restarts
 from beam.policy import Hook, HookChain, HookRegistry
 from beam.sessions.recording import checked_path
@@ -27,8 +27,6 @@ __all__ = ["SessionOptions", "check_count", "check_json", "check_seconds"]
 
 # The longest name of a session, in characters; it is told to agents.
 MAX_ID = 200
-# The longest time, in seconds: 30 years, which any clock can be asked for.
-LONGEST = 1e9
 
 _DEFAULTS = ("provider_id", "agent", "mode", "system")
 _HANDLERS = ("permission_handler", "approval_handler", "user_input_handler")

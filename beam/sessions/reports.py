@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import structlog
+from beam.logger import Logger
 
 if TYPE_CHECKING:
     from beam.backends.effects import ProtocolViolation
 
 __all__ = ["session_report", "violation_report"]
 
-_log: Any = structlog.get_logger("beam.sessions")
+_log = Logger("beam.sessions")
 
 
 def session_report(event: str, session_id: str, **fields: Any) -> None:

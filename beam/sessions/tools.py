@@ -19,14 +19,13 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter, ValidationError
-from pydantic_core import ArgsKwargs
-
 from beam.backends.host_lines import HostTool, tool_content
 from beam.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from pydantic import TypeAdapter, ValidationError
 
 __all__ = ["Toolbox"]
 
@@ -48,6 +47,8 @@ class Toolbox:
             self._add(function)
 
     def _add(self, function: Any) -> None:
+        from pydantic import TypeAdapter  # noqa: PLC0415 - not for sessions without tools
+
         name = getattr(function, "__name__", "")
         if not callable(function) or not name or inspect.iscoroutinefunction(function):
             raise InvalidInput("tools", function, "plain functions with names")
@@ -76,6 +77,9 @@ class Toolbox:
         Returns:
             The content for the agent, and whether it is an error.
         """
+        from pydantic import ValidationError  # noqa: PLC0415 - as above
+        from pydantic_core import ArgsKwargs  # noqa: PLC0415
+
         adapter = self._adapters.get(name)
         if adapter is None:
             known = ", ".join(self._adapters) or "none"

@@ -19,37 +19,42 @@ What is read for showing (`view`, `views`, `as_message`) has no secrets in it; w
 working with it has.
 """
 
-from beam.state.callbacks import Callbacks
-from beam.state.control import PERMISSION_TIMEOUT, Control
-from beam.state.control_event import ControlEvent
-from beam.state.control_rows import CONTROL, ControlReads
-from beam.state.feedback import Feedback
-from beam.state.keeper import KEEPER, TableKeeper, TableOwner, table_of
-from beam.state.outcome import Answered, Failed, Outcome, TimedOut
-from beam.state.pending_requests import PendingRequest, PendingRequests
-from beam.state.permission import (
-    Approval,
-    Question,
-    approval_question,
-    decide_approval,
-    decide_permission,
-    permission_question,
-)
-from beam.state.query_defaults import QueryDefaults
-from beam.state.runs import RUNS, Runs, RunsReads
-from beam.state.runtime_state import RUNTIME, RuntimeReads, RuntimeState
-from beam.state.session_config import SessionConfig
-from beam.state.session_history import SessionHistory
-from beam.state.store import SessionStore
-from beam.state.store_rows import STORE
-from beam.state.stored_session import SessionMeta
-from beam.state.stored_thread import Thread
-from beam.state.task_records import TaskRecord, TaskRecords
-from beam.state.thread_history import ThreadHistory
-from beam.state.tree import state_children
-from beam.state.user_input import PendingInput, concluded, opened
-from beam.state.vault import Vault
-from beam.state.waiting_runs import WaitingRuns
+from typing import TYPE_CHECKING
+
+from beam.late import late
+
+if TYPE_CHECKING:
+    from beam.state.callbacks import Callbacks
+    from beam.state.control import PERMISSION_TIMEOUT, Control
+    from beam.state.control_event import ControlEvent
+    from beam.state.control_rows import CONTROL, ControlReads
+    from beam.state.feedback import Feedback
+    from beam.state.keeper import KEEPER, TableKeeper, TableOwner, table_of
+    from beam.state.outcome import Answered, Failed, Outcome, TimedOut
+    from beam.state.pending_requests import PendingRequest, PendingRequests
+    from beam.state.permission import (
+        Approval,
+        Question,
+        approval_question,
+        decide_approval,
+        decide_permission,
+        permission_question,
+    )
+    from beam.state.query_defaults import QueryDefaults
+    from beam.state.runs import RUNS, Runs, RunsReads
+    from beam.state.runtime_state import RUNTIME, RuntimeReads, RuntimeState
+    from beam.state.session_config import SessionConfig
+    from beam.state.session_history import SessionHistory
+    from beam.state.store import SessionStore
+    from beam.state.store_rows import STORE
+    from beam.state.stored_session import SessionMeta
+    from beam.state.stored_thread import Thread
+    from beam.state.task_records import TaskRecord, TaskRecords
+    from beam.state.thread_history import ThreadHistory
+    from beam.state.tree import state_children
+    from beam.state.user_input import PendingInput, concluded, opened
+    from beam.state.vault import Vault
+    from beam.state.waiting_runs import WaitingRuns
 
 __all__ = [
     "CONTROL",
@@ -98,3 +103,54 @@ __all__ = [
     "state_children",
     "table_of",
 ]
+
+__getattr__ = late(
+    __name__,
+    {
+        "CONTROL": "control_rows",
+        "KEEPER": "keeper",
+        "PERMISSION_TIMEOUT": "control",
+        "RUNS": "runs",
+        "RUNTIME": "runtime_state",
+        "STORE": "store_rows",
+        "Answered": "outcome",
+        "Approval": "permission",
+        "Callbacks": "callbacks",
+        "Control": "control",
+        "ControlEvent": "control_event",
+        "ControlReads": "control_rows",
+        "Failed": "outcome",
+        "Feedback": "feedback",
+        "Outcome": "outcome",
+        "PendingInput": "user_input",
+        "PendingRequest": "pending_requests",
+        "PendingRequests": "pending_requests",
+        "QueryDefaults": "query_defaults",
+        "Question": "permission",
+        "Runs": "runs",
+        "RunsReads": "runs",
+        "RuntimeReads": "runtime_state",
+        "RuntimeState": "runtime_state",
+        "SessionConfig": "session_config",
+        "SessionHistory": "session_history",
+        "SessionMeta": "stored_session",
+        "SessionStore": "store",
+        "TableKeeper": "keeper",
+        "TableOwner": "keeper",
+        "TaskRecord": "task_records",
+        "TaskRecords": "task_records",
+        "Thread": "stored_thread",
+        "ThreadHistory": "thread_history",
+        "TimedOut": "outcome",
+        "Vault": "vault",
+        "WaitingRuns": "waiting_runs",
+        "approval_question": "permission",
+        "concluded": "user_input",
+        "decide_approval": "permission",
+        "decide_permission": "permission",
+        "opened": "user_input",
+        "permission_question": "permission",
+        "state_children": "tree",
+        "table_of": "keeper",
+    },
+)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from beam.log import Record, StoredRecord, store_of
+from beam.log.record import Record, StoredRecord
 from beam.model.events import Event, EventType
 from beam.model.identifiers import RANDOM_BYTES, IdentifierKind, identifier
 from beam.model.redaction import redact
@@ -79,6 +79,9 @@ class Journal:
         Raises:
             NotFound: no log runs there now.
         """
+        # Who reads the events of a file has no process, and need not import what a process is.
+        from beam.log import store_of  # noqa: PLC0415
+
         return cls(store_of(node), node)
 
     def now(self) -> int:

@@ -31,9 +31,6 @@ import hashlib
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESSIV
-
 from beam.errors import InvalidInput, StateRefused
 from beam.model.encoding import decode, encode
 from beam.model.redaction import redact, without_secrets
@@ -41,6 +38,8 @@ from beam.model.redaction import redact, without_secrets
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 __all__ = ["Vault"]
 
@@ -71,7 +70,7 @@ class Vault:
     ) -> None:
         self._file = file
         self._chance = chance
-        self._cipher = None if key is None else AESSIV(_derived(key))
+        self._cipher = None if key is None else _cipher_of(_derived(key))
 
     @classmethod
     def beside(
@@ -124,9 +123,9 @@ class Vault:
             cipher = self._cipher or self._stored()
             if cipher is None:
                 return without_secrets(shown)
-            text = cipher.decrypt(base64.b64decode(sealed, validate=True), [about.encode()])
-            opened: dict[str, Any] = decode(text)
-        except (InvalidTag, InvalidInput, StateRefused, ValueError, TypeError):
+            token = base64.b64decode(sealed, validate=True)
+            opened: dict[str, Any] = decode(_decrypted(cipher, token, about))
+        except (InvalidInput, StateRefused, ValueError, TypeError):
             return without_secrets(shown)
         return opened
 
@@ -148,7 +147,7 @@ class Vault:
             raise self._unreadable(error) from error
         if len(key) != KEY_BYTES:
             raise self._unreadable(f"{len(key)} bytes")
-        self._cipher = AESSIV(key)
+        self._cipher = _cipher_of(key)
         return self._cipher
 
     def _made(self) -> AESSIV:
@@ -158,10 +157,27 @@ class Vault:
                 _write(self._file, base64.b64encode(key) + b"\n")
             except OSError as error:
                 raise self._unreadable(error) from error
-        return AESSIV(key)
+        return _cipher_of(key)
 
     def _unreadable(self, why: object) -> StateRefused:
         return StateRefused("key_unreadable", file=str(self._file), detail=str(why))
+
+
+def _cipher_of(key: bytes) -> AESSIV:
+    # Imported by the first secret: most starts of the command have none.
+    from cryptography.hazmat.primitives.ciphers.aead import AESSIV  # noqa: PLC0415
+
+    return AESSIV(key)
+
+
+def _decrypted(cipher: AESSIV, token: bytes, about: str) -> bytes:
+    """Return what was sealed; raises `ValueError` if it was not sealed with this key."""
+    from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - as above
+
+    try:
+        return cipher.decrypt(token, [about.encode()])
+    except InvalidTag as error:
+        raise ValueError("not sealed with this key") from error
 
 
 def _derived(key: object) -> bytes:

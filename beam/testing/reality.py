@@ -16,6 +16,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+# Not by the first report, which may be that of a simulated process: an import reads the clock.
+import structlog  # noqa: F401
+
 from beam.errors import NotSimulated
 from beam.otp.context import here
 

@@ -18,6 +18,7 @@ from beam.log import SqliteReader
 
 ROOT = Path(__file__).parent.parent.parent
 LIMIT = 110.0
+BETWEEN_LOOKS = 0.01
 # In the environment of all that a test starts, so that it knows its own from others' beside it.
 MARK = "BEAM_TEST_FOLDER"
 AGENTS = """
@@ -133,6 +134,19 @@ class CommandLine:
                 else:
                     found[runs[body["run_id"]]] += 1
         return found
+
+    def reach(self, process: subprocess.Popen[str], position: int) -> bool:
+        """Wait until the log has come so far, and say so; false if the process has ended before.
+
+        Between two looks it waits: who looks all the time takes a processor from the process.
+        """
+        while self.position() < position:
+            try:
+                process.wait(BETWEEN_LOOKS)
+            except subprocess.TimeoutExpired:
+                continue
+            return self.position() >= position
+        return True
 
     def position(self) -> int:
         """Return how far the log has come, 0 while it cannot be read."""

@@ -107,8 +107,7 @@ def test_a_program_that_ends_at_once_fails_every_task_with_its_reason(beam: Comm
 def test_a_second_run_at_once_on_the_same_store_names_the_first(beam: CommandLine) -> None:
     tasks = beam.tasks(3)
     with beam.start(*beam.run_words(tasks, ENDLESS, "--drain", "0.1")) as first:
-        while beam.position() < 5:
-            assert first.poll() is None
+        assert beam.reach(first, 5)
         status, _, err = beam.run(tasks, SHOUT)
         first.send_signal(signal.SIGTERM)
         first.communicate(timeout=60)
@@ -118,8 +117,7 @@ def test_a_second_run_at_once_on_the_same_store_names_the_first(beam: CommandLin
 
 def test_a_second_signal_ends_it_at_once(beam: CommandLine) -> None:
     with beam.start(*beam.run_words(beam.tasks(3), ENDLESS, "--drain", "100")) as process:
-        while beam.position() < 8:
-            assert process.poll() is None
+        assert beam.reach(process, 8)
         # Two of one kind that are sent at once may arrive as one.
         process.send_signal(signal.SIGTERM)
         process.send_signal(signal.SIGINT)

@@ -33,8 +33,7 @@ def test_kill_9_at_random_moments_loses_nothing_repeats_nothing_and_leaves_no_pr
         before = beam.position()
         moment = before + chance.randint(1, max(2, 12 * TASKS // KILLS))
         with beam.start(*words(beam, todo), cwd=ROOT) as process:
-            while process.poll() is None and beam.position() < moment:
-                pass
+            beam.reach(process, moment)
             acknowledged = set(beam.answers()) if beam.position() else set()
             process.send_signal(signal.SIGKILL)
             process.communicate(timeout=60)

@@ -121,10 +121,7 @@ def test_a_signal_drains_within_the_budget_and_the_next_run_goes_on(
     tasks = beam.tasks(30)
     words = beam.run_words(tasks, "function:my_agents:endless", "--drain", "0.2")
     with beam.start(*words) as process:
-        assert process.stderr is not None
-        while beam.position() < 40:
-            assert process.poll() is None
-            process.stderr.readline()
+        assert beam.reach(process, 40)
         process.send_signal(number)
         process.communicate(timeout=60)
     assert process.returncode == 128 + number
