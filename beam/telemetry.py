@@ -44,6 +44,10 @@ to_state |
 | `loop, stream, done` | | |
 | `loop, stream, error` | | reason |
 | `loop, reconnect` | delay | |
+| `provider, provision, start` | system_time | provider, name, digest |
+| `provider, provision, poll` | polls | provider, phase (`ready`, `delete`), status |
+| `provider, provision, stop` | duration | provider, name, digest, agent_id |
+| `provider, provision, exception` | duration | provider, name, digest, reason |
 
 The metadata of `loop` events has session_id, provider and request_id too, and what the caller gave
 to be told (`telemetry_metadata`). A request is a prompt or an outcome through all of its turns; its

@@ -6,9 +6,9 @@
     ('chat gpt-5', 'openai')
 
 `attach()` makes a span of each request to an agent loop, with one for each turn and each tool below
-it, and one of each query of a fleet's session. It needs the package `opentelemetry-api` (extra
-`opentelemetry`); what becomes of the spans is the affair of the SDK that the program has set up,
-and without one they are nothing.
+it, one of each query of a fleet's session, and one of each agent that is provisioned. It needs the
+package `opentelemetry-api` (extra `opentelemetry`); what becomes of the spans is the affair of the
+SDK that the program has set up, and without one they are nothing.
 
 | events of `beam.telemetry` | span | kind |
 |---|---|---|
@@ -16,6 +16,7 @@ and without one they are nothing.
 | `loop, turn` | `chat MODEL`; `invoke_agent`, where the agent is on somebody's server | client |
 | `loop, tool` | `execute_tool NAME` | internal |
 | `agent, query` | `invoke_agent BACKEND` | client |
+| `provider, provision` | `create_agent NAME` | client |
 
 `loop, reconnect`, `loop, stream, error` and `loop, duplicate_tool_use` are events of the request's
 span, `beam.reconnect` and so on.
@@ -70,6 +71,7 @@ _BEGUN: Final = {**_SESSION, "model": "gen_ai.request.model", "agent_id": "gen_a
 _ENDED: Final = {**_SESSION, "terminal": "beam.terminal"}
 _TOOL: Final = {**_SESSION, "tool": "gen_ai.tool.name", "tool_use_id": "gen_ai.tool.call.id"}
 _QUERY: Final = {**_SESSION, "agent": "gen_ai.agent.name", "run_id": "beam.run_id"}
+_MADE: Final = {"name": "gen_ai.agent.name"}
 _FIELDS: Final[Mapping[Event, Mapping[str, str]]] = {
     ("loop", "request", "start"): _BEGUN,
     ("loop", "request", "stop"): _ENDED,
@@ -83,8 +85,14 @@ _FIELDS: Final[Mapping[Event, Mapping[str, str]]] = {
     ("agent", "query", "start"): _QUERY,
     ("agent", "query", "stop"): {**_QUERY, "how": "beam.how"},
     ("agent", "query", "exception"): _QUERY,
+    ("provider", "provision", "start"): _MADE,
+    ("provider", "provision", "stop"): {**_MADE, "agent_id": "gen_ai.agent.id"},
+    ("provider", "provision", "exception"): _MADE,
 }
 _NUMBERS: Final = {"turns": "beam.turns", "delay": "beam.delay", "count": "beam.count"}
+_SUBJECTS: Final = {
+    "chat": "model", "execute_tool": "tool", "invoke_agent": "agent", "create_agent": "name",
+}  # fmt: skip
 _NOTED: Final = (("loop", "reconnect"), ("loop", "duplicate_tool_use"), ("loop", "stream", "error"))
 _TOKENS: Final = (
     "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
@@ -129,7 +137,7 @@ def attach(tracer_provider: Any = None, *, also: Iterable[str] = ()) -> Callable
 def span_name(event: Event, about: Mapping[str, Any]) -> str:
     """Return what the span of an event is called."""
     operation = _operation(event, about)
-    subject = {"chat": "model", "execute_tool": "tool", "invoke_agent": "agent"}[operation]
+    subject = _SUBJECTS[operation]
     known = subject in _FIELDS.get(event, {})
     named = _word(about.get(subject)) if known else None
     return operation if named is None else f"{operation} {named}"
@@ -141,7 +149,7 @@ def attributes(
     """Return the attributes of an event, in the names of the conventions.
 
     Args:
-        event: of `loop` or `agent`, as `beam.telemetry` tells it.
+        event: of `loop`, `agent` or `provider`, as `beam.telemetry` tells it.
         measured: its measurements.
         about: its metadata.
     """
@@ -215,8 +223,8 @@ class _Spans:
 
     def _started(self, key: tuple[Any, ...], name: str, told: Mapping[str, Any]) -> Any:
         kinds = self._trace.SpanKind
-        kind = kinds.CLIENT if key[0] in ("turn", "query") else kinds.INTERNAL
-        above = None if key[0] in ("request", "query") else self._get(("request", key[1]))
+        kind = kinds.INTERNAL if key[0] in ("request", "tool") else kinds.CLIENT
+        above = self._get(("request", key[1])) if key[0] in ("turn", "tool") else None
         context = None if above is None else self._trace.set_span_in_context(above)
         return self._tracer.start_span(name, context=context, kind=kind, attributes=told)
 
@@ -244,6 +252,8 @@ def _key(event: Event, about: Mapping[str, Any]) -> tuple[Any, ...] | None:
             return ("tool", about.get("request_id"), about.get("tool_use_id"))
         case ("agent", "query"):
             return ("query", about.get("run_id"))
+        case ("provider", "provision") if event[-1] != "poll":
+            return ("made", about.get("provider"), about.get("digest"))
     return None
 
 
@@ -251,6 +261,8 @@ def _operation(event: Event, about: Mapping[str, Any]) -> str:
     match event[:2]:
         case ("loop", "tool"):
             return "execute_tool"
+        case ("provider", "provision"):
+            return "create_agent"
         case ("loop", "turn") if about.get("provider") not in _REMOTE:
             return "chat"
     return "invoke_agent"

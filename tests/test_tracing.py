@@ -82,6 +82,18 @@ def test_a_query_of_a_fleet_is_named_after_its_backend():
     assert tracing.attributes(event, {}, about)["gen_ai.agent.name"] == "codex"
 
 
+def test_what_is_provisioned_is_an_agent_that_is_created():
+    event = ("provider", "provision", "stop")
+    about = {"provider": "agentcore", "name": "adder", "digest": "9f86d081", "agent_id": "arn:1"}
+    assert tracing.span_name(event, about) == "create_agent adder"
+    assert tracing.attributes(event, {"duration": 1.0}, about) == {
+        "gen_ai.operation.name": "create_agent",
+        "gen_ai.provider.name": "aws.bedrock",
+        "gen_ai.agent.name": "adder",
+        "gen_ai.agent.id": "arn:1",
+    }
+
+
 @pytest.mark.parametrize(
     ("reason", "told"), [("status_503", "503"), ("timeout", "timeout"), ("a sentence", "_OTHER")]
 )
@@ -105,12 +117,23 @@ EVENTS = st.sampled_from(
             for how in ("start", "stop", "exception")
         ],
         *[("agent", "query", how) for how in ("start", "stop", "exception")],
+        *[("provider", "provision", how) for how in ("start", "poll", "stop", "exception")],
         ("loop", "reconnect"),
         ("loop", "stream", "error"),
     ]
 )
 FIELDS = ("session_id", "provider", "model", "agent_id", "agent", "tool", "tool_use_id", "turn")
-FIELDS += ("terminal", "how", "run_id", "request_id", "type", "reason", "stop_reason", "text")
+FIELDS += (
+    "terminal",
+    "how",
+    "run_id",
+    "request_id",
+    "type",
+    "reason",
+    "stop_reason",
+    "text",
+    "name",
+)
 
 
 @given(EVENTS, st.dictionaries(st.sampled_from(FIELDS), st.text() | st.integers() | st.none()))

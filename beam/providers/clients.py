@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,32 +49,49 @@ class Access:
     default_key: str | None = None
 
     def check(self, model_config: Mapping[str, Any]) -> None:
-        """Refuse to begin without a key.
+        """Refuse to begin without a key, or with a URL that is none.
 
         Raises:
-            InvalidInput: there is none, or its file cannot be used.
+            InvalidInput: there is none, or its file cannot be used; the URL is no text.
         """
         check_secret_file(self.secret_file, bare=self.key_name)
         self.key(model_config)
+        self.url(model_config)
 
     def key(self, model_config: Mapping[str, Any]) -> str:
         """Return the key: the caller's, the file's, or the environment's. Blocks for a file.
 
+        One that is given counts, also if it is empty: it is refused then, and none is looked for
+        elsewhere, where there may be another account's.
+
         Raises:
             InvalidInput: there is none.
         """
-        given = model_config.get("api_key")
-        if given is None and self.secret_file is not None:
-            given = read_secrets(self.secret_file, bare=self.key_name).get(self.key_name)
-        key = given or os.environ.get(self.key_name) or self.default_key
+        key = next((one for one in self._keys(model_config) if one is not None), None)
         if not isinstance(key, str) or not key:
             raise InvalidInput("api_key", None, f"a key in the environment as {self.key_name}")
         return key
 
     def url(self, model_config: Mapping[str, Any]) -> str | None:
-        """Return where the server is."""
-        url = model_config.get("base_url") or self.base_url
-        return None if url is None else str(url)
+        """Return where the server is.
+
+        Raises:
+            InvalidInput: the caller's is no text.
+        """
+        given = model_config.get("base_url")
+        url: Any = self.base_url if given is None else given
+        if url is not None and (not isinstance(url, str) or not url):
+            raise InvalidInput("base_url", url, "a URL, or None")
+        return url
+
+    def _keys(self, model_config: Mapping[str, Any]) -> Iterator[Any]:
+        """Yield the keys by their rank; the first that is there counts, whatever it is."""
+        yield model_config.get("api_key")
+        if self.secret_file is not None:
+            yield read_secrets(self.secret_file, bare=self.key_name).get(self.key_name)
+        # A variable without a value is none, as it is for a shell's `${NAME:-...}`.
+        yield os.environ.get(self.key_name) or None
+        yield self.default_key
 
 
 class Clients:

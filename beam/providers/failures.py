@@ -27,7 +27,15 @@ from beam.model.masking import redact_text
 if TYPE_CHECKING:
     from beam.providers.pace import Pace
 
-__all__ = ["RETRIES", "check_wait", "failed_as", "retrying", "transient"]
+__all__ = [
+    "RETRIES",
+    "check_wait",
+    "failed_as",
+    "first_word",
+    "retrying",
+    "transient",
+    "word_for",
+]
 
 T = TypeVar("T")
 
@@ -79,6 +87,21 @@ def transient(error: ProviderFailed) -> bool:
         case "timeout" | "closed" | "refused" | "reset" | "connect_timeout" | "not_connected":
             return True
     return False
+
+
+def word_for(error: BaseException) -> str:
+    """Return a failure's word for telemetry: the first of its reason, or a refusal's status."""
+    match getattr(error, "reason", None):
+        case ("status", int(status)) | (*_, ("status", int(status))):
+            return f"status_{status}"
+        case (str(word), *_) | str(word):
+            return first_word(word)
+    return type(error).__name__
+
+
+def first_word(text: str) -> str:
+    """Return what stands before a colon, behind which there may be what somebody has said."""
+    return text.partition(":")[0]
 
 
 def check_wait(value: Any) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from beam import telemetry
 from beam.errors import InvalidOption, ProviderFailed
 from beam.otp.aio import aside
 from beam.providers.harness_wire import failure_of
@@ -192,7 +193,10 @@ class Harnesses:
             if failure.reason == "provision_timeout":
                 raise self._late(word, known, phase, last, {}) from None
             raise
-        return _harness_of(found)
+        harness = _harness_of(found)
+        about = {"provider": PROVIDER, "phase": phase, "status": harness.get("status")}
+        telemetry.emit(("provider", "provision", "poll"), {"polls": self._polls}, about)
+        return harness
 
     async def _wait(self, word: str, known: str, phase: str, status: Any) -> None:
         left = self._deadline - self._pace.now()

@@ -31,7 +31,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
+from beam import telemetry
 from beam.errors import InvalidOption, NotSupported, ProviderFailed
+from beam.providers.failures import word_for
+from beam.providers.pace import Pace
 from beam.providers.provision_names import base_of
 from beam.providers.provision_spec import AgentSpec, checked
 from beam.providers.provision_store import HandleStore, MemoryHandles
@@ -101,7 +104,7 @@ class Provisioner:
         async with self._alone(key):
             known = _handle(self._store.get(key), provider.name)
             if known is None:
-                known = await provider.provision(spec, dict(options or {}))
+                known = await _provisioned(provider, spec, digest, dict(options or {}))
                 self._store.put(key, asdict(known))
             return known
 
@@ -242,6 +245,25 @@ class Provisioner:
             if known is not None and known.agent_id == found.handle.agent_id:
                 return known
         return found.handle
+
+
+async def _provisioned(
+    provider: Any, spec: AgentSpec, digest: str, options: dict[str, Any]
+) -> Handle:
+    """Have it made, and telemetry told of that."""
+    pace = options.get("pace") or Pace()
+    about = {"provider": provider.name, "name": spec.name, "digest": digest}
+    event, began = ("provider", "provision"), pace.now()
+    telemetry.emit((*event, "start"), {"system_time": pace.time()}, about)
+    try:
+        made: Handle = await provider.provision(spec, options)
+    except BaseException as error:
+        told = {**about, "reason": word_for(error)}
+        telemetry.emit((*event, "exception"), {"duration": pace.now() - began}, told)
+        raise
+    told = {**about, "agent_id": made.agent_id}
+    telemetry.emit((*event, "stop"), {"duration": pace.now() - began}, told)
+    return made
 
 
 def _key(provider: str, base: str, digest: str) -> str:

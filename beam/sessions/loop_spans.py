@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from beam import telemetry
+from beam.providers.failures import first_word, word_for
 from beam.providers.values import Usage
 
 if TYPE_CHECKING:
@@ -81,9 +82,9 @@ class LoopSpans:
     def ended(self, result: SessionResult | None, error: BaseException | None = None) -> None:
         """Tell that the request is over, and how."""
         if error is not None:
-            self.cut(_word(error), result)
+            self.cut(word_for(error), result)
         elif self.request_id is not None and result is not None:
-            about = {"terminal": result.terminal, "stop_reason": _first_word(result.stop_reason)}
+            about = {"terminal": result.terminal, "stop_reason": first_word(result.stop_reason)}
             self._over("stop", result, about)
 
     def cut(self, reason: str, result: SessionResult | None = None) -> None:
@@ -107,7 +108,7 @@ def turn_facts(turn: TurnResult, number: int) -> tuple[dict[str, int], dict[str,
     about = {
         "turn": number,
         "terminal": turn.terminal,
-        "stop_reason": _first_word(turn.stop_reason),
+        "stop_reason": first_word(turn.stop_reason),
     }
     return tokens(turn.usage), about
 
@@ -115,19 +116,3 @@ def turn_facts(turn: TurnResult, number: int) -> tuple[dict[str, int], dict[str,
 def tokens(usage: Usage | None) -> dict[str, int]:
     """Return the buckets of a usage; nothing, if the provider did not say."""
     return {} if usage is None else usage.as_data()
-
-
-def _word(error: BaseException) -> str:
-    """Return the word for a failure: the first of its reason, with the status of a refusal."""
-    reason = getattr(error, "reason", None)
-    match reason:
-        case ("status", int(status)) | (_, ("status", int(status))):
-            return f"status_{status}"
-        case (str(word), *_) | str(word):
-            return _first_word(word)
-    return type(error).__name__
-
-
-def _first_word(text: str) -> str:
-    """Return what stands before a colon, behind which there may be what somebody has said."""
-    return text.partition(":")[0]

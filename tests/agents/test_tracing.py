@@ -14,6 +14,8 @@ from beam import tracing
 from beam.errors import LoopFailed, ProviderFailed, ToolFailed
 from beam.providers.local import local
 from beam.providers.managed_agents import managed_agents
+from beam.providers.provision_spec import AgentSpec
+from beam.providers.provisioner import Provisioner
 from beam.sessions.loop_backend import provider_backend
 from beam.sessions.loop_options import LoopOptions
 from beam.sessions.loop_session import LoopSession
@@ -150,6 +152,24 @@ def test_a_query_of_a_fleet_is_a_span(recorder: Recorder) -> None:
     (query,) = recorder.named("invoke_agent mine")
     assert query.kind is SpanKind.CLIENT
     assert query.attributes["beam.how"] == "completed"
+    assert SAID not in everything(recorder)
+
+
+def test_an_agent_that_is_provisioned_is_a_span(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-of-a-test")
+    spec = AgentSpec("adder", model="claude-sonnet-4-5", system=SAID)
+    with ManagedServer() as server:
+        provider = managed_agents(base_url=server.url)
+        asyncio.run(Provisioner().ensure(provider, spec))
+        server.refusing = {"/agents": 403}
+        with pytest.raises(ProviderFailed):
+            asyncio.run(Provisioner().ensure(provider, spec))
+    made, refused = recorder.named("create_agent adder")
+    assert (made.kind, made.attributes["gen_ai.agent.id"]) == (SpanKind.CLIENT, "agent_1")
+    assert (made.failed, refused.failed) == (False, True)
+    assert refused.attributes["error.type"] == "403"
     assert SAID not in everything(recorder)
 
 

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from beam import telemetry
 from beam.errors import InvalidOption, ProviderFailed
 from beam.providers import Tool
 from beam.providers.agentcore import AgentCore
@@ -117,6 +118,20 @@ def failure(control, total=23.0):
     with pytest.raises(ProviderFailed) as failed:
         made(control, total)
     return failed.value.reason
+
+
+def test_each_look_at_a_harness_is_told():
+    told = []
+    detach = telemetry.attach(
+        ("provider", "provision", "poll"), lambda _, measured, about: told.append((measured, about))
+    )
+    try:
+        made(Control("CREATING", "UPDATING", "READY"))
+    finally:
+        detach()
+    assert [measured["polls"] for measured, _ in told] == [1, 2, 3]
+    assert [about["status"] for _, about in told] == ["CREATING", "UPDATING", "READY"]
+    assert all(about["phase"] == "ready" for _, about in told)
 
 
 def test_a_harness_is_made_and_waited_for():

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from beam import telemetry
 from beam.errors import InvalidOption, NotSupported, ProviderFailed
 from beam.providers import Handle, Tool
 from beam.providers.provision_names import ANY_TEXT, fitted, fitted_base
@@ -90,6 +91,28 @@ def test_check_91_a_failure_is_not_remembered(provisioner):
     assert failed.value is remote.failing
     remote.failing = None
     assert ensured(provisioner, remote).agent_id == "agent_2"
+
+
+def test_what_is_made_is_told_and_what_is_found_is_not(provisioner):
+    told = []
+    detach = telemetry.attach(
+        ("provider",), lambda event, measured, about: told.append((event[-1], measured, about))
+    )
+    try:
+        remote = Remote()
+        ensured(provisioner, remote)
+        ensured(provisioner, remote)
+        remote.failing = ProviderFailed(("provision_failed", "agent", ("status", 500)), "words")
+        with pytest.raises(ProviderFailed):
+            ensured(provisioner, remote, replace(SPEC, system="Anew."))
+    finally:
+        detach()
+    assert [how for how, _, _ in told] == ["start", "stop", "start", "exception"]
+    assert all(about["name"] == "reviewer" for _, _, about in told)
+    assert (told[1][2]["agent_id"], told[1][1]["duration"] >= 0.0) == ("agent_1", True)
+    assert told[3][2]["reason"] == "status_500"
+    assert told[0][2]["digest"] != told[2][2]["digest"]
+    assert "words" not in repr(told)
 
 
 def test_who_asks_for_the_same_at_once_waits_for_it(provisioner):
