@@ -280,9 +280,9 @@ class AcpDriver(Driver):
             "mcp_servers": self._servers.known(),
             "session_id": here.id,
         }
-        self.talk.say(SystemMessage(subtype="init", system_info=info, model=settings.model or None))
-        for lost in self._servers.unreachable():
-            self.talk.say(lost)
+        init = SystemMessage(subtype="init", system_info=info, model=settings.model or None)
+        for word in (init, *self._servers.unreachable()):
+            self.talk.say(word, own=True)
 
     async def _answered(
         self, query: Query, here: _Conversation, said: Mapping[str, Any]
@@ -326,6 +326,7 @@ class AcpDriver(Driver):
         if method != "session/update" or not mine or not isinstance(update, Mapping):
             return
         if self._listening and self._prompted:
+            self.talk.heard()
             for message in self._reader.take(update):
                 self.talk.say(message)
 

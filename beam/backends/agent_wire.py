@@ -69,7 +69,8 @@ class Wire:
     async def readline(self) -> bytes:
         r"""Return the next line without its `\n`; `b""` for the end, and again after it.
 
-        Empty lines are left out. The bytes of a line are any bytes.
+        Empty lines are left out. The bytes of a line are any bytes. That there is a line is no sign
+        of life yet: a driver that finds the agent at work in it says something, or `heard`.
         """
         while True:
             await self._talk.room()
@@ -78,7 +79,6 @@ class Wire:
                 with contextlib.suppress(InvalidInput):
                     self._port.ack()
                 if line:
-                    self._talk.heard()
                     return line
             if self._ending is not None or self._is_cut:
                 return b""

@@ -199,10 +199,13 @@ class ClaudeDriver(Driver):
         if turn is None:
             self._heard_of_itself(wire)
             return
+        # Those come from the program alone, whatever becomes of the model.
+        if wire.get("type") != "keep_alive" and wire.get("subtype") != "init":
+            self.talk.heard()
         for message in self._messages.take(wire, timestamp=self.talk.now()):
-            self.talk.say(message)
+            self.talk.say(message, own=True)
         for lost in self._lost(wire):
-            self.talk.say(lost)
+            self.talk.say(lost, own=True)
         if turn.take(wire, total_before=self._total) == "interrupt":
             self._later(self._interrupt())
         if wire.get("type") == "result":

@@ -22,6 +22,7 @@ from beam.backends.agent_objects import Objects
 from beam.backends.codex_approvals import question, tool_answer
 from beam.backends.codex_endings import exit_of, failed_for, outcome_of, refusal_of
 from beam.backends.codex_items import text_field
+from beam.backends.codex_messages import shows_work
 from beam.backends.codex_settings import KEY, inputs, key_provider
 from beam.backends.codex_thread import CodexThread, enter
 from beam.backends.driver import Driver
@@ -245,13 +246,14 @@ class CodexDriver(Driver):
             "mcp_servers": [{"name": name, "status": at} for name, at in self._starting.items()],
             "thread_id": thread.id,
         }
-        self.talk.say(SystemMessage(subtype="init", system_info=info, model=thread.model or None))
+        init = SystemMessage(subtype="init", system_info=info, model=thread.model or None)
+        self.talk.say(init, own=True)
         self._tell_of_servers()
 
     def _tell_of_servers(self) -> None:
         for name, why in self._lost.items():
             for lost in self._servers.lost(name, why):
-                self.talk.say(lost)
+                self.talk.say(lost, own=True)
 
     def _cut(self, turn: _Turn) -> None:
         thread, client = self._thread, self._client
@@ -314,8 +316,10 @@ class CodexDriver(Driver):
         turn, thread = self._turn, self._thread
         if turn is None or thread is None:
             return
+        if shows_work(method, params):
+            self.talk.heard()
         for said in thread.family.take(message):
-            self.talk.say(said)
+            self.talk.say(said, own=True)
         ended = params.get("turn")
         if method == "turn/completed" and isinstance(ended, dict):
             turn.ended(ended)

@@ -40,10 +40,12 @@ from beam.model.messages import (
     UserMessage,
 )
 
-__all__ = ["CodexReader", "Usage", "subtype_of"]
+__all__ = ["CodexReader", "Usage", "shows_work", "subtype_of"]
 
 Wire = Mapping[str, Any]
 
+# What the program tells of itself, whatever becomes of the model.
+_OF_THE_PROGRAM = ("thread/started", "thread/status/changed", "turn/started")
 _THINKING = ("item/reasoning/summaryTextDelta", "item/reasoning/textDelta")
 _STREAMED = re.compile(
     r"item/.*([dD]elta|progress|patchUpdated|summaryPartAdded|terminalInteraction)$"
@@ -326,3 +328,10 @@ def _parts(item: Item, name: str) -> list[Mapping[str, Any]]:
 
 def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) else None
+
+
+def shows_work(method: str, params: Wire) -> bool:
+    """Say whether a notification shows that the model is at work, and not only the program."""
+    item = params.get("item")
+    echoes = isinstance(item, Mapping) and item.get("type") == "userMessage"
+    return "threadId" in params and method not in _OF_THE_PROGRAM and not echoes

@@ -62,9 +62,15 @@ class Talk:
 
     # What a driver says
 
-    def say(self, message: Message) -> None:
-        """Deliver a message of the open turn; what is said between turns is dropped."""
-        self.heard()
+    def say(self, message: Message, *, own: bool = False) -> None:
+        """Deliver a message of the open turn; what is said between turns is dropped.
+
+        Args:
+            message: what is said.
+            own: it is the driver's own word of the agent, and no sign that the agent lives.
+        """
+        if not own:
+            self.heard()
         if self.query is not None and not self.muted:
             self._out(Deliver(self.query.query_id, message))
 
@@ -73,7 +79,7 @@ class Talk:
         self._out(violation)
 
     def heard(self) -> None:
-        """Note that the agent lives, if there is nothing to say."""
+        """Note that the agent is at work on the turn, if there is nothing to say."""
         self.last_heard = self._clock.now()
         self.began = True
 

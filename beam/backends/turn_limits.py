@@ -33,7 +33,7 @@ class TurnLimits:
             is ended, and the session starts another.
     """
 
-    first_byte: float | None = 120.0
+    first_byte: float | None = 90.0
     idle: float | None = 600.0
     interrupt_grace: float = 5.0
 

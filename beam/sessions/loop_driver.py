@@ -255,7 +255,7 @@ class LoopDriver(Driver):
             "session_id": session.info().session_id,
             "provider": self._provider.name,
         }
-        self.talk.say(SystemMessage(subtype="init", system_info=info, model=model))
+        self.talk.say(SystemMessage(subtype="init", system_info=info, model=model), own=True)
 
     def _over(
         self, query: Query, outcome: SessionResult | Exception, began: int

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from typing import Any
 
 SESSION = "s-1"
@@ -25,6 +26,19 @@ def update(**fields: Any) -> None:
 
 def say(text: str) -> None:
     update(sessionUpdate="agent_message_chunk", content={"type": "text", "text": text})
+
+
+def say_elsewhere() -> None:
+    other = {"sessionUpdate": "agent_message_chunk", "content": {"text": "not mine"}}
+    send({"method": "session/update", "params": {"sessionId": "s-2", "update": other}})
+
+
+def stall(chatter: bool) -> None:
+    """Say nothing more of this turn; with `chatter`, of another conversation all the time."""
+    while True:
+        if chatter:
+            say_elsewhere()
+        time.sleep(0.02)
 
 
 def hear() -> dict[str, Any]:
@@ -64,8 +78,7 @@ def order(word: str, rest: str) -> dict[str, Any]:
             send({"method": "session/else", "params": {}})
             say("after the noise")
         case "other":
-            other = {"sessionUpdate": "agent_message_chunk", "content": {"text": "not mine"}}
-            send({"method": "session/update", "params": {"sessionId": "s-2", "update": other}})
+            say_elsewhere()
             say("mine")
         case "broken":
             sys.stdout.write('{"jsonrpc": "2.0", "id":\n' * int(rest))
@@ -108,6 +121,8 @@ def main() -> None:
             case "session/prompt":
                 text = params["prompt"][0]["text"]
                 word, _, rest = text.partition(" ")
+                if word in ("hush", "chatter"):
+                    stall(word == "chatter")
                 send({"id": message["id"], **order(word, rest)})
             case "session/cancel" | None:
                 pass

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from beam import Fleet, allow, deny
-from beam.backends import acp
+from beam.backends import TurnLimits, acp
 from beam.backends.agent_objects import MAX_NOISE
 from beam.errors import Interrupted, InvalidInput, RunFailed
 from tests.agents.acp_sessions import answer, begun, continued, killed, last, opened, program_of
@@ -68,6 +68,18 @@ def test_an_error_in_an_answers_place_has_a_reason(
 ) -> None:
     session = opened(fleet, work)
     assert exit_kind(failure(session.submit(f"error {error}"))) == kind
+    assert answer(session, "hello") == "hello"
+
+
+@pytest.mark.parametrize("order", ["hush", "chatter"])
+def test_what_says_nothing_of_its_turn_is_stalled_in_the_first_turn_as_well(
+    fleet_with: FleetWith, work: Path, order: str
+) -> None:
+    turn = TurnLimits(first_byte=0.5, idle=60.0, interrupt_grace=0.2)
+    session = opened(fleet_with(acp([sys.executable, str(PROGRAM)], turn=turn)), work)
+    error = failure(session.submit(order))
+    assert exit_kind(error) == "stalled"
+    assert "first_byte" in str(error)
     assert answer(session, "hello") == "hello"
 
 
