@@ -35,6 +35,7 @@ from beam.model.exit_reasons import ExitReason
 from beam.otp.aio import aside
 from beam.providers import harness_events
 from beam.providers.clients import sdk
+from beam.providers.harness_files import HarnessFiles, checked_folder
 from beam.providers.harness_provision import PROVIDER, Harnesses, Patience, base, inline_functions
 from beam.providers.harness_wire import Reading, may_pass
 from beam.providers.pace import Pace
@@ -222,12 +223,41 @@ class AgentCore(Provider):
 
     async def teardown(self, handle: Handle, options: Mapping[str, Any]) -> None:
         """Delete a harness, and wait until it is gone."""
-        known = handle.details.get("harness_id") or handle.agent_id.rpartition("/")[2]
-        await (await self._harnesses(options)).removed(str(known))
+        await (await self._harnesses(options)).removed(_harness_id(handle))
 
     async def provisioned(self, options: Mapping[str, Any]) -> list[Found]:
         """Return the harnesses that are there."""
         return await (await self._harnesses(options)).listed()
+
+    # Files
+
+    def artifacts(self, session_id: str, *, agent: Handle, folder: str) -> HarnessFiles:
+        """Return the files of a folder of a session; see `beam.providers.harness_files`.
+
+        Args:
+            session_id: the session, as `SessionResult` has it.
+            agent: the harness, as it was provisioned.
+            folder: the `mountPath` of its `sessionStorage`, or a folder below it.
+
+        Raises:
+            InvalidInput: an argument is not what it must be.
+        """
+        known: Any = session_id
+        if not isinstance(known, str) or not _SESSION_ID.fullmatch(known):
+            raise InvalidInput("session_id", known, "33 to 100 letters, digits, - and _")
+        harness: Any = agent
+        if not isinstance(harness, Handle) or harness.provider != PROVIDER:
+            raise InvalidInput("agent", harness, "a Handle of a harness")
+        return HarnessFiles(functools.partial(self._runtime, agent), known, checked_folder(folder))
+
+    async def _runtime(self, agent: Handle) -> tuple[Any, str]:
+        """Return the client, and the ARN of the runtime that a harness runs in."""
+        harness = await (await self._harnesses({})).found(_harness_id(agent))
+        runtime = (harness.get("environment") or {}).get("agentCoreRuntimeEnvironment") or {}
+        arn = runtime.get("agentRuntimeArn")
+        if not isinstance(arn, str):
+            raise ProviderFailed("malformed_harness", "a harness without agentRuntimeArn")
+        return await aside(self._service, "bedrock-agentcore"), arn
 
     # Inside
 
@@ -289,6 +319,10 @@ def agentcore(
         InvalidInput: an argument is not what it must be.
     """
     return AgentCore(region, profile, endpoint_url, qualifier, idle_timeout)
+
+
+def _harness_id(handle: Handle) -> str:
+    return str(handle.details.get("harness_id") or handle.agent_id.rpartition("/")[2])
 
 
 def _cut_off() -> ProviderFailed:

@@ -138,6 +138,14 @@ class Harnesses:
             if one.get("status") != _DELETING
         ]
 
+    async def found(self, known: str) -> Mapping[str, Any]:
+        """Return a harness, as the service tells it.
+
+        Raises:
+            ProviderFailed: it is not there, or could not be asked for.
+        """
+        return _harness_of(await self._call("look", self._client.get_harness, harnessId=known))
+
     # Steps
 
     async def _made(self, wanted: Mapping[str, Any]) -> tuple[Mapping[str, Any], bool]:

@@ -3,8 +3,9 @@
     with HarnessServer([[text("Hello"), stop()]]) as server:
         provider = agentcore(region="eu-central-1", endpoint_url=server.url)
 
-Each invocation is answered with the next list of the script, as the binary event stream of the
-service. Among its events may stand what goes wrong:
+A command is run here, as long as there is no script. Each invocation is answered with the next
+list of the script, as the binary event stream of the service. Among its events may stand what goes
+wrong:
 
 | item | what |
 |---|---|
@@ -22,15 +23,17 @@ import json
 import queue
 import socket
 import struct
+import subprocess
 import threading
 import urllib.parse
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-__all__ = ["DROP", "HANG", "Broken", "HarnessServer", "Refuse"]
+__all__ = ["DROP", "HANG", "RUNTIME", "Broken", "HarnessServer", "Refuse"]
 
 DROP, HANG = "drop", "hang"
+RUNTIME = "arn:aws:bedrock-agentcore:eu-central-1:123456789012:runtime/harness-0123456789"
 PATIENCE = 60.0
 
 
@@ -55,6 +58,7 @@ class HarnessServer(ThreadingHTTPServer):
 
     Attributes:
         asked: query, headers and body of each invocation.
+        paths: the path of each.
         gone: the client of an answer has gone; to be waited for.
         harnesses: those that are there, by their ids.
     """
@@ -66,6 +70,7 @@ class HarnessServer(ThreadingHTTPServer):
         self.script = script or []
         self.states = list(states)
         self.asked: list[tuple[dict[str, str], dict[str, str], Any]] = []
+        self.paths: list[str] = []
         self.created: list[Any] = []
         self.gone: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self.harnesses: dict[str, dict[str, Any]] = {}
@@ -100,6 +105,10 @@ class _Handler(BaseHTTPRequestHandler):
         asked = dict(urllib.parse.parse_qsl(query))
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.server.asked.append((asked, headers, body))
+        self.server.paths.append(path)
+        if path.endswith("/commands") and not self.server.script:
+            self._invoke(_executed(body["command"]))
+            return
         self._invoke(self.server.script.pop(0))
 
     def do_GET(self) -> None:
@@ -140,6 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
         there[known] = {
             "harnessId": known, "harnessName": name, "arn": arn, "status": "CREATING",
             "createdAt": 1_790_000_000 + len(there), "updatedAt": 1_790_000_000,
+            "environment": {"agentCoreRuntimeEnvironment": {"agentRuntimeArn": RUNTIME}},
         }  # fmt: skip
         self.server.created.append(body)
         self._json({"harness": there[known]}, 201)
@@ -185,6 +195,17 @@ class _Handler(BaseHTTPRequestHandler):
     def _refuse(self, refused: Refuse) -> None:
         body = {"message": f"refused with {refused.status}"}
         self._json(body, refused.status, x_amzn_errortype=refused.code)
+
+
+def _executed(command: str) -> list[Any]:
+    """Run a command as a session would, but here; return what is told of it."""
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    said = [("stdout", done.stdout[:9]), ("stderr", done.stderr), ("stdout", done.stdout[9:])]
+    return [
+        {"chunk": {"contentStart": {}}},
+        *({"chunk": {"contentDelta": {stream: text}}} for stream, text in said),
+        {"chunk": {"contentStop": {"exitCode": done.returncode, "status": "COMPLETED"}}},
+    ]
 
 
 def _frame(item: Any) -> bytes:
