@@ -59,9 +59,10 @@ contracts: $(DEV)  ## imports: the floors, no circles
 unit: $(DEV)  ## the tests, the snippets of the docs, the examples
 	$(BIN)/python -m pytest -n $(strip $(JOBS)) --dist worksteal $(ARGS)
 
-stress: $(DEV)  ## the tests at full volume
+stress: $(DEV)  ## the tests at full volume, the real agents among them
 	BEAM_STRESS=1 $(BIN)/python -m pytest -n $(strip $(JOBS)) --dist worksteal \
 		--timeout $(STRESS_HANG_LIMIT) $(ARGS)
+	BEAM_STRESS=1 $(MAKE) test-agents ARGS='--timeout $(STRESS_HANG_LIMIT) $(ARGS)'
 
 # Real agents, in an environment of their own: `make test` must pass without the extras.
 AGENTS_VENV := $(strip $(AGENTS))/venv

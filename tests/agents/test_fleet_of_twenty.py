@@ -20,7 +20,6 @@ from beam.state.journal import Journal, event_of
 from tests.agents import claude_sessions, codex_sessions
 from tests.agents.acp_agents import AGENTS
 from tests.agents.claude_sessions import SOON
-from tests.volume import scaled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,7 +93,6 @@ class Chaos:
 def test_each_task_is_answered_once(
     model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sessions, count = max(5, scaled(SESSIONS)), max(50, scaled(TASKS))
     (tmp_path / "work").mkdir()
     began = time.monotonic()
     with (
@@ -113,23 +111,23 @@ def test_each_task_is_answered_once(
                 backend=next(kinds), cwd=str(tmp_path / "work"), on_crash="retry", backoff=SOON,
                 init_timeout=300.0,
             )
-            for _ in range(sessions)
+            for _ in range(SESSIONS)
         ]  # fmt: skip
         runs = [
-            hands[number % sessions].submit(f"[[say answer-{number}]]", timeout=PATIENCE)
-            for number in range(count)
+            hands[number % SESSIONS].submit(f"[[say answer-{number}]]", timeout=PATIENCE)
+            for number in range(TASKS)
         ]
         answers = [run.get(timeout=PATIENCE) for run in runs]
         took = time.monotonic() - began
         store = Journal.of(fleet.node).store
         events = [event_of(record) for record in replay(store)]
-    assert answers == [f"answer-{number}" for number in range(count)]
+    assert answers == [f"answer-{number}" for number in range(TASKS)]
     ended = Counter(event.run_id for event in events if event.type == "run_completed")
     assert ended == {run.run_id: 1 for run in runs}
     kills = [event for event in events if event.type == "fault_injected"]
     assert kills
     with capsys.disabled():
         print(
-            f"\n{sessions} real sessions, {count} tasks, {len(kills)} kills: {took:.0f} s, "
+            f"\n{SESSIONS} real sessions, {TASKS} tasks, {len(kills)} kills: {took:.0f} s, "
             f"{memory.peak / MIB:.0f} MiB at most"
         )
