@@ -248,7 +248,8 @@ class AgentCore(Provider):
         harness: Any = agent
         if not isinstance(harness, Handle) or harness.provider != PROVIDER:
             raise InvalidInput("agent", harness, "a Handle of a harness")
-        return HarnessFiles(functools.partial(self._runtime, agent), known, checked_folder(folder))
+        reach = functools.partial(self._runtime, agent)
+        return HarnessFiles(reach, known, checked_folder(folder), Pace())
 
     async def _runtime(self, agent: Handle) -> tuple[Any, str]:
         """Return the client, and the ARN of the runtime that a harness runs in."""

@@ -3,7 +3,7 @@
 A harness whose environment has `sessionStorage` keeps a folder for each session; what the agent
 writes there are its artifacts. Each operation is a short Python program in the session, and what a
 file holds comes and goes as base64: for reports, not for gigabytes. A file is there once at most,
-so the newest of a name is the only one. While it is put it is `.NAME.part`, which is in no list.
+so the newest of a name is the only one. While it is put it is a hidden `.part`, in no list.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any, Final
 from beam.errors import InvalidInput, NotFound, ProviderFailed
 from beam.providers.artifacts import LIMIT, checked_content, checked_limit, checked_name
 from beam.providers.harness_wire import Reading
+from beam.providers.pace import Pace
 from beam.providers.values import Artifact
 
 __all__ = ["HarnessFiles", "checked_folder"]
@@ -77,10 +78,12 @@ class HarnessFiles:
         reach: returns the official client, and the ARN of the runtime.
         session_id: the session.
         folder: where its storage is.
+        pace: where names of half files come from.
     """
 
-    def __init__(self, reach: Reach, session_id: str, folder: str) -> None:
+    def __init__(self, reach: Reach, session_id: str, folder: str, pace: Pace) -> None:
         self._reach = reach
+        self._pace = pace
         self._session_id = session_id
         self._folder = folder
 
@@ -129,7 +132,8 @@ class HarnessFiles:
             ProviderFailed: it could not be written; what was there is as it was.
         """
         path, given = self._path(name), checked_content(content)
-        part = f"{self._folder}/.{name}.part"
+        # Two that put one name at once do not write into one file.
+        part = f"{self._folder}/{self._pace.new_id('.', 16)}.part"
         size = _PIECE // 4 * 3
         for at in range(0, max(len(given), 1), size):
             piece = base64.b64encode(given[at : at + size]).decode()

@@ -67,6 +67,22 @@ def test_a_file_comes_back_as_it_was_put_whatever_its_length(
     assert all(len(body["command"]) <= 65_536 for _, _, body in server.asked)
 
 
+def test_two_that_put_one_name_at_once_leave_one_of_both(
+    server: HarnessServer, tmp_path: Path
+) -> None:
+    provider = agentcore(region="eu-central-1", endpoint_url=server.url)
+    contents = [letter * 80_000 for letter in (b"a", b"b")]
+
+    async def both() -> bytes:
+        made = await provider.provision(AgentSpec("adder"), {**ROLE, "poll_interval": 0.01})
+        files = provider.artifacts(SESSION, agent=made, folder=str(tmp_path))
+        await asyncio.gather(*(files.put("a.txt", content) for content in contents))
+        return await files.fetch("a.txt")
+
+    assert asyncio.run(both()) in contents
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
 def test_it_is_the_harnesses_own_runtime_and_the_session_that_is_asked(
     do: Callable[..., Any], server: HarnessServer
 ) -> None:
