@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import sys
-import time
 from typing import Any
 
 SESSION = "s-1"
@@ -38,7 +38,7 @@ def stall(chatter: bool) -> None:
     while True:
         if chatter:
             say_elsewhere()
-        time.sleep(0.02)
+        select.select([], [], [], 0.02)
 
 
 def hear() -> dict[str, Any]:
