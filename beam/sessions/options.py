@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from beam.backends.checking import check_servers
 from beam.errors import InvalidInput
 from beam.model.attachments import ATTACHMENT_LIMIT
 from beam.model.encoding import encode
@@ -133,7 +134,7 @@ class SessionOptions:
         if not isinstance(self.tools, (list, tuple)):
             raise InvalidInput("tools", self.tools, "a list or a tuple of functions")
         self._check_hooks()
-        self._check_servers()
+        check_servers(self.mcp_servers)
         self._check_limits()
         checked_path(self.record)
         check_json("metadata", self.metadata)
@@ -141,18 +142,6 @@ class SessionOptions:
             value = getattr(self, name)
             if not isinstance(value, Mapping) and not (name != "options" and value is None):
                 raise InvalidInput(name, value, "a mapping")
-
-    def _check_servers(self) -> None:
-        servers: Any = self.mcp_servers
-        if not isinstance(servers, Mapping):
-            raise InvalidInput("mcp_servers", type(servers).__name__, "a mapping")
-        for name, server in servers.items():
-            # What it holds may be a secret, so an error does not show it.
-            where = f"mcp_servers[{name!r}]"
-            if not isinstance(name, str) or not name:
-                raise InvalidInput("mcp_servers", name, "names that are non-empty texts")
-            if not isinstance(server, Mapping) or ("command" in server) == ("url" in server):
-                raise InvalidInput(where, type(server).__name__, "a mapping with command, or url")
 
     def _check_hooks(self) -> None:
         if isinstance(self.hooks, HookChain):

@@ -75,7 +75,7 @@ def test_a_server_that_nobody_serves_is_told_once_without_its_path_and_the_agent
     ("name", "servers", "field"),
     [
         ("codex", {"docs": {"type": "sse", "url": "http://127.0.0.1:1/"}}, "mcp_servers['docs']"),
-        ("codex", {"calc": {"command": 5}}, "mcp_servers.calc.command"),
+        ("codex", {"calc": {**NOWHERE, "env": {"A": 5}}}, "mcp_servers.calc.env.A"),
         ("claude", {"beam": NOWHERE}, "mcp_servers"),
         ("copilot", {"calc": NOWHERE}, "mcp_servers['calc']"),
     ],
@@ -94,7 +94,7 @@ def test_a_server_that_an_agent_cannot_have_ends_its_session_at_once(
 def test_claude_tells_of_a_server_whose_configuration_it_leaves_out(
     fleet_of: Any, tmp_path: Path
 ) -> None:
-    servers = {"calc": {"command": 5}}
+    servers = {"calc": {**NOWHERE, "env": {"A": 5}}}
     session = opened(fleet_of("claude"), tmp_path / "work", mcp_servers=servers)
     assert answer(session, "[[say on]]") == "on"
     assert len(told(session)) == 1
