@@ -16,6 +16,7 @@ obeyed; other text is ignored:
                            joined by "|" (shows whether a session really resumed)
     [[tool NAME JSON]]     call tool NAME with the JSON arguments, if the request
                            offers it; after its result, answer "tool said: ..."
+    [[cut TEXT]]           answer TEXT, and no more: it came to the most tokens
     [[slow N]]             stream N pieces, half a second apart
     [[fail CODE]]          answer with HTTP status CODE
 
@@ -46,7 +47,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-DIRECTIVE = re.compile(r"\[\[(say|history|tool|slow|fail)\s*(.*?)\]\]", re.DOTALL)
+DIRECTIVE = re.compile(r"\[\[(say|cut|history|tool|slow|fail)\s*(.*?)\]\]", re.DOTALL)
 PACE_S = 0.5
 _ids = itertools.count(1)
 
@@ -76,6 +77,7 @@ class Plan:
     pace_s: float = 0.0
     tool: tuple[str, dict[str, Any]] | None = None
     status: int = 200
+    cut: bool = False
 
 
 def decide(turns: list[Turn], tools: set[str], schema: dict[str, Any] | None) -> Plan:
@@ -93,6 +95,8 @@ def decide(turns: list[Turn], tools: set[str], schema: dict[str, Any] | None) ->
     verb, rest = here[-1][0], here[-1][1].strip()
     if verb == "say":
         return Plan([word + " " for word in rest.split(" ")[:-1]] + [rest.split(" ")[-1]])
+    if verb == "cut":
+        return Plan([rest], cut=True)
     if verb == "history":
         return Plan(["|".join(text.strip() for kind, text in asked if kind == "say")])
     if verb == "slow":
@@ -194,7 +198,7 @@ def messages_stream(body: dict[str, Any], plan: Plan) -> Iterator[dict[str, Any]
                 "delta": {"type": "text_delta", "text": piece},
             }
     yield {"type": "content_block_stop", "index": 0}
-    reason = "tool_use" if plan.tool else "end_turn"
+    reason = "tool_use" if plan.tool else "max_tokens" if plan.cut else "end_turn"
     yield {
         "type": "message_delta",
         "delta": {"stop_reason": reason, "stop_sequence": None},
@@ -218,7 +222,7 @@ def messages_whole(body: dict[str, Any], plan: Plan) -> dict[str, Any]:
         "role": "assistant",
         "model": body.get("model", "fake"),
         "content": [block],
-        "stop_reason": "tool_use" if plan.tool else "end_turn",
+        "stop_reason": "tool_use" if plan.tool else "max_tokens" if plan.cut else "end_turn",
         "stop_sequence": None,
         "usage": {"input_tokens": 10, "output_tokens": 5},
     }
@@ -288,7 +292,8 @@ def responses_whole(
         "id": f"resp_{next(_ids)}",
         "object": "response",
         "created_at": int(time.time()),
-        "status": "completed",
+        "status": "incomplete" if plan.cut else "completed",
+        "incomplete_details": {"reason": "max_output_tokens"} if plan.cut else None,
         "model": body.get("model", "fake"),
         "output": [item or _responses_item(body, plan)],
         "parallel_tool_calls": False,
@@ -335,7 +340,7 @@ def responses_stream(body: dict[str, Any], plan: Plan) -> Iterator[dict[str, Any
         yield event("response.output_text.done", **at, text=text, logprobs=[])
         yield event("response.content_part.done", **at, part={**part, "text": text})
     yield event("response.output_item.done", output_index=0, item=item)
-    yield event("response.completed", response=whole)
+    yield event("response.incomplete" if plan.cut else "response.completed", response=whole)
 
 
 # --- OpenAI chat completions ------------------------------------------------
@@ -374,12 +379,16 @@ def chat_stream(body: dict[str, Any], plan: Plan) -> Iterator[dict[str, Any]]:
         yield chunk({"tool_calls": _chat_calls(plan)})
     for piece in plan.pieces:
         yield chunk({"content": piece})
-    yield chunk({}, "tool_calls" if plan.tool else "stop")
+    yield chunk({}, _chat_end(plan))
     yield {
         **head,
         "choices": [],
         "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
     }
+
+
+def _chat_end(plan: Plan) -> str:
+    return "tool_calls" if plan.tool else "length" if plan.cut else "stop"
 
 
 def chat_whole(body: dict[str, Any], plan: Plan) -> dict[str, Any]:
@@ -391,9 +400,7 @@ def chat_whole(body: dict[str, Any], plan: Plan) -> dict[str, Any]:
         "object": "chat.completion",
         "created": int(time.time()),
         "model": body.get("model", "fake"),
-        "choices": [
-            {"index": 0, "message": message, "finish_reason": "tool_calls" if plan.tool else "stop"}
-        ],
+        "choices": [{"index": 0, "message": message, "finish_reason": _chat_end(plan)}],
         "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
     }
 
@@ -418,14 +425,14 @@ def gemini_read(body: dict[str, Any]) -> tuple[list[Turn], set[str], dict | None
     return turns, tools, schema if config.get("responseMimeType") == "application/json" else None
 
 
-def _gemini_piece(part: dict[str, Any] | None, last: bool) -> dict[str, Any]:
+def _gemini_piece(part: dict[str, Any] | None, last: bool, cut: bool = False) -> dict[str, Any]:
     candidate: dict[str, Any] = {
         "index": 0,
         "content": {"role": "model", "parts": [part] if part else [{"text": ""}]},
     }
     answer: dict[str, Any] = {"candidates": [candidate], "modelVersion": "fake"}
     if last:
-        candidate["finishReason"] = "STOP"
+        candidate["finishReason"] = "MAX_TOKENS" if cut else "STOP"
         answer["usageMetadata"] = {
             "promptTokenCount": 10,
             "candidatesTokenCount": 5,
@@ -441,7 +448,7 @@ def gemini_stream(body: dict[str, Any], plan: Plan) -> Iterator[dict[str, Any]]:
         )
     for piece in plan.pieces:
         yield _gemini_piece({"text": piece}, last=False)
-    yield _gemini_piece(None, last=True)
+    yield _gemini_piece(None, last=True, cut=plan.cut)
 
 
 def gemini_whole(body: dict[str, Any], plan: Plan) -> dict[str, Any]:
@@ -449,7 +456,7 @@ def gemini_whole(body: dict[str, Any], plan: Plan) -> dict[str, Any]:
         return _gemini_piece(
             {"functionCall": {"name": plan.tool[0], "args": plan.tool[1]}}, last=True
         )
-    return _gemini_piece({"text": "".join(plan.pieces)}, last=True)
+    return _gemini_piece({"text": "".join(plan.pieces)}, last=True, cut=plan.cut)
 
 
 # --- the server -------------------------------------------------------------

@@ -165,6 +165,14 @@ def test_an_answer_is_data_if_data_is_asked_for(fleet: Fleet, work: Path) -> Non
     assert run.get(timeout=PATIENCE) == {"colour": "ok"}
 
 
+def test_an_answer_that_was_cut_is_no_answer_and_says_so(fleet: Fleet, work: Path) -> None:
+    session = opened(fleet, work, on_crash="retry")
+    with pytest.raises(RunFailed) as failed:
+        answer(session, "[[cut half of it]]")
+    assert failed.value.reason == "truncated"
+    assert answer(session, "[[say on]]") == "on"
+
+
 def test_a_picture_goes_to_the_model(fleet: Fleet, work: Path, model: FakeModel) -> None:
     picture = {"type": "image", "data": DOT, "mime_type": "image/png"}
     answer(opened(fleet, work), "[[say seen]]", params={"attachments": [picture]})

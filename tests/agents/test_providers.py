@@ -14,7 +14,7 @@ import pytest
 
 import beam
 from beam.backends import Backend
-from beam.errors import Interrupted, InvalidInput, ProviderFailed
+from beam.errors import Interrupted, InvalidInput, ProviderFailed, RunFailed
 from beam.providers.chat import chat
 from beam.providers.messages import messages
 from beam.providers.provider import OpenOptions, Provider
@@ -102,6 +102,16 @@ def test_a_tool_is_run_and_its_result_told(make: Make, model: FakeModel) -> None
     assert (result.text, result.turns, result.terminal) == ("tool said: 5", 2, "end_turn")
     assert result.usage is not None
     assert (result.usage.input_tokens, result.usage.output_tokens) == (20, 10)
+
+
+@ALL
+def test_an_answer_that_was_cut_is_no_answer_and_says_so(make: Make, model: FakeModel) -> None:
+    with beam.Fleet(backends={"model": provider_backend(make(model.url))}) as fleet:
+        session = fleet.start_session()
+        with pytest.raises(RunFailed) as failed:
+            session.query("[[cut half of it]]").get(timeout=60)
+        assert failed.value.reason == "truncated"
+        assert session.query("[[say on]]").get(timeout=60) == "on"
 
 
 @ALL
