@@ -38,8 +38,8 @@ ExitKind = Literal[
 |---|---|
 | `throttled` | too many requests; `retry_after` seconds if it was said |
 | `quota` | what was paid for is used up; `resets_at` if it was said |
-| `overloaded` | the provider has no capacity, or failed on its side |
-| `auth` | no credentials, or wrong ones |
+| `overloaded` | the provider has no capacity, failed on its side, or was not reached |
+| `auth` | no credentials, wrong ones, or ones that have expired |
 | `budget` | a limit of money or tokens that the user set for a session or a run is reached |
 | `stalled` | nothing was heard for the time of a deadline |
 | `interrupted` | a user, or the program, ended the turn |
@@ -178,7 +178,7 @@ _PHRASES: Mapping[ExitKind, tuple[str, ...]] = {
         r"^(max_tokens|max_output_tokens|max_completion_tokens|length)$",
     ),
     "context_full": (
-        r"context[_ ]?(length|window)", r"prompt is too long", r"maximum context",
+        r"context[_ ]?(length|window|limit)", r"prompt is too long", r"maximum context",
         r"too many tokens", r"input is too long",
     ),
     "budget": (r"budget",),
@@ -188,9 +188,17 @@ _PHRASES: Mapping[ExitKind, tuple[str, ...]] = {
     "overloaded": (
         r"overloaded", r"at capacity", r"no capacity", r"unavailable", r"\b529\b", r"\b50[0-4]\b",
         r"internal server error", r"bad gateway",
+        r"fetch failed", r"socket hang up", r"getaddrinfo", r"unable to connect",
+        r"request timed out",
+        r"\be(conn(refused|reset|aborted)|timedout|notfound|ai_again|(net|host)unreach)\b",
+        r"connection (error|refused|reset|aborted|closed|lost|timed out)",
+        r"network (error|is unreachable)", r"(could not|failed to) resolve", r"name resolution",
     ),
     "auth": (
         r"unauthori[sz]ed", r"unauthenticated", r"authentication", r"invalid[_ ](x-)?api[_ -]?key",
+        r"api[_ -]?key[_ ]((is|has|been) )*(not valid|invalid|expired|revoked)",
+        r"token ((is|has|was|been) )*(not valid|invalid|expired|revoked)",
+        r"your session (is|has) expired", r"(sign|log) ?in again",
         r"not logged in", r"please (run /)?log ?in", r"\b40[13]\b", r"permission_error",
         r"forbidden",
     ),

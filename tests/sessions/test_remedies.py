@@ -267,6 +267,7 @@ def test_an_agent_that_cannot_say_is_not_supported(
         (429, {}, '{"error":{"code":"insufficient_quota"}}', "quota"),
         (400, {}, "prompt is too long: 210000 tokens", "context_full"),
         (400, {}, "credit balance is too low", "quota"),
+        (400, {}, "API key not valid. Please pass a valid API key.", "auth"),
         (401, {}, "", "auth"),
         (403, {}, "", "auth"),
         (529, {}, "", "overloaded"),
@@ -302,6 +303,27 @@ def test_an_http_date_is_no_number_of_seconds() -> None:
         ("max_tokens", "truncated"),
         ("length", "truncated"),
         ("the token budget of this session is spent", "budget"),
+        ("context limit reached", "context_full"),
+        ("fetch failed", "overloaded"),
+        ("API Error: Connection error.", "overloaded"),
+        ("connect ECONNREFUSED 127.0.0.1:443", "overloaded"),
+        ("read ECONNRESET", "overloaded"),
+        ("getaddrinfo ENOTFOUND api.example.com", "overloaded"),
+        ("getaddrinfo EAI_AGAIN api.example.com", "overloaded"),
+        ("connect ETIMEDOUT 192.0.2.1:443", "overloaded"),
+        ("Request timed out", "overloaded"),
+        ("socket hang up", "overloaded"),
+        ("Unable to connect to API (ConnectionRefused)", "overloaded"),
+        ("A network error occurred", "overloaded"),
+        ("Connection refused (os error 111)", "overloaded"),
+        ("Connection reset by peer", "overloaded"),
+        ("OAuth token has expired", "auth"),
+        ("The token is invalid", "auth"),
+        ("Refresh token has been revoked", "auth"),
+        ("Your session has expired, sign in again", "auth"),
+        ("API key expired. Please renew it.", "auth"),
+        ("API key not valid. Please pass a valid API key.", "auth"),
+        ('{"reason": "API_KEY_INVALID"}', "auth"),
     ],
 )
 def test_an_error_told_as_prose_has_a_word(text: str, kind: str) -> None:
@@ -323,6 +345,7 @@ def test_an_answer_that_was_cut_is_no_budget_and_is_not_asked_for_again() -> Non
 def test_prose_that_says_nothing_known_has_none() -> None:
     assert of_text("prices of some length") is None
     assert of_text("the cat sat on the mat") is None
+    assert of_text("Unexpected token '<' at the start: no JSON") is None
 
 
 @pytest.mark.parametrize("kind", KINDS)
