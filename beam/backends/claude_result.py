@@ -9,11 +9,12 @@
     'throttled'
 
 A turn has failed if `is_error` or `subtype` says so: the program reports an error of the model as a
-success in form, and an end at a limit of its own (`error_max_turns`) as no error. Why it failed is
-in `terminal_reason` and `subtype` where the program itself ended it, in `api_error_status` where
-the model's server did, and else only in words. One query may have several results, for what was
-said meanwhile may have got a turn of its own: tokens, turns and costs are added, the last answer is
-the answer.
+success in form, and an end at a limit of its own (`error_max_turns`) as no error. It has failed as
+well if `stop_reason` says that the model declined, or was cut. Why it failed is in
+`terminal_reason` and `subtype` where the program itself ended it, in `api_error_status` where the
+model's server did, and else only in words. One query may have several results, for what was said
+meanwhile may have got a turn of its own: tokens, turns and costs are added, the last answer is the
+answer.
 
 Tokens are in buckets that share nothing: `input_tokens` without the cache, `output_tokens` without
 `reasoning_tokens`. They and the cost are those since the result before, of all models; the
@@ -24,6 +25,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from beam.model.exit_reasons import ExitKind, ExitReason, of_http, of_text
@@ -45,6 +47,12 @@ _BY_REASON: Mapping[str, ExitKind] = {
 _BY_SUBTYPE: Mapping[str, ExitKind] = {
     "error_max_turns": "max_turns",
     "error_max_budget_usd": "budget",
+}
+
+_BY_STOP: Mapping[str, ExitKind] = {
+    "refusal": "refused",
+    "max_tokens": "truncated",
+    "model_context_window_exceeded": "context_full",
 }
 
 _BUCKETS: Mapping[str, str] = {
@@ -132,8 +140,8 @@ class TurnEnd:
         named = _BY_REASON.get(str(wire.get("terminal_reason"))) or _BY_SUBTYPE.get(
             str(wire.get("subtype"))
         )
-        if named is None and wire.get("stop_reason") == "refusal":
-            named = "refused"
+        if named is None:
+            named = _BY_STOP.get(str(wire.get("stop_reason")))
         if named is not None:
             return ExitReason(named, detail=self.words)
         status = wire.get("api_error_status")
@@ -142,8 +150,15 @@ class TurnEnd:
                 return ExitReason(
                     "quota", resets_at=self.resets_at, status=status, detail=self.words
                 )
-            return of_http(status, {}, self.words)
-        return of_text(self.words) or ExitReason("agent_error", detail=self.words)
+            return self._known_reset(of_http(status, {}, self.words))
+        told = of_text(self.words) or ExitReason("agent_error", detail=self.words)
+        return self._known_reset(told)
+
+    def _known_reset(self, reason: ExitReason) -> ExitReason:
+        """Return a quota with the time that the program has told apart, if it tells none itself."""
+        if reason.kind == "quota" and reason.resets_at is None:
+            return replace(reason, resets_at=self.resets_at)
+        return reason
 
     def _add_models(self, models: Mapping[str, Any]) -> None:
         for name, used in models.items():
@@ -164,7 +179,8 @@ class TurnEnd:
 
 
 def _has_failed(wire: Mapping[str, Any]) -> bool:
-    return wire.get("is_error") is True or str(wire.get("subtype")).startswith("error")
+    failed = wire.get("is_error") is True or str(wire.get("subtype")).startswith("error")
+    return failed or wire.get("stop_reason") in _BY_STOP
 
 
 def _words(wire: Mapping[str, Any]) -> str:

@@ -103,6 +103,7 @@ class ChatReply:
     def __init__(self) -> None:
         self._head: dict[str, Any] = {}
         self._text: list[str] = []
+        self._refusal: list[str] = []
         self._calls: list[dict[str, Any]] = []
         self._finish: Any = None
         self._usage: Any = None
@@ -127,12 +128,15 @@ class ChatReply:
             self._add_call(call)
         text = delta.get("content") or ""
         self._text.append(text)
+        self._refusal.append(delta.get("refusal") or "")
         # Two names for the same, by server; none of them is OpenAI's.
         return text, delta.get("reasoning_content") or delta.get("reasoning") or ""
 
     def whole(self) -> Reply:
         """Return the reply, in the shape of one that came whole."""
         message: dict[str, Any] = {"role": "assistant", "content": "".join(self._text) or None}
+        if refusal := "".join(self._refusal):
+            message["refusal"] = refusal
         if self._calls:
             message["tool_calls"] = [
                 {key: value for key, value in call.items() if key != "index"}

@@ -76,15 +76,18 @@ class ChatDialect(Dialect):
         return _calls(_message(reply))
 
     def stop(self, reply: Reply) -> tuple[Terminal, str]:
-        """Return `end_turn` for `stop`; all else is terminated."""
+        """Return `end_turn` for `stop`, unless the model declines; all else is terminated."""
         word = reply["choices"][0].get("finish_reason")
+        if word == "stop" and _message(reply).get("refusal"):
+            return "terminated", "refusal"
         if word == "stop":
             return "end_turn", word
         return "terminated", word if isinstance(word, str) else "unknown"
 
     def text(self, reply: Reply) -> str:
-        """Return the content."""
-        content = _message(reply).get("content")
+        """Return the content, or the words with which the model declines."""
+        message = _message(reply)
+        content = message.get("content") or message.get("refusal")
         return content if isinstance(content, str) else ""
 
     def usage(self, reply: Reply) -> Usage | None:

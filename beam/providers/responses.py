@@ -61,8 +61,10 @@ class ResponsesDialect(Dialect):
         ]
 
     def stop(self, reply: Reply) -> tuple[Terminal, str]:
-        """Return `end_turn` for a completed response."""
+        """Return `end_turn` for a completed response, unless the model declines in it."""
         status = reply.get("status")
+        if status == "completed" and any(part.get("refusal") for part in _parts(reply)):
+            return "terminated", "refusal"
         if status == "completed":
             return "end_turn", "completed"
         details = reply.get("incomplete_details") or {}
@@ -70,12 +72,7 @@ class ResponsesDialect(Dialect):
 
     def text(self, reply: Reply) -> str:
         """Return the texts of its messages, joined by newlines."""
-        return "\n".join(
-            part.get("text") or part.get("refusal") or ""
-            for item in reply["output"]
-            if item.get("type") == "message"
-            for part in item["content"]
-        )
+        return "\n".join(part.get("text") or part.get("refusal") or "" for part in _parts(reply))
 
     def usage(self, reply: Reply) -> Usage | None:
         """Return the tokens in buckets that do not overlap."""
@@ -178,6 +175,16 @@ def _tools(conn: HeldConn) -> list[dict[str, Any]]:
             "strict": False,
         }
         for tool in conn.options.tools
+    ]
+
+
+def _parts(reply: Reply) -> list[Mapping[str, Any]]:
+    """Return the parts of its messages."""
+    return [
+        part
+        for item in reply["output"]
+        if item.get("type") == "message"
+        for part in item["content"]
     ]
 
 

@@ -42,6 +42,8 @@ def outcome_of(
     word = outcome.stop_reason
     kind = of_text(word) or ExitReason("refused" if word in _REFUSALS else "agent_error")
     told = f"the answer was cut ({word})" if outcome.text else word
+    if kind.kind == "refused" and outcome.text:
+        told = outcome.text[:500]
     return failed(query_id, replace(kind, detail=told), timestamp)
 
 

@@ -183,6 +183,32 @@ def test_a_turn_has_failed_if_either_of_its_two_words_says_so() -> None:
     assert kind(result(subtype="success", is_error=False)) is None
 
 
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("refusal", "refused"),
+        ("max_tokens", "truncated"),
+        ("model_context_window_exceeded", "context_full"),
+        ("end_turn", None),
+        ("stop_sequence", None),
+        (None, None),
+    ],
+)
+def test_an_answer_that_the_model_declined_or_that_was_cut_is_none(
+    word: str | None, reason: str | None
+) -> None:
+    assert kind(result(stop_reason=word)) == reason
+
+
+@pytest.mark.parametrize("words", ["usage limit reached", "You've hit your weekly limit"])
+def test_a_quota_that_is_told_in_words_has_the_time_that_was_told_apart(words: str) -> None:
+    turn = ClaudeTurn("q-1", PROMPT)
+    turn.end.resets_at = 1_760_000_000
+    turn.take(result(is_error=True, result=words))
+    assert turn.exit is not None
+    assert (turn.exit.kind, turn.exit.resets_at) == ("quota", 1_760_000_000)
+
+
 def test_a_429_of_an_allowance_that_is_used_up_is_a_quota_with_its_time() -> None:
     turn = ClaudeTurn("q-1", PROMPT)
     turn.end.resets_at = 1_760_000_000

@@ -146,6 +146,7 @@ def test_usage_is_told_in_disjoint_buckets(fleets):
         (asks(), "protocol"),
         ({**says("half", stop_reason="length"), "terminal": "terminated"}, "truncated"),
         ({**says(stop_reason="refusal"), "terminal": "terminated"}, "refused"),
+        ({**says("I can't", stop_reason="refusal"), "terminal": "terminated"}, "refused"),
     ],
 )
 def test_a_failure_has_a_reason_of_the_closed_set_and_the_session_lives(fleets, failure, kind):
