@@ -63,6 +63,7 @@ class Dialect:
         asides: how texts begin that the agent itself says in the model's place.
         sums_usage: whether it counts the tokens of all turns since it was started, not of one.
         starts_servers: whether it starts MCP servers that are programs.
+        overlooks_kills: whether it does not see that a signal has ended the shell of its command.
         error_prefix: how a text begins that is said in an answer's place when the model failed;
             empty for an agent that reports failures as such.
     """
@@ -71,6 +72,7 @@ class Dialect:
     asides: re.Pattern[str] | None = None
     sums_usage: bool = False
     starts_servers: bool = True
+    overlooks_kills: bool = False
     error_prefix: str = ""
 
     def own_tool(self, name: str, title: str, mine: frozenset[str]) -> bool:
@@ -97,7 +99,7 @@ PLAIN = Dialect()
 
 GEMINI = Dialect(tool_name=_of_gemini)
 
-OPENCODE = Dialect(tool_name=_of_opencode)
+OPENCODE = Dialect(tool_name=_of_opencode, overlooks_kills=True)
 
 COPILOT = Dialect(
     tool_name=_of_copilot,

@@ -11,10 +11,12 @@ uses its own, under the permissions that it asks for.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from beam.backends.acp_commands import LOOK, CommandWatch
 from beam.backends.acp_dialect import SERVER
 from beam.backends.acp_endings import exit_of_error, exit_of_stop, failed_for, usage_of
 from beam.backends.acp_messages import AcpReader
@@ -30,6 +32,7 @@ from beam.errors import InvalidInput
 from beam.model.exit_reasons import ExitReason
 from beam.model.messages import ResultMessage, SystemMessage
 from beam.model.permissions import Allow, Deny
+from beam.ports.processes import snapshot
 
 if TYPE_CHECKING:
     from beam.backends.acp import AcpBackend
@@ -92,6 +95,7 @@ class AcpDriver(Driver):
         self._listening = False
         self._prompted = False
         self._cut = False
+        self._lost: ExitReason | None = None
         self._introduced = False
         self._spent: Usage | None = None
 
@@ -116,13 +120,14 @@ class AcpDriver(Driver):
         here = self._conversation
         assert here is not None, "asked before it was open"
         self._cut = self._prompted = False
+        self._lost = None
         self._reader.begin()
         self._objects.begin()
         self._listening = True
         self._introduce(here)
         await self._watch.begin(here.id)
         try:
-            async with self._client.reading():
+            async with self._client.reading(), self._commands_seen():
                 said = await self._turn(query, here)
         except self._refusal as error:
             return self._failed(query, exit_of_error(error.code, str(error), error.data))
@@ -315,8 +320,40 @@ class AcpDriver(Driver):
 
     def _failed(self, query: Query, reason: ExitReason | None) -> Failed:
         if self._cut or reason is None:
-            reason = ExitReason("interrupted")
+            reason = self._lost or ExitReason("interrupted")
         return failed_for(query.query_id, reason, self.talk.now())
+
+    # What the program overlooks
+
+    @contextlib.asynccontextmanager
+    async def _commands_seen(self) -> AsyncIterator[None]:
+        """See what becomes of the commands meanwhile, if the agent does not."""
+        if not self._backend.dialect.overlooks_kills:
+            yield
+            return
+        seeing = asyncio.ensure_future(self._see_commands())
+        try:
+            yield
+        finally:
+            seeing.cancel()
+
+    async def _see_commands(self) -> None:
+        """Tell of a command that has no shell any more, and cut the turn if all of it is lost."""
+        name, now = self._offer.name, asyncio.get_running_loop().time
+        watch = CommandWatch(self.wire.pid, self.wire.keeper, now())
+        state = ""
+        while state != "lost":
+            await asyncio.sleep(LOOK)
+            table = await asyncio.to_thread(snapshot) if self._reader.commands() else {}
+            # What we are asked for has no shell yet.
+            calls = frozenset() if self.talk.waiting else self._reader.commands()
+            state = watch.look(table, calls, now())
+            if state == "missing":
+                text = f"no shell lives of a command that {name} waits for"
+                self.talk.say(SystemMessage(content=text, subtype="notice"))
+        detail = f"nothing lives of a command that {name} waits for"
+        self._lost = ExitReason("stalled", detail=detail)
+        await self.interrupt()
 
     # What the program says and asks
 

@@ -78,6 +78,11 @@ class AcpReader:
         """Return the last piece of text."""
         return self._all[-1] if self._all else ""
 
+    def commands(self) -> frozenset[str]:
+        """Return the agent's names for the calls that run commands, and are open."""
+        calls = self._calls.values()
+        return frozenset(each.id for each in calls if each.wire.get("kind") == "execute")
+
     def call(self, wire: Wire) -> ToolCall:
         """Return the tool call that an update or a request is about, with all that is known."""
         name = wire.get("toolCallId")

@@ -49,6 +49,11 @@ class Wire:
         return self._port.pid
 
     @property
+    def keeper(self) -> int:
+        """The pid of the keeper: the program's parent, which inherits its orphans."""
+        return self._port.keeper
+
+    @property
     def argv(self) -> tuple[str, ...]:
         """The command line that the program was started with."""
         return self._port.spec.argv

@@ -14,7 +14,6 @@ from beam.backends import claude
 from beam.backends.claude import ClaudeBackend
 from beam.model.events import message_of
 from beam.otp import Backoff, Restarts
-from beam.sessions.messages import GetConnection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,13 +86,6 @@ def begun(session: Any, run: Any) -> None:
     for event in session.events(types=["message"], timeout=PATIENCE):
         if event.run_id == run.run_id and message_of(event).type == "stream_event":
             return
-
-
-def program_of(fleet: Fleet, session: Any) -> psutil.Process:
-    """Return the program of a session."""
-    process = fleet.whereis(session.id)
-    assert process is not None
-    return psutil.Process(process.ask(GetConnection()).ask("os_process"))
 
 
 def tool(name: str, **arguments: Any) -> str:

@@ -12,7 +12,6 @@ from beam import Fleet
 from beam.backends import codex
 from beam.backends.codex import CodexBackend
 from beam.otp import Backoff, Restarts
-from beam.sessions.messages import GetConnection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,13 +59,6 @@ def fleet_of(backend: Any, store: Any = None, **options: Any) -> Iterator[Fleet]
     with Fleet(store, backends={"codex": backend}, **{**patient, **options}) as fleet:
         yield fleet
     assert psutil.Process().children(recursive=True) == []
-
-
-def program_of(fleet: Fleet, session: Any) -> psutil.Process:
-    """Return the app-server of a session."""
-    process = fleet.whereis(session.id)
-    assert process is not None
-    return psutil.Process(process.ask(GetConnection()).ask("os_process"))
 
 
 def escalated(command: str) -> str:

@@ -12,17 +12,10 @@ from beam import Fleet, allow
 from beam.errors import RunFailed
 from beam.model.messages import ResultMessage
 from tests.agents.acp_agents import AGENTS
-from tests.agents.acp_sessions import (
-    OFTEN,
-    answer,
-    continued,
-    killed,
-    messages,
-    opened,
-    program_of,
-)
+from tests.agents.acp_sessions import OFTEN, answer, messages, opened
 from tests.agents.conftest import FleetWith
 from tests.agents.fake_model import FakeModel
+from tests.agents.kills import continued, killed, program_of
 from tests.sessions.scripted import failure
 
 PROGRAM = Path(__file__).with_name("mcp_program.py")

@@ -9,27 +9,21 @@ import pytest
 from beam import Fleet, allow
 from beam.errors import Interrupted
 from tests.agents.acp_agents import AGENTS, Agent
-from tests.agents.acp_sessions import (
-    AGENT_TELLS_WITHIN,
-    OFTEN,
+from tests.agents.acp_sessions import OFTEN, answer, begun, opened
+from tests.agents.conftest import FleetWith
+from tests.agents.fake_model import FakeModel
+from tests.agents.kills import (
+    KILLS,
     TOLD_WITHIN,
     Pipe,
-    answer,
-    begun,
     continued,
     gone,
     killed,
-    opened,
     program_of,
     told_after,
     tree,
 )
-from tests.agents.conftest import FleetWith
-from tests.agents.fake_model import FakeModel
 from tests.sessions.scripted import failure
-from tests.volume import scaled
-
-KILLS = scaled(50, part=10)
 
 
 @pytest.fixture(params=AGENTS)
@@ -63,23 +57,6 @@ def test_a_program_that_is_killed_in_a_turn_is_told_at_once_and_back_with_its_co
     assert len(ways) == KILLS
     # Gemini is asked to take its conversation up only where that does not destroy it.
     assert set(ways) <= ({"resumed"} if agent.resumes else {"resumed", "transcript"})
-
-
-@pytest.mark.timeout(120 + KILLS * 30)
-def test_a_command_that_is_killed_is_told_and_the_turn_goes_on(
-    agent: Agent, fleet: Fleet, tmp_path: Path
-) -> None:
-    pipe = Pipe(tmp_path / "pipe")
-    session = opened(fleet, tmp_path / "work", permission_handler=lambda *_: allow())
-    answer(session, "[[say red]]")
-    for _ in range(KILLS):
-        run = session.submit(agent.runs(pipe.command))
-        when = killed(pipe.process())
-        assert "tool said" in run.get(timeout=100)
-        told = told_after(session, when, "message", "tool_result")
-        assert told < AGENT_TELLS_WITHIN, f"told after {told:.2f} s"
-    assert answer(session, "[[history]]") == "red"
-    assert continued(session) == []
 
 
 @pytest.mark.timeout(300)

@@ -13,8 +13,9 @@ from beam import Fleet, allow, deny
 from beam.backends import TurnLimits, acp
 from beam.backends.agent_objects import MAX_NOISE
 from beam.errors import Interrupted, InvalidInput, RunFailed
-from tests.agents.acp_sessions import answer, begun, continued, killed, last, opened, program_of
+from tests.agents.acp_sessions import answer, begun, last, opened
 from tests.agents.conftest import FleetWith
+from tests.agents.kills import continued, killed, program_of
 from tests.sessions.scripted import failure
 
 PROGRAM = Path(__file__).with_name("acp_program.py")

@@ -23,11 +23,11 @@ from tests.agents.claude_sessions import (
     fleet,
     fleet_of,
     opened,
-    program_of,
     tool,
     work,
 )
 from tests.agents.fake_model import FakeModel
+from tests.agents.kills import program_of
 from tests.sessions.scripted import failure, wait_for
 
 if TYPE_CHECKING:

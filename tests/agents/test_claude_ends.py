@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import sys
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 
 from beam import allow
 from beam.backends.claude_conversation import Conversation, conversation_for
 from beam.errors import Interrupted
-from beam.model.events import message_of
 from tests.agents.claude_sessions import (
     OFTEN,
     PATIENCE,
@@ -26,11 +21,20 @@ from tests.agents.claude_sessions import (
     fleet,
     fleet_of,
     opened,
-    program_of,
     work,
 )
+from tests.agents.kills import (
+    KILLS,
+    TOLD_WITHIN,
+    Pipe,
+    continued,
+    gone,
+    killed,
+    program_of,
+    told_after,
+    tree,
+)
 from tests.sessions.scripted import failure
-from tests.volume import scaled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,51 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = ["fleet", "work"]
 
-KILLS = scaled(50, part=10)
 OF_KILLS = pytest.mark.timeout(120 + 20 * KILLS)
-TOLD_WITHIN = 1.0
-"""The seconds in which a death must be in the log: the promise of `beam.testing`'s suite."""
-
-
-def killed(process: psutil.Process) -> float:
-    """Kill a process, and return when, Unix seconds."""
-    process.send_signal(signal.SIGKILL)
-    return time.time()
-
-
-def tree(process: psutil.Process) -> list[psutil.Process]:
-    return [process, *process.children(recursive=True)]
-
-
-def gone(processes: list[psutil.Process]) -> bool:
-    """Say whether all of them end."""
-    return not psutil.wait_procs(processes, timeout=PATIENCE)[1]
-
-
-def continued(session: Any) -> list[str]:
-    started = [event.data for event in session.history() if event.type == "run_started"]
-    return [data["continued"] for data in started if "continued" in data]
-
-
-def last(session: Any, kind: str) -> Any:
-    return [event for event in session.history() if event.type == kind][-1]
-
-
-class Pipe:
-    """A named pipe through which a command tells its pid, when it runs."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        os.mkfifo(path)
-
-    @property
-    def command(self) -> str:
-        """A command that tells its pid and then takes long."""
-        return f"echo $$ > {self.path}; exec sleep 300"
-
-    def process(self) -> psutil.Process:
-        """Return the process, once it runs."""
-        return psutil.Process(int(self.path.read_text()))
 
 
 @pytest.fixture
@@ -105,7 +65,7 @@ def test_a_program_that_is_killed_in_a_turn_is_told_at_once_and_back_with_its_co
         processes = tree(program)
         when = killed(program)
         assert isinstance(failure(run), Interrupted)
-        told = last(session, "run_interrupted").timestamp / 1000 - when
+        told = told_after(session, when, "run_interrupted")
         assert told < TOLD_WITHIN, f"told after {told:.2f} s"
         assert session.submit("[[history]]").get(timeout=PATIENCE) == "red"
         assert gone(processes)
@@ -122,24 +82,6 @@ def test_a_run_that_was_cut_by_a_kill_is_asked_again_if_its_user_wants_that(
     killed(program_of(fleet, session))
     assert run.get(timeout=PATIENCE) == "0 1 2 3 "
     assert answer(session, "[[history]]") == "red"
-
-
-@OF_KILLS
-def test_a_command_that_is_killed_is_told_at_once_and_the_turn_goes_on(
-    fleet: Fleet, work: Path, pipe: Pipe
-) -> None:
-    session = opened(fleet, work, permission_handler=lambda *_: allow())
-    answer(session, "[[say red]]")
-    for _ in range(KILLS):
-        run = session.submit(bash(pipe.command))
-        when = killed(pipe.process())
-        assert "Exit code" in run.get(timeout=PATIENCE)
-        said = [event for event in session.history() if event.type == "message"]
-        results = [event for event in said if message_of(event).type == "tool_result"]
-        told = results[-1].timestamp / 1000 - when
-        assert told < TOLD_WITHIN, f"told after {told:.2f} s"
-    assert answer(session, "[[history]]") == "red"
-    assert continued(session) == []
 
 
 def test_a_command_does_not_outlive_its_program(fleet: Fleet, work: Path, pipe: Pipe) -> None:

@@ -20,9 +20,9 @@ from tests.agents.codex_sessions import (
     fleet_of,
     patched,
     plain,
-    program_of,
 )
 from tests.agents.fake_model import FakeModel
+from tests.agents.kills import program_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

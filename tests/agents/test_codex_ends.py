@@ -23,9 +23,9 @@ from tests.agents.codex_sessions import (
     escalated,
     fleet_of,
     plain,
-    program_of,
 )
 from tests.agents.fake_model import FakeModel
+from tests.agents.kills import program_of
 from tests.sessions.scripted import wait_for
 from tests.volume import scaled
 
