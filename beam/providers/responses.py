@@ -123,18 +123,22 @@ class ResponsesProvider(ServedProvider):
             **system,
             **self.saying(input=[dict(item) for item in conn.items], tools=_tools(conn)),
         )
+        last: Any = None
         async with stream:
+            # Read to its end: what is left of a stream outlives the event loop, and complains.
             async for event in stream:
                 if event.type == "response.output_text.delta":
                     await say(event.delta, "")
                 elif event.type in _REASONING:
                     await say("", event.delta)
-                elif event.type in _ENDS:
-                    reply: Reply = event.response.to_dict(mode="json")
-                    return _whole(reply)
-                elif event.type == "error":
-                    raise _failed(event.message, event.code)
-        raise ConnectionError("the stream ended before the response was complete")
+                elif event.type in (*_ENDS, "error"):
+                    last = last or event
+        if last is None:
+            raise ConnectionError("the stream ended before the response was complete")
+        if last.type == "error":
+            raise _failed(last.message, last.code)
+        reply: Reply = last.response.to_dict(mode="json")
+        return _whole(reply)
 
 
 def responses(
