@@ -18,16 +18,23 @@ from typing import TYPE_CHECKING, Any
 
 from beam.backends.acp_commands import LOOK, CommandWatch
 from beam.backends.acp_dialect import SERVER
-from beam.backends.acp_endings import exit_of_error, exit_of_stop, failed_for, usage_of
+from beam.backends.acp_endings import (
+    exit_of_error,
+    exit_of_stop,
+    exit_of_system_error,
+    failed_for,
+    has_system_error,
+    usage_of,
+)
 from beam.backends.acp_messages import AcpReader
 from beam.backends.acp_permissions import answer
-from beam.backends.acp_session import Offer, Settings, kept, mcp_servers
+from beam.backends.acp_session import Offer, Settings, kept, mcp_servers, name_of
 from beam.backends.agent_objects import Objects
 from beam.backends.attached import attached
 from beam.backends.driver import Driver
 from beam.backends.effects import AgentFailed, Completed, Ready, error_message
 from beam.backends.mcp_reach import McpServers
-from beam.backends.transcript import with_transcript
+from beam.backends.transcript import has_forgotten, with_transcript
 from beam.errors import InvalidInput
 from beam.model.exit_reasons import ExitReason
 from beam.model.messages import ResultMessage, SystemMessage
@@ -96,6 +103,7 @@ class AcpDriver(Driver):
         self._prompted = False
         self._cut = False
         self._lost: ExitReason | None = None
+        self._broken = False
         self._introduced = False
         self._spent: Usage | None = None
 
@@ -113,13 +121,15 @@ class AcpDriver(Driver):
             except InvalidInput as error:
                 return self._refused(ExitReason("invalid_request", detail=str(error)))
         here, offer = self._conversation, self._offer
+        if not here.id:
+            return self._refused(ExitReason("protocol", detail="a conversation without sessionId"))
         return Ready(offer.name, offer.version, offer.capabilities(), here.id, here.continued)
 
     async def ask(self, query: Query) -> Completed | Failed:
         """Run one turn."""
         here = self._conversation
         assert here is not None, "asked before it was open"
-        self._cut = self._prompted = False
+        self._cut = self._prompted = self._broken = False
         self._lost = None
         self._reader.begin()
         self._objects.begin()
@@ -136,6 +146,8 @@ class AcpDriver(Driver):
         finally:
             self._listening = False
         reason = exit_of_stop(said.get("stopReason"))
+        if reason is None and has_system_error(said, before=self._broken):
+            reason = exit_of_system_error(self._reader.text())
         if self._cut or reason is not None:
             self._usage(said)
             return self._failed(query, reason)
@@ -206,10 +218,10 @@ class AcpDriver(Driver):
             if not offer.fork:
                 raise InvalidInput("fork", origin, f"an agent that can fork; {offer.name} cannot")
             forked = await self._client.call("session/fork", sessionId=origin, **place)
-            return self._entered(str(forked.get("sessionId")), "forked", forked)
+            return self._entered(name_of(forked), "forked", forked)
         begun = await self._client.call("session/new", **place)
         how: Continued = "transcript" if opening.resume else "new"
-        return self._entered(str(begun.get("sessionId")), how, begun)
+        return self._entered(name_of(begun), how, begun)
 
     async def _resumed(self, name: str, place: Mapping[str, Any]) -> _Conversation | None:
         """Return the conversation of this name; None if the agent does not know it any more."""
@@ -219,8 +231,10 @@ class AcpDriver(Driver):
         method = "session/resume" if offer.resume else "session/load"
         try:
             found = await self._client.call(method, sessionId=name, **place)
-        except self._refusal:
-            return None
+        except self._refusal as error:
+            if has_forgotten(exit_of_error(error.code, str(error), error.data)):
+                return None
+            raise
         here = self._entered(name, "resumed", found)
         if method == "session/load" and here.settings.mode:
             # Some agents answer before they have told the history again: this comes after it.
@@ -364,6 +378,7 @@ class AcpDriver(Driver):
             return
         if self._listening and self._prompted:
             self.talk.heard()
+            self._broken = has_system_error(params, update, before=self._broken)
             for message in self._reader.take(update):
                 self.talk.say(message)
 

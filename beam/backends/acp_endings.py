@@ -9,7 +9,9 @@
 
 `end_turn` alone is an answer. Agents differ in what they do when the model fails: most answer with
 an error, whose code is an HTTP status (Gemini) or -32603 (OpenCode); Copilot answers `end_turn`,
-with the error as a text. `copilot_journal` knows those.
+with the error as a text. `copilot_journal` knows those. So does Codex's adapter, which says in some
+`_meta`, under `threadStatus`, that its thread is in error. A turn that ends with `end_turn` and no
+word at all is an answer, an empty one: OpenCode ends one so whose tool was refused.
 """
 
 from __future__ import annotations
@@ -21,7 +23,10 @@ from typing import Any
 from beam.backends.effects import Failed, error_message
 from beam.model.exit_reasons import ExitKind, ExitReason, of_http, of_text
 
-__all__ = ["Usage", "exit_of_error", "exit_of_stop", "failed_for", "of_prefix", "usage_of"]
+__all__ = [
+    "Usage", "exit_of_error", "exit_of_stop", "exit_of_system_error", "failed_for",
+    "has_system_error", "of_prefix", "usage_of",
+]  # fmt: skip
 
 Usage = dict[str, int]
 """Tokens in buckets that have nothing in common, under the names of `ResultMessage.usage`."""
@@ -59,6 +64,32 @@ def exit_of_stop(word: object) -> ExitReason | None:
     if word == "end_turn":
         return None
     return ExitReason(_STOPS.get(word, "agent_error"), detail=f"the turn ended with {word!r}")
+
+
+def has_system_error(*told: Mapping[str, Any], before: bool) -> bool:
+    """Say whether an agent's thread is in error, after all that was told of it.
+
+    Args:
+        told: parts of a message that may have a `_meta`. In it, any group's `threadStatus` counts,
+            as a word or as an object with a `type`.
+        before: whether it was until then: it is until it is said to be `active` again.
+    """
+    for status in (status for part in told for status in _statuses(part)):
+        before = status == "systemError" or (before and status != "active")
+    return before
+
+
+def exit_of_system_error(text: str) -> ExitReason:
+    """Return the failure of a thread in error, of which the agent has told in an answer's place."""
+    detail = text.strip() or "the agent's thread is in error"
+    return of_text(detail) or ExitReason("agent_error", detail=detail)
+
+
+def _statuses(part: Mapping[str, Any]) -> list[object]:
+    meta = part.get("_meta")
+    groups = meta.values() if isinstance(meta, Mapping) else ()
+    found = [group.get("threadStatus") for group in groups if isinstance(group, Mapping)]
+    return [each.get("type") if isinstance(each, Mapping) else each for each in found]
 
 
 def exit_of_error(code: int, message: str, data: Any) -> ExitReason:

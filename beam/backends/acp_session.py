@@ -31,7 +31,7 @@ from beam.errors import InvalidInput
 if TYPE_CHECKING:
     from beam.backends.attached import Form
 
-__all__ = ["Change", "Offer", "Settings", "kept", "mcp_servers"]
+__all__ = ["Change", "Offer", "Settings", "kept", "mcp_servers", "name_of"]
 
 Wire = Mapping[str, Any]
 
@@ -217,6 +217,12 @@ def kept(page: Wire) -> list[dict[str, Any]]:
         for each in _list(page, "sessions")
         if "sessionId" in each
     ]
+
+
+def name_of(answer: Wire) -> str:
+    """Return the agent's name for a conversation that it has begun; empty if it gives none."""
+    name = answer.get("sessionId")
+    return name if isinstance(name, str) else ""
 
 
 def mcp_servers(servers: Mapping[str, Wire], offer: Offer) -> list[dict[str, Any]]:

@@ -7,15 +7,15 @@ for the turns that follow, so only changes are said.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from beam.backends.codex_endings import refusal_of
 from beam.backends.codex_family import CodexFamily
 from beam.backends.codex_settings import Policy, dynamic_tools, mcp_config, mode_of, turn_policy
-from beam.backends.transcript import with_transcript
+from beam.backends.transcript import has_forgotten, with_transcript
 
 if TYPE_CHECKING:
     from beam.backends.backend import Opening, Query
@@ -103,17 +103,21 @@ async def enter(
         provider: the model provider, where it is not the configuration's.
 
     Raises:
-        JsonRpcError: Codex refuses to; nothing but a resumption is tried otherwise.
+        JsonRpcError: Codex refuses to. Only a resumption is tried otherwise, and only if Codex does
+            not refuse it for what will pass.
     """
     from beam.backends.codex_client import JsonRpcError  # noqa: PLC0415 - only with the extra
 
     settings = _settings(opening, backend, provider)
     origin = opening.options.get("fork")
     if opening.resume:
-        with contextlib.suppress(JsonRpcError):
-            known = {**settings, "excludeTurns": True}
+        known = {**settings, "excludeTurns": True}
+        try:
             resumed = await client.call(client.thread_resume, opening.resume, known)
             return _entered(resumed, "resumed", backend)
+        except JsonRpcError as error:
+            if not has_forgotten(refusal_of(error.code, error.message)):
+                raise
     elif isinstance(origin, str) and origin:
         known = {**settings, "excludeTurns": True}
         forked = await client.call(client.thread_fork, origin, known)

@@ -23,8 +23,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from beam.backends.host_lines import Turn
+from beam.model.exit_reasons import ExitReason
 
-__all__ = ["with_transcript"]
+__all__ = ["has_forgotten", "with_transcript"]
+
+_PASSES = frozenset({"throttled", "overloaded", "auth", "quota"})
+
+
+def has_forgotten(refusal: ExitReason) -> bool:
+    """Say whether an agent that refuses like this to resume a conversation has it no more.
+
+    It has it still if the reason is known to pass: then the session waits, or somebody pays or logs
+    in, and it is resumed. Agents have no common word for a conversation that they do not know, so
+    whatever else they say is taken for that.
+    """
+    return refusal.kind not in _PASSES
 
 
 def with_transcript(prompt: str, history: Iterable[Turn]) -> str:

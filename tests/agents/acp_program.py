@@ -61,15 +61,30 @@ def ask(kinds: list[str]) -> dict[str, Any]:
     return outcome
 
 
-def order(word: str, rest: str) -> dict[str, Any]:
-    """Do as the prompt says, and return the answer to it, or the error in its place."""
+def end(word: str, rest: str) -> dict[str, Any]:
+    """End a turn in a way of its own."""
+    first, _, text = rest.partition(" ")
     match word:
         case "stop":
             say("so far")
             return {"result": {"stopReason": rest}}
         case "error":
-            code, _, text = rest.partition(" ")
-            return {"error": {"code": int(code), "message": text}}
+            return {"error": {"code": int(first), "message": text}}
+        case "broken_thread":
+            meta = {"_meta": {"codex": {"threadStatus": {"type": "systemError"}}}}
+            say(text)
+            if first == "update":
+                update(sessionUpdate="session_info_update", **meta)
+                meta = {}
+            return {"result": {"stopReason": "end_turn", **meta}}
+    return {"result": {"stopReason": "end_turn"}}
+
+
+def order(word: str, rest: str) -> dict[str, Any]:
+    """Do as the prompt says, and return the answer to it, or the error in its place."""
+    match word:
+        case "stop" | "error" | "broken_thread" | "silent":
+            return end(word, rest)
         case "large":
             say("x" * int(rest))
         case "noise":
@@ -100,6 +115,16 @@ def order(word: str, rest: str) -> dict[str, Any]:
     return {"result": {"stopReason": "end_turn"}}
 
 
+def busy(folder: str) -> dict[str, Any]:
+    """Refuse to load a conversation once, as a file has it; then load it."""
+    try:
+        os.rename(f"{folder}/refusal", f"{folder}/refused")
+    except FileNotFoundError:
+        return {"result": {}}
+    with open(f"{folder}/refused") as file:
+        return {"error": {"code": -32603, "message": file.read()}}
+
+
 def main() -> None:
     flags = dict(zip(sys.argv[1::2], sys.argv[2::2], strict=True))
     while True:
@@ -110,11 +135,14 @@ def main() -> None:
                 asked.update(params["clientCapabilities"])
                 answer: dict[str, Any] = {
                     "protocolVersion": int(flags.get("--version", "1")),
-                    "agentCapabilities": {"loadSession": "--loads" in flags},
+                    "agentCapabilities": {"loadSession": bool({"--loads", "--busy"} & {*flags})},
                 }
                 send({"id": message["id"], "result": answer})
             case "session/new":
-                send({"id": message["id"], "result": {"sessionId": SESSION}})
+                name = {} if "--nameless" in flags else {"sessionId": SESSION}
+                send({"id": message["id"], "result": name})
+            case "session/load" if "--busy" in flags:
+                send({"id": message["id"], **busy(flags["--busy"])})
             case "session/load":
                 say("told again")
                 send({"id": message["id"], "error": {"code": -32002, "message": "not found"}})

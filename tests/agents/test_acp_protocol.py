@@ -13,6 +13,7 @@ from beam import Fleet, allow, deny
 from beam.backends import TurnLimits, acp
 from beam.backends.agent_objects import MAX_NOISE
 from beam.errors import Interrupted, InvalidInput, RunFailed
+from beam.otp import Restarts
 from tests.agents.acp_sessions import answer, begun, last, opened
 from tests.agents.conftest import FleetWith
 from tests.agents.kills import continued, killed, program_of
@@ -172,6 +173,39 @@ def test_a_conversation_that_is_not_known_any_more_is_told_again(
     killed(program_of(fleet, session))
     assert '<turn role="user">\nhello\n</turn>' in answer(session, "again")
     assert continued(session) == ["transcript"]
+
+
+@pytest.mark.parametrize("refusal", ["529 overloaded", "Rate limit reached, retry in 10ms"])
+def test_a_conversation_that_cannot_be_resumed_just_now_is_resumed_later(
+    fleet_with: FleetWith, work: Path, tmp_path: Path, refusal: str
+) -> None:
+    fleet = fleet_with(acp([sys.executable, str(PROGRAM), "--busy", str(tmp_path)]))
+    session = opened(fleet, work, on_crash="retry")
+    answer(session, "hello")
+    (tmp_path / "refusal").write_text(refusal)
+    killed(program_of(fleet, session))
+    assert answer(session, "again") == "again"
+    assert (tmp_path / "refused").exists()
+    assert continued(session) == ["resumed"]
+
+
+def test_a_conversation_without_a_name_is_none(fleet_with: FleetWith, work: Path) -> None:
+    fleet = fleet_with(acp([sys.executable, str(PROGRAM), "--nameless", "1"]))
+    session = opened(fleet, work, on_crash="interrupt", reconnects=Restarts(0, per=60.0))
+    failure(session.submit("hello"))
+    assert last(session, "session_quarantined").data["reason"] == "protocol"
+
+
+@pytest.mark.parametrize("where", ["update", "answer"])
+def test_an_error_of_the_agents_thread_is_no_answer(fleet: Fleet, work: Path, where: str) -> None:
+    session = opened(fleet, work)
+    run = session.submit(f"broken_thread {where} unexpected status 401 Unauthorized")
+    assert exit_kind(failure(run)) == "auth"
+    assert answer(session, "hello") == "hello"
+
+
+def test_a_turn_that_ends_with_nothing_said_has_an_empty_answer(fleet: Fleet, work: Path) -> None:
+    assert answer(opened(fleet, work), "silent") == ""
 
 
 def test_an_agent_of_another_version_of_the_protocol_is_given_up(

@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from beam.backends.acp_endings import exit_of_error, exit_of_stop, of_prefix, usage_of
+from beam.backends.acp_endings import (
+    exit_of_error,
+    exit_of_stop,
+    exit_of_system_error,
+    has_system_error,
+    of_prefix,
+    usage_of,
+)
 from beam.backends.acp_watch import may_load
 from beam.backends.copilot_journal import CopilotJournal, failure_in, tells_of_an_end
 from tests.backends.acp_recorded import AGENTS, read
@@ -69,6 +76,32 @@ def test_an_error_of_the_protocol_is_a_reason_of_the_closed_set(
     code: int, message: str, data: Any, kind: str
 ) -> None:
     assert exit_of_error(code, message, data).kind == kind
+
+
+def status(word: Any) -> dict[str, Any]:
+    return {"_meta": {"codex": {"threadStatus": word}}}
+
+
+@pytest.mark.parametrize("word", ["systemError", {"type": "systemError"}])
+def test_a_thread_in_error_is_one_in_whichever_shape_it_is_told(word: Any) -> None:
+    assert has_system_error({}, status(word), before=False)
+    assert has_system_error(status("idle"), before=has_system_error(status(word), before=False))
+
+
+@pytest.mark.parametrize(
+    "told", [{}, {"_meta": None}, {"_meta": {"codex": None}}, status("idle"), status({"type": 1})]
+)
+def test_a_thread_that_is_not_said_to_be_in_error_is_in_none(told: dict[str, Any]) -> None:
+    assert not has_system_error(told, before=False)
+
+
+def test_a_thread_that_works_again_is_in_error_no_more() -> None:
+    assert not has_system_error(status({"type": "active"}), before=True)
+
+
+def test_the_words_of_a_thread_in_error_are_read() -> None:
+    assert exit_of_system_error("unexpected status 401 Unauthorized").kind == "auth"
+    assert exit_of_system_error("").kind == "agent_error"
 
 
 def test_what_an_error_says_in_its_data_is_in_the_reason() -> None:
