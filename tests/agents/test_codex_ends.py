@@ -25,9 +25,8 @@ from tests.agents.codex_sessions import (
     plain,
 )
 from tests.agents.fake_model import FakeModel
-from tests.agents.kills import program_of
+from tests.agents.kills import KILLS, TOLD_WITHIN, gone, killed, program_of, told_after, tree
 from tests.sessions.scripted import wait_for
-from tests.volume import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,11 +110,16 @@ class TestCodex(BackendConformance):
 def test_a_killed_program_is_resumed_time_after_time(fleet: Fleet, work: Path) -> None:
     session = opened(fleet, work, on_crash="retry", reconnects=OFTEN)
     assert answer(session, "[[say first]]") == "first"
-    for _ in range(scaled(50, 10)):
+    for _ in range(KILLS):
         run = session.submit("[[slow 2]]")
         wait_for(session, "run_started", after=session.history()[-1].sequence)
-        program_of(fleet, session).kill()
+        program = program_of(fleet, session)
+        processes = tree(program)
+        when = killed(program)
         assert run.get(timeout=PATIENCE) == "0 1 "
+        told = told_after(session, when, "run_retried")
+        assert told < TOLD_WITHIN, f"told after {told:.2f} s"
+        assert gone(processes)
         assert answer(session, "[[history]]") == "first"
     assert "resumed" in how(session)
 
