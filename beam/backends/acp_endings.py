@@ -21,7 +21,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from beam.backends.effects import Failed, error_message
-from beam.model.exit_reasons import ExitKind, ExitReason, of_http, of_text
+from beam.model.exit_reasons import ExitKind, ExitReason, of_http, of_text, timed
+from beam.model.waits import of_facts
 
 __all__ = [
     "Usage", "exit_of_error", "exit_of_stop", "exit_of_system_error", "failed_for",
@@ -100,6 +101,11 @@ def exit_of_error(code: int, message: str, data: Any) -> ExitReason:
         message: its text.
         data: what came with it.
     """
+    reason = _of_error(code, message, data)
+    return timed(reason, of_facts(data)) if isinstance(data, Mapping) else reason
+
+
+def _of_error(code: int, message: str, data: Any) -> ExitReason:
     said = f"{message}: {more}" if (more := _words(data)) and more not in message else message
     facts = data if isinstance(data, Mapping) else {}
     status = facts.get("statusCode", facts.get("status", code))

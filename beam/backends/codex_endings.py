@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from beam.backends.codex_items import text_field
 from beam.backends.effects import Completed, Failed, error_message
-from beam.model.exit_reasons import ExitKind, ExitReason, of_http, of_text
+from beam.model.exit_reasons import ExitKind, ExitReason, of_http, of_text, timed
 from beam.model.messages import ResultMessage
+from beam.model.waits import of_words
 
 if TYPE_CHECKING:
     from beam.backends.codex_family import CodexFamily
@@ -103,7 +104,9 @@ def exit_of(error: Mapping[str, Any], limits: Mapping[str, Any]) -> ExitReason:
     word, status = _info(error.get("codexErrorInfo"))
     if word in _KINDS:
         kind = _KINDS[word]
-        return ExitReason(kind, resets_at=_resets_at(kind, limits), status=status, detail=detail)
+        resets_at = _resets_at(kind, limits)
+        reason = ExitReason(kind, resets_at=resets_at, status=status, detail=detail)
+        return timed(reason, of_words(detail))
     if status is not None:
         return of_http(status, body=detail)
     known = of_text(detail)

@@ -21,12 +21,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
 from beam.errors import InvalidInput
+from beam.model import waits
 
-__all__ = ["KINDS", "ExitKind", "ExitReason", "Remedy", "of_http", "of_text", "of_word", "remedy"]
+__all__ = [
+    "KINDS",
+    "ExitKind",
+    "ExitReason",
+    "Remedy",
+    "of_http",
+    "of_text",
+    "of_word",
+    "remedy",
+    "timed",
+]
 
 ExitKind = Literal[
     "throttled", "quota", "overloaded", "auth", "budget", "stalled", "interrupted", "protocol",
@@ -215,6 +226,7 @@ _PATTERNS = tuple(
 )
 
 _DETAIL = 500
+_SOON = 300.0
 
 
 def of_http(status: int, headers: Mapping[str, str] | None = None, body: str = "") -> ExitReason:
@@ -222,7 +234,8 @@ def of_http(status: int, headers: Mapping[str, str] | None = None, body: str = "
 
     Args:
         status: the response's status.
-        headers: its headers, in any case; `retry-after` and the reset times of rate limits count.
+        headers: its headers, in any case; `retry-after` and the reset times of rate limits count,
+            with the `date` by which they are meant.
         body: its text, or the message in it. A word in it may say more than the status: a used up
             quota is a 429 at some, a full context a 400.
 
@@ -234,9 +247,15 @@ def of_http(status: int, headers: Mapping[str, str] | None = None, body: str = "
     said = _kind_of(body)
     if (kind, said) in _MORE_EXACT:
         kind = said or kind
-    wait = _seconds(known.get("retry-after")) if kind in ("throttled", "overloaded") else None
-    resets = _seconds(known.get("x-ratelimit-reset")) if kind in ("throttled", "quota") else None
-    return ExitReason(kind, wait, resets, status, body[:_DETAIL])
+    reason = ExitReason(kind, status=status, detail=body[:_DETAIL])
+    told = timed(reason, waits.of_headers(known).otherwise(waits.of_words(body)))
+    return told if told.kind == "overloaded" else _of_limits(told, waits.of_limits(known))
+
+
+def _of_limits(reason: ExitReason, when: waits.When) -> ExitReason:
+    """Return a reason with the times of a rate's limits, which do not say that it is one."""
+    known = timed(replace(reason, kind="throttled"), when)
+    return replace(known, kind=reason.kind) if reason.kind in ("throttled", "quota") else reason
 
 
 _MORE_EXACT: frozenset[tuple[ExitKind, ExitKind | None]] = frozenset(
@@ -259,22 +278,28 @@ def of_text(text: str) -> ExitReason | None:
     kind = _kind_of(text)
     if kind is None:
         return None
-    found = re.search(r"(?:retry|try again)\D{0,20}?(\d+(?:\.\d+)?)\s*s", text, re.IGNORECASE)
-    wait = float(found[1]) if found and kind in ("throttled", "overloaded") else None
     status = re.search(r"\b([45]\d\d)\b", text)
-    # As in "usage limit reached|1735689600".
-    until = re.search(r"\|(\d{10})\b", text) if kind == "quota" else None
-    resets = float(until[1]) if until else None
-    return ExitReason(kind, wait, resets, int(status[1]) if status else None, text[:_DETAIL])
+    reason = ExitReason(kind, status=int(status[1]) if status else None, detail=text[:_DETAIL])
+    return timed(reason, waits.of_words(text))
+
+
+def timed(reason: ExitReason, when: waits.When) -> ExitReason:
+    """Return a reason with the times that were told with it.
+
+    Args:
+        reason: what happened. Times that it has already are kept.
+        when: when it may be tried again. A quota that is there again within minutes is a limit of a
+            rate, by whatever name: it is `throttled`.
+    """
+    if reason.kind not in ("throttled", "overloaded", "quota"):
+        return reason
+    known = waits.When(reason.retry_after, reason.resets_at).otherwise(when)
+    soon = known.after is not None and known.after <= _SOON
+    rate = reason.kind == "quota" and soon and reason.status in (None, 429)
+    kind = "throttled" if rate else reason.kind
+    until = None if kind == "overloaded" else known.until
+    return replace(reason, kind=kind, retry_after=known.after, resets_at=until)
 
 
 def _kind_of(text: str) -> ExitKind | None:
     return next((kind for kind, pattern in _PATTERNS if pattern.search(text)), None)
-
-
-def _seconds(value: str | None) -> float | None:
-    try:
-        seconds = float(value) if value is not None else None
-    except ValueError:  # A date, which only a clock could turn into seconds.
-        return None
-    return seconds if seconds is not None and 0 <= seconds < 1e12 else None

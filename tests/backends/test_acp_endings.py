@@ -104,6 +104,12 @@ def test_the_words_of_a_thread_in_error_are_read() -> None:
     assert exit_of_system_error("").kind == "agent_error"
 
 
+def test_when_it_may_be_tried_again_is_read_in_an_errors_data() -> None:
+    data = {"details": "slow down", "retryAfter": 7}
+    assert exit_of_error(429, "no", data).retry_after == 7.0
+    assert exit_of_error(-32603, "529 overloaded", data).retry_after == 7.0
+
+
 def test_what_an_error_says_in_its_data_is_in_the_reason() -> None:
     found = exit_of_error(-32603, "Internal error", {"details": "the disk is full"})
     assert found.detail == "Internal error: the disk is full"

@@ -360,3 +360,9 @@ def test_an_answer_that_was_asked_for_as_data_is_data() -> None:
 
     assert answered('{"a": 1}') == {"a": 1}
     assert answered("no data") is None
+
+
+def test_a_wait_that_codex_tells_in_words_is_read() -> None:
+    told = "Rate limit reached. Please try again in 1.5s."
+    found = exit_of({"message": told, "codexErrorInfo": "rateLimitExceeded"}, {})
+    assert (found.kind, found.retry_after) == ("throttled", 1.5)

@@ -283,6 +283,36 @@ def test_a_providers_error_has_a_word(
     assert of_http(status, headers, body).kind == kind
 
 
+EXCEEDED = "You exceeded your current quota"
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "kind", "retry_after"),
+    [
+        ({}, f"{EXCEEDED}. Please retry in 12s", "throttled", 12),
+        ({"retry-after": "30"}, EXCEEDED, "throttled", 30),
+        ({"retry-after": "86400"}, EXCEEDED, "quota", 86400),
+        ({"x-ratelimit-reset-requests": "20ms"}, EXCEEDED, "quota", 0.02),
+        ({}, EXCEEDED, "quota", None),
+        ({"x-ratelimit-reset-requests": "6m0s"}, "slow down", "throttled", 360),
+    ],
+)
+def test_a_quota_that_is_there_again_within_minutes_is_a_limit_of_a_rate(
+    headers: dict[str, str], body: str, kind: str, retry_after: float | None
+) -> None:
+    found = of_http(429, headers, body)
+    assert (found.kind, found.retry_after) == (kind, retry_after)
+
+
+def test_a_bill_that_is_not_paid_is_a_quota_however_soon_it_may_be_tried_again() -> None:
+    assert of_http(402, {"retry-after": "1"}).kind == "quota"
+
+
+def test_a_quota_has_the_time_of_its_reset_from_the_headers() -> None:
+    found = of_http(429, {"anthropic-ratelimit-unified-reset": "1795860000"}, "usage limit")
+    assert (found.kind, found.resets_at) == ("quota", 1795860000.0)
+
+
 def test_an_http_date_is_no_number_of_seconds() -> None:
     assert of_http(429, {"Retry-After": "Fri, 27 Nov 2026 10:00:00 GMT"}).retry_after is None
 
