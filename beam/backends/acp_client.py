@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PROTOCOL_VERSION", "AcpClient", "RequestError", "WireTransport"]
 
+MOST_PAGES = 10
+"""The most pages of a list that are asked for."""
+
 Notified = Callable[[str, Mapping[str, Any]], None]
 Asked = Callable[[str, Mapping[str, Any]], Awaitable[Any]]
 
@@ -133,6 +136,15 @@ class AcpClient:
                 raise self._transport.fault from None
             raise
         return dict(_mapping(answer))
+
+    async def pages(self, method: str, **params: Any) -> AsyncIterator[dict[str, Any]]:
+        """Ask for one page after the other, `MOST_PAGES` at most; raises as `call` does."""
+        for _ in range(MOST_PAGES):
+            page = await self.call(method, **params)
+            yield page
+            if not page.get("nextCursor"):
+                return
+            params["cursor"] = str(page["nextCursor"])
 
     async def tell(self, method: str, **params: Any) -> None:
         """Send a notification; nothing comes of it if the program has ended."""

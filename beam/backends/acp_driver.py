@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING, Any
 from beam.backends.acp_commands import LOOK, CommandWatch
 from beam.backends.acp_dialect import SERVER
 from beam.backends.acp_endings import (
+    exit_of_answer,
     exit_of_error,
-    exit_of_stop,
-    exit_of_system_error,
     failed_for,
     has_system_error,
     usage_of,
@@ -50,9 +49,6 @@ if TYPE_CHECKING:
     from beam.backends.talk import Talk
 
 __all__ = ["AcpDriver"]
-
-MOST_PAGES = 10
-"""The most pages of conversations that are asked for."""
 
 
 @dataclass(slots=True)
@@ -145,9 +141,7 @@ class AcpDriver(Driver):
             return self._failed(query, ExitReason("invalid_request", detail=str(error)))
         finally:
             self._listening = False
-        reason = exit_of_stop(said.get("stopReason"))
-        if reason is None and has_system_error(said, before=self._broken):
-            reason = exit_of_system_error(self._reader.text())
+        reason = exit_of_answer(said, self._reader.text(), broken=self._broken)
         if self._cut or reason is not None:
             self._usage(said)
             return self._failed(query, reason)
@@ -164,15 +158,9 @@ class AcpDriver(Driver):
         if not self._offer.list:
             return None
         place = {} if cwd is None else {"cwd": cwd}
-        found: list[dict[str, Any]] = []
         async with self._client.reading():
-            for _ in range(MOST_PAGES):
-                page = await self._client.call("session/list", **place)
-                found += kept(page)
-                if not page.get("nextCursor"):
-                    break
-                place["cursor"] = str(page["nextCursor"])
-        return found
+            pages = self._client.pages("session/list", **place)
+            return [each async for page in pages for each in kept(page)]
 
     async def close(self) -> None:
         """Let the program read the end of its input: it ends by itself then."""

@@ -25,8 +25,8 @@ from beam.model.exit_reasons import ExitKind, ExitReason, of_http, of_text, time
 from beam.model.waits import of_facts
 
 __all__ = [
-    "Usage", "exit_of_error", "exit_of_stop", "exit_of_system_error", "failed_for",
-    "has_system_error", "of_prefix", "usage_of",
+    "Usage", "exit_of_answer", "exit_of_error", "exit_of_stop", "failed_for", "has_system_error",
+    "of_prefix", "usage_of",
 ]  # fmt: skip
 
 Usage = dict[str, int]
@@ -80,8 +80,17 @@ def has_system_error(*told: Mapping[str, Any], before: bool) -> bool:
     return before
 
 
-def exit_of_system_error(text: str) -> ExitReason:
-    """Return the failure of a thread in error, of which the agent has told in an answer's place."""
+def exit_of_answer(said: Mapping[str, Any], text: str, *, broken: bool) -> ExitReason | None:
+    """Return what an answer to `session/prompt` means; None if the turn has its answer.
+
+    Args:
+        said: the answer.
+        text: what the agent has said in the turn, which may be an error in an answer's place.
+        broken: whether its thread was in error until then.
+    """
+    reason = exit_of_stop(said.get("stopReason"))
+    if reason is not None or not has_system_error(said, before=broken):
+        return reason
     detail = text.strip() or "the agent's thread is in error"
     return of_text(detail) or ExitReason("agent_error", detail=detail)
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from beam.backends.acp_endings import (
+    exit_of_answer,
     exit_of_error,
     exit_of_stop,
-    exit_of_system_error,
     has_system_error,
     of_prefix,
     usage_of,
@@ -100,8 +100,10 @@ def test_a_thread_that_works_again_is_in_error_no_more() -> None:
 
 
 def test_the_words_of_a_thread_in_error_are_read() -> None:
-    assert exit_of_system_error("unexpected status 401 Unauthorized").kind == "auth"
-    assert exit_of_system_error("").kind == "agent_error"
+    for text, kind in (("unexpected status 401 Unauthorized", "auth"), ("", "agent_error")):
+        found = exit_of_answer({"stopReason": "end_turn"}, text, broken=True)
+        assert found is not None
+        assert found.kind == kind
 
 
 def test_when_it_may_be_tried_again_is_read_in_an_errors_data() -> None:
