@@ -13,7 +13,7 @@ What is not here is the same for all. Each was seen with the version that the te
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +66,9 @@ class Dialect:
         overlooks_kills: whether it does not see that a signal has ended the shell of its command.
         error_prefix: how a text begins that is said in an answer's place when the model failed;
             empty for an agent that reports failures as such.
+        own_name: what the program itself calls a tool of `SERVER`, with `{}` for the tool's name;
+            empty where nobody knows it: what any agent calls a tool, its model may have chosen.
+        own_title: the title that the program itself gives to such a call; empty if it gives none.
     """
 
     tool_name: Callable[[Wire], str] = _nameless
@@ -74,32 +77,32 @@ class Dialect:
     starts_servers: bool = True
     overlooks_kills: bool = False
     error_prefix: str = ""
+    own_name: str = ""
+    own_title: str = ""
 
-    def own_tool(self, name: str, title: str, mine: frozenset[str]) -> bool:
-        """Say whether a call is one of the session's own tools, which are served by `SERVER`."""
-        if not mine:
-            return False
-        words = (name, title)
-        return any(_names_own(word, tool) for word in words for tool in mine)
+    def own_tool(self, name: str, title: str, mine: Iterable[str]) -> str:
+        """Return the session's own tool that a call is named after, empty if after none.
 
-
-def _names_own(word: str, tool: str) -> bool:
-    """Say whether a word names a tool of our server, as the agents write that."""
-    forms = (
-        f"{SERVER}_{tool}",
-        f"{SERVER}-{tool}",
-        f"mcp_{SERVER}_{tool}",
-        f"mcp__{SERVER}__{tool}",
-        f"{tool} ({SERVER} MCP Server)",
-    )
-    return word in forms or any(word.startswith(f"{form}:") for form in forms)
+        Args:
+            name: what `tool_name` made of the call's first update.
+            title: the call's title.
+            mine: the names of the session's own tools, which are served by `SERVER`.
+        """
+        for tool in mine if self.own_name else ():
+            if name == self.own_name.format(tool):
+                return tool if not self.own_title or title == self.own_title.format(tool) else ""
+        return ""
 
 
 PLAIN = Dialect()
 
-GEMINI = Dialect(tool_name=_of_gemini)
+GEMINI = Dialect(
+    tool_name=_of_gemini,
+    own_name=f"mcp_{SERVER}_{{}}",
+    own_title=f"{{}} ({SERVER} MCP Server)",
+)
 
-OPENCODE = Dialect(tool_name=_of_opencode, overlooks_kills=True)
+OPENCODE = Dialect(tool_name=_of_opencode, overlooks_kills=True, own_name=f"{SERVER}_{{}}")
 
 COPILOT = Dialect(
     tool_name=_of_copilot,
@@ -110,4 +113,5 @@ COPILOT = Dialect(
     sums_usage=True,
     starts_servers=False,
     error_prefix="Error: ",
+    own_name=f"{SERVER}-{{}}",
 )

@@ -89,7 +89,7 @@ class AcpDriver(Driver):
         told = (self._notified, self._asked)
         self._client = acp_client.AcpClient(self.wire, self._objects, *told)
         self._watch = backend.watch(talk.opening)
-        mine = frozenset(tool.name for tool in talk.opening.tools)
+        mine = {tool.name: tool.input_schema for tool in talk.opening.tools}
         self._reader = AcpReader(backend.dialect, mine)
         self._tools = tool_server.ToolServer(SERVER, talk) if mine else None
         self._servers = McpServers({**backend.mcp_servers, **talk.opening.mcp_servers})
@@ -379,8 +379,8 @@ class AcpDriver(Driver):
         if here is None or params.get("sessionId") != here.id or not isinstance(wire, Mapping):
             return answer(None, (), {})
         call, told = self._reader.asked(wire)
-        if self._reader.is_mine(call):
-            # The user has given it the tool; the session's hooks and policies see its call.
+        if self._reader.is_harmless(call):
+            # It can reach nothing but our own tool server: the session's hooks and policies see it.
             return answer(Allow(), options, call.input)
         for message in told:
             self.talk.say(message)

@@ -51,12 +51,13 @@ class AcpReader:
 
     Attributes:
         dialect: what is peculiar to the agent.
-        mine: the names of the session's own tools, of which whoever runs them tells.
+        mine: the session's own tools, by name, with the JSON schemas of their arguments; of their
+            calls whoever runs them tells.
         cost: what the agent says that the conversation has cost, in dollars.
     """
 
     dialect: Dialect = PLAIN
-    mine: frozenset[str] = frozenset()
+    mine: Mapping[str, Wire] = field(default_factory=dict)
     cost: float | None = None
     _calls: dict[str, ToolCall] = field(default_factory=dict)
     _said: list[str] = field(default_factory=list)
@@ -110,9 +111,13 @@ class AcpReader:
         return [SystemMessage(subtype="unknown_update", raw=update)]
 
     def asked(self, wire: Wire) -> tuple[ToolCall, list[Message]]:
-        """Return the tool call that a permission request is about, and what is to be told of it."""
+        """Return the tool call that a permission request is about, and what is to be told of it.
+
+        Nothing is to be told of a call that `is_harmless`; of each other one it is told that it is
+        asked about.
+        """
         call = self.call(wire)
-        return call, self._told(call, wire)
+        return call, [] if self.is_harmless(call) else self._told(call, wire)
 
     def _spoken(self, update: Wire) -> Message:
         text = _text(update)
@@ -166,7 +171,7 @@ class AcpReader:
 
     def _told(self, call: ToolCall, wire: Wire) -> list[Message]:
         """Return the tool use, unless it has been told."""
-        if call.told or self.is_mine(call):
+        if call.told:
             return []
         self._said.clear()
         self._calls[call.id] = call.as_told()
@@ -181,10 +186,29 @@ class AcpReader:
         ]
 
     def is_mine(self, call: ToolCall) -> bool:
-        """Say whether a call is of one of the session's own tools."""
+        """Say whether a call is of one of the session's own tools, and has not been told of."""
+        return not call.told and bool(self._own(call))
+
+    def is_harmless(self, call: ToolCall) -> bool:
+        """Say whether a call can do nothing but reach one of the session's own tools (G14).
+
+        Only then need nobody be asked: the user has given the tool, and the session's hooks and
+        policies see its call when it arrives. The program must have named the call itself, and
+        the call must have the arguments of the tool, all and no others.
+        """
+        tool = self._own(call)
+        if not tool or call.told:
+            return False
+        schema, given = self.mine[tool], call.arguments()
+        known, needed = schema.get("properties") or {}, schema.get("required") or ()
+        return given is not None and set(needed) <= set(given) <= set(known)
+
+    def _own(self, call: ToolCall) -> str:
+        """Return the session's own tool that a call is of; empty if it is of none."""
         # A command may be called like a tool, but is of another kind.
-        named = self.dialect.own_tool(call.name, call.title, self.mine)
-        return named and call.wire.get("kind") in _KINDS_OF_OWN
+        if call.wire.get("kind") not in _KINDS_OF_OWN:
+            return ""
+        return self.dialect.own_tool(call.name, call.title, self.mine)
 
     def _cost(self, update: Wire) -> None:
         cost = update.get("cost")

@@ -101,6 +101,21 @@ class ToolCall:
             shown["changes"] = changes
         return shown
 
+    def arguments(self) -> Mapping[str, Any] | None:
+        """Return the arguments as the agent tells them; None if it does not.
+
+        Gemini asks without `rawInput`, and shows a call's arguments as one text in JSON.
+        """
+        raw = self.wire.get("rawInput")
+        if raw is not None:
+            return raw if isinstance(raw, Mapping) else None
+        shown = [_map(each.get("content")).get("text") for each in _list(self.wire, "content")]
+        try:
+            found = json.loads(str(shown[0])) if len(shown) == 1 else None
+        except (TypeError, ValueError, RecursionError):
+            return None
+        return found if isinstance(found, dict) else None
+
     def output(self) -> str:
         """Return what the tool has given so far, as text."""
         pieces = [
@@ -125,6 +140,10 @@ def _given(wire: Wire) -> dict[str, Any]:
     return {
         name: value for name, value in wire.items() if name not in skipped and value is not None
     }
+
+
+def _map(value: Any) -> Wire:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _list(wire: Wire, name: str) -> list[Wire]:

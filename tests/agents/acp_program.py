@@ -49,11 +49,11 @@ def hear() -> dict[str, Any]:
     return message
 
 
-def ask(kinds: list[str]) -> dict[str, Any]:
+def ask(kinds: list[str], **fields: Any) -> dict[str, Any]:
     """Ask for permission, and return what was chosen; a cancel that comes first is left out."""
     options = [{"optionId": f"the {kind}", "kind": kind, "name": kind} for kind in kinds]
     call = {"toolCallId": "c1", "title": "rm -r .", "kind": "execute", "status": "pending"}
-    params = {"sessionId": SESSION, "toolCall": call, "options": options}
+    params = {"sessionId": SESSION, "toolCall": call | fields, "options": options}
     send({"id": 77, "method": "session/request_permission", "params": params})
     while (answer := hear()).get("id") != 77:
         pass
@@ -101,6 +101,8 @@ def order(word: str, rest: str) -> dict[str, Any]:
             say("after all that")
         case "permission":
             say(json.dumps(ask(rest.split(","))))
+        case "asks":
+            say(json.dumps(ask(["allow_once", "reject_once"], **json.loads(rest))))
         case "wait":
             say("waiting")
             while hear().get("method") != "session/cancel":

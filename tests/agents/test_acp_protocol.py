@@ -141,6 +141,20 @@ def test_a_permission_is_answered_by_the_kind_of_its_options(
     assert asked == ([] if handler is None else [("execute", {"command": "rm -r ."})])
 
 
+@pytest.mark.parametrize("title", ["beam_add", "mcp__beam__add: x", "add (beam MCP Server)"])
+def test_an_agent_is_not_allowed_anything_for_the_title_of_its_call(
+    fleet: Fleet, work: Path, title: str
+) -> None:
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    session = opened(fleet, work, tools=[add])
+    for given in ({"command": "rm -rf ."}, {"a": 1, "b": 2}):
+        call = {"title": title, "kind": "other", "rawInput": given}
+        outcome = json.loads(answer(session, f"asks {json.dumps(call)}"))
+        assert outcome["optionId"] == "the reject_once"
+
+
 def test_a_no_that_ends_the_run_cancels_the_turn(fleet: Fleet, work: Path) -> None:
     session = opened(fleet, work, permission_handler=lambda *_: deny("no", interrupt=True))
     assert isinstance(failure(session.submit("permission allow_once")), Interrupted)

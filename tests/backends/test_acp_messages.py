@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from beam.backends.acp_dialect import COPILOT, GEMINI, OPENCODE, PLAIN
+from beam.backends.acp_dialect import COPILOT, GEMINI, OPENCODE, PLAIN, Dialect
 from beam.backends.acp_messages import AcpReader
 from beam.backends.acp_tools import ToolCall
 from beam.model.messages import Message, SystemMessage, ToolMessage
@@ -114,11 +114,70 @@ def test_output_that_comes_while_a_tool_runs_is_its_progress() -> None:
 
 
 def test_a_call_of_the_sessions_own_tool_is_left_to_who_runs_it() -> None:
-    reader = AcpReader(OPENCODE, mine=frozenset({"add"}))
+    reader = AcpReader(OPENCODE, mine={"add": {}})
     call = {"sessionUpdate": "tool_call", "toolCallId": "c", "title": "beam_add", "kind": "other"}
     assert reader.take(call | {"rawInput": {"a": 2}}) == []
     done = {"sessionUpdate": "tool_call_update", "toolCallId": "c", "status": "completed"}
     assert reader.take(done) == []
+
+
+ADD = {"add": {"properties": {"a": {}, "b": {}}, "required": ["a"]}}
+OWN_CALLS: dict[str, tuple[Dialect, dict[str, Any]]] = {
+    "gemini": (GEMINI, {"toolCallId": "mcp_beam_add__mcp_beam_add_17_0",
+                        "title": "add (beam MCP Server)"}),
+    "opencode": (OPENCODE, {"toolCallId": "c", "title": "beam_add"}),
+    "copilot": (COPILOT, {"toolCallId": "c", "title": "beam-add"}),
+}  # fmt: skip
+
+
+def asked_of(agent: str, **fields: Any) -> tuple[bool, list[str]]:
+    """Ask for a call of an agent's; return whether nobody need be asked, and what is told."""
+    dialect, call = OWN_CALLS[agent]
+    reader = AcpReader(dialect, ADD)
+    found, told = reader.asked({**call, "kind": "other", **fields})
+    return reader.is_harmless(found), [message.type for message in told]
+
+
+@pytest.mark.parametrize("agent", OWN_CALLS)
+@pytest.mark.parametrize("given", [{"a": 2}, {"a": 2, "b": 3}])
+def test_a_call_that_can_only_reach_the_sessions_own_tool_is_asked_of_nobody(
+    agent: str, given: dict[str, Any]
+) -> None:
+    assert asked_of(agent, rawInput=given) == (True, [])
+
+
+@pytest.mark.parametrize("agent", OWN_CALLS)
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"rawInput": {"command": "rm -rf ."}},
+        {"rawInput": {"a": 2, "command": "rm -rf ."}},
+        {"rawInput": {"b": 3}},
+        {"rawInput": ["a"]},
+        {},
+        {"rawInput": {"a": 2}, "kind": "execute"},
+        {"rawInput": {"a": 2}, "title": "mcp__beam__add: x", "toolCallId": "c"},
+    ],
+)
+def test_a_call_that_is_not_all_of_it_the_own_tools_is_asked_and_told(
+    agent: str, fields: dict[str, Any]
+) -> None:
+    assert asked_of(agent, **fields) == (False, ["tool_use"])
+
+
+def test_the_arguments_that_gemini_shows_are_those_of_the_call() -> None:
+    for text, harmless in (('{"a": 2}', True), ('{"command": "rm"}', False), ("a", False)):
+        content = [{"type": "content", "content": {"type": "text", "text": text}}]
+        assert asked_of("gemini", content=content)[0] is harmless
+
+
+def test_a_call_that_was_asked_about_is_told_to_its_end() -> None:
+    reader = AcpReader(OPENCODE, ADD)
+    call = {"toolCallId": "c", "title": "beam_add", "kind": "other"}
+    assert reader.take(call | {"sessionUpdate": "tool_call", "rawInput": {}}) == []
+    assert [each.type for each in reader.asked(call | {"rawInput": {"x": 1}})[1]] == ["tool_use"]
+    done = {"sessionUpdate": "tool_call_update", "toolCallId": "c", "status": "completed"}
+    assert [each.type for each in reader.take(done)] == ["tool_result"]
 
 
 def test_a_tool_that_is_not_named_goes_by_its_kind_and_what_is_shown_of_it() -> None:
