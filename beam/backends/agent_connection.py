@@ -21,12 +21,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from beam.backends.agent_crew import Aboard
 from beam.backends.agent_endings import crash_of, ended_as, not_begun, said, unstarted
 from beam.backends.agent_seat import AgentSeat, Opened, TurnOver
+from beam.backends.agent_secrets import hidden
 from beam.backends.agent_watch import Look, Sample, Sampled
 from beam.backends.backend import (
     Abandon,
@@ -44,6 +46,7 @@ from beam.backends.command_ending import MUTE_GRACE
 from beam.backends.effects import AgentFailed, Completed, Effect, Failed, Ready
 from beam.errors import InvalidInput, PortError
 from beam.model.exit_reasons import ExitReason
+from beam.model.masking import secret_values
 from beam.otp import Down, Exit, Server, demonitor, monitor, whereis
 from beam.otp.reasons import is_graceful
 from beam.ports import requests
@@ -216,6 +219,7 @@ class AgentConnection(Server):
     def _started(self, port: Port) -> None:
         self._port = port
         assert self._seat is not None
+        self._seat.secrets = secret_values(port.spec.environment(os.environ, ""))
         self._seat.open(port)
         self._seat.watch.sample_later()
 
@@ -376,7 +380,8 @@ class AgentConnection(Server):
     # What is said
 
     def _say(self, effect: Effect) -> None:
-        self._opening.session.cast(Heard(self.actor_ref, effect))
+        secrets = self._seat.secrets if self._seat is not None else ()
+        self._opening.session.cast(Heard(self.actor_ref, hidden(effect, secrets)))
 
     def _now(self) -> int:
         return int(self.node.clock.time() * 1000)

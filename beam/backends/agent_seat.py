@@ -11,6 +11,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from beam.backends.agent_secrets import hidden
 from beam.backends.agent_watch import AgentWatch
 from beam.backends.agent_wire import Wire
 from beam.backends.backend import (
@@ -70,12 +71,14 @@ class AgentSeat:
     Attributes:
         talk: what the driver says and asks.
         watch: the watch over its silence and its program's memory.
+        secrets: what is in the program's environment and must not be told.
     """
 
     def __init__(
         self, backend: AgentBackend, opening: Opening, loop: LoopThread, connection: Ref[Any]
     ) -> None:
         self.watch = AgentWatch(connection, backend, loop)
+        self.secrets: frozenset[str] = frozenset()
         self.talk = Talk(opening, connection.node.clock, self._spoken)
         self._backend = backend
         self._loop = loop
@@ -251,7 +254,7 @@ class AgentSeat:
 
     def _spoken(self, effect: Effect) -> None:
         # Straight to the session, which knows what is late: a process less to wake.
-        self.talk.opening.session.cast(Heard(self._connection, effect))
+        self.talk.opening.session.cast(Heard(self._connection, hidden(effect, self.secrets)))
 
     def _run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self._call(lambda: None if self._over else self._spawn(work()))

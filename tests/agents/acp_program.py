@@ -153,6 +153,8 @@ def main() -> None:
                 word, _, rest = text.partition(" ")
                 if word in ("hush", "chatter"):
                     stall(word == "chatter")
+                if word == "betray":
+                    word, rest = "error", f"-32603 refused the key {os.environ[rest]}"
                 send({"id": message["id"], **order(word, rest)})
             case "session/cancel" | None:
                 pass

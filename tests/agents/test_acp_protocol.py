@@ -85,6 +85,17 @@ def test_what_says_nothing_of_its_turn_is_stalled_in_the_first_turn_as_well(
     assert answer(session, "hello") == "hello"
 
 
+def test_a_failure_is_told_without_the_keys_of_the_program(
+    fleet_with: FleetWith, work: Path
+) -> None:
+    key = "sk-hunter2-hunter2"
+    backend = acp([sys.executable, str(PROGRAM)], env={"MY_API_KEY": key})
+    session = opened(fleet_with(backend), work)
+    error = failure(session.submit("betray MY_API_KEY"))
+    assert "refused the key redacted" in str(error)
+    assert key not in repr([event.data for event in session.history()]) + repr(error)
+
+
 def test_a_line_of_many_megabytes_comes_through(fleet: Fleet, work: Path) -> None:
     assert len(answer(opened(fleet, work), f"large {LARGE}")) == LARGE
 

@@ -1,0 +1,62 @@
+"""Secrets kept out of what is told of an agent: its failures, and what its tools have given (G17).
+
+    >>> from beam.model.messages import ErrorMessage
+    >>> failed = AgentFailed("auth", ErrorMessage(content="no such key: sk-0123456789"), False)
+    >>> hidden(failed, frozenset({"sk-0123456789"})).message.content
+    'no such key: redacted'
+
+What the agent answers is left as it is: it is what the user wants, and may be data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+from beam.backends.effects import AgentFailed, Deliver, Effect, Failed
+from beam.model.redaction import REDACTED
+
+__all__ = ["hidden"]
+
+_SHORTEST = 6
+"""Shorter values stand in half of all lines by chance."""
+
+_TOLD = frozenset({"tool_result", "error", "system"})
+
+
+def hidden(effect: Effect, secrets: Iterable[str]) -> Effect:
+    """Return an effect without these values in its failure, or in what a tool has given.
+
+    Args:
+        effect: what is said of the agent.
+        secrets: values of the program's environment that nobody else is to see.
+    """
+    known = sorted((one for one in secrets if len(one) >= _SHORTEST), key=len, reverse=True)
+    if not known:
+        return effect
+    match effect:
+        case Failed() | AgentFailed():
+            told = {
+                "message": _without(effect.message, known),
+                "exit": _without(effect.exit, known),
+            }
+            return replace(effect, **told)
+        case Deliver(_, message) if message.type in _TOLD:
+            return replace(effect, message=_without(message, known))
+    return effect
+
+
+def _without(value: Any, secrets: list[str]) -> Any:
+    if isinstance(value, str):
+        for secret in secrets:
+            value = value.replace(secret, REDACTED)
+        return value
+    if isinstance(value, Mapping):
+        return {key: _without(item, secrets) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_without(item, secrets) for item in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        names = [field.name for field in fields(value) if field.init and field.name != "type"]
+        return replace(value, **{name: _without(getattr(value, name), secrets) for name in names})
+    return value
