@@ -8,13 +8,15 @@ r"""Credentials for agents' programs: which of them reach which program, and whe
 
 An agent works in its user's environment, and runs what a model tells it to. So its program gets
 all our variables but those that hold credentials; of these it gets its own provider's, and those
-that the user names. What holds a credential is known by the last word of its name. Values never
+that the user names. What holds a credential is known by the words of its name, or by a password in
+the URL that it holds; a proxy's is left in, for without it the program has no network. Values never
 stand in an error, nor in a command line, which every user of the machine can read.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from beam.errors import InvalidInput
 
 __all__ = ["check_secret_file", "environment", "is_credential", "read_secrets", "secrets_in"]
 
-_LAST_WORDS = frozenset(
+_WORDS = frozenset(
     ("KEY", "KEYS", "APIKEY", "TOKEN", "TOKENS", "SECRET", "SECRETS", "PASSWORD", "PASSWD",
      "PASSPHRASE", "CREDENTIAL", "CREDENTIALS", "PAT", "COOKIE")
 )  # fmt: skip
@@ -30,9 +32,21 @@ _LAST_WORDS = frozenset(
 _LARGEST = 64 * 1024
 
 
-def is_credential(name: str) -> bool:
-    """Say whether a variable of this name holds a credential, as far as names tell."""
-    return name.upper().replace("-", "_").rsplit("_", 1)[-1] in _LAST_WORDS
+# Of these it needs to be the last word, and not the only one: `MYSQL_PWD`, `NPM_CONFIG__AUTH`.
+_LAST_WORDS = frozenset(("AUTH", "HEADERS", "PWD"))
+_ENDS = ("PASSWORD", "PASSWD", "AUTH_CONFIG")
+_PASSWORD_IN_URL = re.compile(r"://[^/@\s]*:[^/@\s]+@")
+
+
+def is_credential(name: str, value: str = "") -> bool:
+    """Say whether a variable holds a credential, as far as its name tells, or a URL in it."""
+    upper = name.upper().replace("-", "_")
+    first, *others = upper.split("_")
+    if _WORDS.intersection((first, *others)) or upper.endswith(_ENDS):
+        return True
+    if others and others[-1] in _LAST_WORDS:
+        return True
+    return not upper.endswith("_PROXY") and _PASSWORD_IN_URL.search(value) is not None
 
 
 def environment(
@@ -49,7 +63,7 @@ def environment(
     return {
         name: value
         for name, value in ours.items()
-        if not is_credential(name) or any(_matches(name, each) for each in passed)
+        if not is_credential(name, value) or any(_matches(name, each) for each in passed)
     }
 
 

@@ -21,13 +21,28 @@ from beam.errors import InvalidInput
         "DB_PASSWORD",
         "TOKEN",
         "my_secret",
+        "OPENAI_API_KEY_PROD",
+        "GH_TOKEN_WORK",
+        "PGPASSWORD",
+        "MYSQL_PWD",
+        "ANTHROPIC_CUSTOM_HEADERS",
+        "DOCKER_AUTH_CONFIG",
+        "NPM_CONFIG__AUTH",
     ],
 )
-def test_a_credential_is_known_by_the_last_word_of_its_name(name: str) -> None:
+def test_a_credential_is_known_by_a_word_of_its_name(name: str) -> None:
     assert is_credential(name)
 
 
-@pytest.mark.parametrize("name", ["PATH", "SSH_AUTH_SOCK", "KEYBOARD", "TOKENIZERS_PARALLELISM"])
+def test_a_password_in_a_url_is_a_credential_but_for_the_way_to_the_network() -> None:
+    url = "postgres://ada:hunter2@db/main"
+    ours = {"DATABASE_URL": url, "HTTPS_PROXY": "http://ada:hunter2@proxy", "DOCS": "http://ada@d"}
+    assert sorted(environment(ours, own=())) == ["DOCS", "HTTPS_PROXY"]
+
+
+@pytest.mark.parametrize(
+    "name", ["PATH", "PWD", "OLDPWD", "SSH_AUTH_SOCK", "KEYBOARD", "TOKENIZERS_PARALLELISM"]
+)
 def test_a_name_that_only_contains_such_a_word_is_none(name: str) -> None:
     assert not is_credential(name)
 
