@@ -43,10 +43,10 @@ from beam.backends.backend import (
     ToolResult,
 )
 from beam.backends.command_ending import MUTE_GRACE
+from beam.backends.credentials import values_of
 from beam.backends.effects import AgentFailed, Completed, Effect, Failed, Ready
 from beam.errors import InvalidInput, PortError
 from beam.model.exit_reasons import ExitReason
-from beam.model.masking import secret_values
 from beam.otp import Down, Exit, Server, demonitor, monitor, whereis
 from beam.otp.reasons import is_graceful
 from beam.ports import requests
@@ -219,7 +219,7 @@ class AgentConnection(Server):
     def _started(self, port: Port) -> None:
         self._port = port
         assert self._seat is not None
-        self._seat.secrets = secret_values(port.spec.environment(os.environ, ""))
+        self._seat.secrets = values_of(port.spec.environment(os.environ, ""))
         self._seat.open(port)
         self._seat.watch.sample_later()
 

@@ -22,7 +22,7 @@ __all__ = ["hidden"]
 _SHORTEST = 6
 """Shorter values stand in half of all lines by chance."""
 
-_TOLD = frozenset({"tool_result", "error", "system"})
+_TOLD = frozenset({"tool_result", "tool_progress", "error", "system"})
 
 
 def hidden(effect: Effect, secrets: Iterable[str]) -> Effect:

@@ -15,6 +15,7 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from beam.backends.agent_secrets import hidden
 from beam.backends.agent_talk import Action, AgentTalk, EndProgram, GiveTime, Say, Send
 from beam.backends.backend import (
     WINDOW,
@@ -29,9 +30,10 @@ from beam.backends.backend import (
 )
 from beam.backends.command_ending import MUTE_GRACE
 from beam.backends.command_protocol import EXCERPT
+from beam.backends.credentials import values_of
 from beam.backends.effects import Effect, ProtocolViolation
 from beam.errors import LoopStopped, PortClosed, PortError, QueueFull, StdinClosed
-from beam.model.masking import redact_text, secret_values
+from beam.model.masking import redact_text
 from beam.otp import Down, Exit, Server, demonitor, monitor, whereis
 from beam.otp.reasons import is_graceful
 from beam.ports.ending import end_ports, hasten
@@ -82,6 +84,7 @@ class CommandConnection(Server):
         self._backend = backend
         self._opening = opening
         self._spec = replace(backend.spec_for(opening), mute_grace=MUTE_GRACE)
+        self._known = values_of(self._spec.environment(os.environ, ""))
         self._talk = AgentTalk()
         self._ports: Ref[Any] | None = None
         self._start_watch: Monitor | None = None
@@ -179,7 +182,7 @@ class CommandConnection(Server):
         self._end(getattr(error, "reason", type(error).__name__))
 
     def _ended(self, exit: PortExit) -> None:
-        self._do(self._talk.ended(exit, now=self._now(), secrets=self._secrets()))
+        self._do(self._talk.ended(exit, now=self._now(), secrets=self._known))
         self._end(exit.status)
 
     def _end(self, detail: Any) -> None:
@@ -224,7 +227,8 @@ class CommandConnection(Server):
 
     def _say(self, effect: Effect) -> None:
         if isinstance(effect, ProtocolViolation):
-            effect = replace(effect, excerpt=redact_text(effect.excerpt, self._secrets()))
+            effect = replace(effect, excerpt=redact_text(effect.excerpt, self._known))
+        effect = hidden(effect, self._known)
         self._ahead += 1
         self._opening.session.cast(Heard(self.actor_ref, effect))
 
@@ -240,6 +244,3 @@ class CommandConnection(Server):
 
     def _now(self) -> int:
         return int(self.node.clock.time() * 1000)
-
-    def _secrets(self) -> frozenset[str]:
-        return secret_values(self._spec.environment(os.environ, ""))

@@ -21,8 +21,16 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from beam.errors import InvalidInput
+from beam.model.masking import secret_values
 
-__all__ = ["check_secret_file", "environment", "is_credential", "read_secrets", "secrets_in"]
+__all__ = [
+    "check_secret_file",
+    "environment",
+    "is_credential",
+    "read_secrets",
+    "secrets_in",
+    "values_of",
+]
 
 _WORDS = frozenset(
     ("KEY", "KEYS", "APIKEY", "TOKEN", "TOKENS", "SECRET", "SECRETS", "PASSWORD", "PASSWD",
@@ -65,6 +73,12 @@ def environment(
         for name, value in ours.items()
         if not is_credential(name, value) or any(_matches(name, each) for each in passed)
     }
+
+
+def values_of(environment: Mapping[str, str]) -> frozenset[str]:
+    """Return the values of an environment's credentials, which nobody is to be told."""
+    found = {value for name, value in environment.items() if is_credential(name, value)}
+    return secret_values(environment) | found
 
 
 def secrets_in(text: str, *, bare: str) -> dict[str, str]:

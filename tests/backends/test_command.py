@@ -279,6 +279,14 @@ def test_secrets_in_its_last_words_are_hidden(me: Mailbox) -> None:
     assert "cannot log in with redacted" in repr(failed)
 
 
+def test_its_keys_are_hidden_in_its_failures(me: Mailbox) -> None:
+    backend = obedient()
+    spec = replace(backend.spec, extra=(("OTHERS_API_KEY_PROD", "hunter2-hunter2"),))
+    failed = Conversation(me, replace(backend, spec=spec)).ask("betray OTHERS_API_KEY_PROD")[-1]
+    assert isinstance(failed, Failed)
+    assert failed.message.content == "not redacted"
+
+
 def test_a_program_that_is_killed_is_a_crash(talk: Conversation) -> None:
     os.kill(talk.connection.ask("os_process"), signal.SIGKILL)
     assert talk.hear().reason == "cli_exit"

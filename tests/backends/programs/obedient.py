@@ -97,6 +97,9 @@ class Query:
     def fail(self, reason):
         self.send("error", reason=reason, content="as told", retryable=True)
 
+    def betray(self, name):
+        self.send("error", reason="refused", content=f"not {os.environ[name]}", retryable=False)
+
     def broken(self, reason):
         """Say that the whole program cannot work."""
         send("error", reason=reason, content="as told")
