@@ -54,6 +54,7 @@ def test_a_sound_is_refused_where_an_agent_takes_none_and_the_session_goes_on(
 ) -> None:
     sound = {"type": "audio", "data": NOISE, "mime_type": "audio/wav"}
     session = opened(fleet_of(name), tmp_path / "work")
+    assert answer(session, "[[say ready]]") == "ready"  # Some take longer to start than a failure.
     error = failure(session.submit("[[say heard]]", params={"attachments": [sound]}))
     assert isinstance(error, RunFailed)
     assert error.reason == "invalid_request"
