@@ -13,10 +13,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from beam.backends.command_ending import explained, not_started
+from beam.backends.credentials import values_of
 from beam.backends.effects import AgentFailed, Failed, error_message
 from beam.errors import InvalidInput
 from beam.model.exit_reasons import ExitReason, of_word
-from beam.model.masking import redact_text, secret_values
+from beam.model.masking import redact_text
 from beam.ports.port import Port, PortExit
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def crash_of(
         timestamp: now, Unix milliseconds.
     """
     environment = os.environ if port is None else port.spec.environment(os.environ, "")
-    secrets = secret_values(environment)
+    secrets = values_of(environment)
     if ended_for is not None:
         word = "protocol_error" if ended_for.kind == "protocol" else ended_for.kind
         failed = AgentFailed(word, error_message(word, _words(ended_for), timestamp), True)

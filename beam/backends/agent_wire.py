@@ -13,8 +13,9 @@ import os
 from collections import deque
 from typing import TYPE_CHECKING
 
+from beam.backends.credentials import values_of
 from beam.errors import InvalidInput, LoopStopped
-from beam.model.masking import redact_text, secret_values
+from beam.model.masking import redact_text
 
 if TYPE_CHECKING:
     from beam.backends.talk import Talk
@@ -64,7 +65,7 @@ class Wire:
 
     def masked(self, text: str) -> str:
         """Return text without the secrets that are in the program's environment (G17)."""
-        return redact_text(text, secret_values(self._port.spec.environment(os.environ, "")))
+        return redact_text(text, values_of(self._port.spec.environment(os.environ, "")))
 
     @property
     def exit(self) -> PortExit | None:
