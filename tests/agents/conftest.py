@@ -13,6 +13,9 @@ import pytest
 
 import beam
 from beam.backends.credentials import is_credential
+from tests.agents import claude_sessions, codex_sessions
+from tests.agents.acp_agents import AGENTS
+from tests.agents.acp_sessions import OFTEN
 from tests.agents.fake_model import FakeModel
 
 if TYPE_CHECKING:
@@ -60,6 +63,22 @@ def fleet_with(tmp_path: Path) -> Iterator[FleetWith]:
             return open_fleets.enter_context(fleet)
 
         yield start
+
+
+@pytest.fixture
+def fleet_of(
+    model: FakeModel, tmp_path: Path, fleet_with: FleetWith
+) -> Callable[[str], beam.Fleet]:
+    """Return a function that starts a fleet with one of the five agents, by its name."""
+
+    def start(name: str) -> beam.Fleet:
+        if name == "claude":
+            return fleet_with(claude_sessions.backend(model, tmp_path / "home"), **OFTEN)
+        if name == "codex":
+            return fleet_with(codex_sessions.backend(model, tmp_path / "home"), **OFTEN)
+        return fleet_with(AGENTS[name].backend(model.url, tmp_path / "agents"), **OFTEN)
+
+    return start
 
 
 def _children() -> set[int]:

@@ -8,34 +8,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from beam.errors import RunFailed
-from tests.agents import claude_sessions, codex_sessions
-from tests.agents.acp_agents import AGENTS
-from tests.agents.acp_sessions import OFTEN, answer, opened
+from tests.agents.acp_sessions import answer, opened
 from tests.agents.test_codex import DOT
 from tests.sessions.scripted import failure
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from beam import Fleet
-    from tests.agents.conftest import FleetWith
     from tests.agents.fake_model import FakeModel
 
 pytestmark = pytest.mark.timeout(300)
 
 NOISE = "UklGRgAAAABXQVZF/w=="
-
-
-@pytest.fixture
-def fleet_of(model: FakeModel, tmp_path: Path, fleet_with: FleetWith) -> Any:
-    def start(name: str) -> Fleet:
-        if name == "claude":
-            return fleet_with(claude_sessions.backend(model, tmp_path / "home"), **OFTEN)
-        if name == "codex":
-            return fleet_with(codex_sessions.backend(model, tmp_path / "home"), **OFTEN)
-        return fleet_with(AGENTS[name].backend(model.url, tmp_path / "agents"), **OFTEN)
-
-    return start
 
 
 @pytest.mark.parametrize("name", ["claude", "codex", "gemini", "opencode", "copilot"])

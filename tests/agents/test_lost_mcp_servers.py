@@ -7,34 +7,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from beam.model.messages import SystemMessage
-from tests.agents import claude_sessions, codex_sessions
-from tests.agents.acp_agents import AGENTS
-from tests.agents.acp_sessions import OFTEN, answer, last, messages, opened
+from tests.agents.acp_sessions import answer, last, messages, opened
 from tests.sessions.scripted import wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from beam import Fleet
-    from tests.agents.conftest import FleetWith
-    from tests.agents.fake_model import FakeModel
 
 pytestmark = pytest.mark.timeout(300)
 
 NOWHERE = {"command": "/nowhere/at/all"}
 UNHEARD = {"type": "http", "url": "http://127.0.0.1:1/a-secret"}
-
-
-@pytest.fixture
-def fleet_of(model: FakeModel, tmp_path: Path, fleet_with: FleetWith) -> Any:
-    def start(name: str) -> Fleet:
-        if name == "claude":
-            return fleet_with(claude_sessions.backend(model, tmp_path / "home"), **OFTEN)
-        if name == "codex":
-            return fleet_with(codex_sessions.backend(model, tmp_path / "home"), **OFTEN)
-        return fleet_with(AGENTS[name].backend(model.url, tmp_path / "agents"), **OFTEN)
-
-    return start
 
 
 def told(session: Any) -> list[str]:
