@@ -10,48 +10,39 @@ What the agent answers is left as it is: it is what the user wants, and may be d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from beam.backends.effects import AgentFailed, Deliver, Effect, Failed
-from beam.model.redaction import REDACTED
+from beam.model.masking import hide
 
 __all__ = ["hidden"]
-
-_SHORTEST = 6
-"""Shorter values stand in half of all lines by chance."""
 
 _TOLD = frozenset({"tool_result", "tool_progress", "error", "system"})
 
 
-def hidden(effect: Effect, secrets: Iterable[str]) -> Effect:
+def hidden(effect: Effect, secrets: Collection[str]) -> Effect:
     """Return an effect without these values in its failure, or in what a tool has given.
 
     Args:
         effect: what is said of the agent.
         secrets: values of the program's environment that nobody else is to see.
     """
-    known = sorted((one for one in secrets if len(one) >= _SHORTEST), key=len, reverse=True)
-    if not known:
+    if not secrets:
         return effect
     match effect:
         case Failed() | AgentFailed():
-            told = {
-                "message": _without(effect.message, known),
-                "exit": _without(effect.exit, known),
-            }
-            return replace(effect, **told)
+            message, exit = _without(effect.message, secrets), _without(effect.exit, secrets)
+            return replace(effect, message=message, exit=exit)
         case Deliver(_, message) if message.type in _TOLD:
-            return replace(effect, message=_without(message, known))
+            return replace(effect, message=_without(message, secrets))
     return effect
 
 
-def _without(value: Any, secrets: list[str]) -> Any:
+def _without(value: Any, secrets: Collection[str]) -> Any:
     if isinstance(value, str):
-        for secret in secrets:
-            value = value.replace(secret, REDACTED)
-        return value
+        return hide(value, secrets)
     if isinstance(value, Mapping):
         return {key: _without(item, secrets) for key, item in value.items()}
     if isinstance(value, list | tuple):

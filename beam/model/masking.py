@@ -26,7 +26,7 @@ from typing import Any
 
 from beam.model.redaction import CREDENTIAL_KEYS, REDACTED, REDACTED_KEYS, canonical
 
-__all__ = ["redact_text", "secret_values"]
+__all__ = ["hide", "redact_text", "secret_values"]
 
 _SHORTEST = 6
 """Shorter values are not hunted for in text: `on` or `1234` would blot out half of every line."""
@@ -52,11 +52,17 @@ def redact_text(text: str, secrets: Iterable[str] = ()) -> str:
         text: any text; lines are looked at one by one.
         secrets: values known to be secret. Those shorter than 6 characters are left out.
     """
-    for secret in sorted({known for known in secrets if len(known) >= _SHORTEST}, key=_by_length):
-        text = text.replace(secret, REDACTED)
+    text = hide(text, secrets)
     text = _userinfo.sub(rf"\g<1>{REDACTED}", text)
     text = _hide_named(text)
     return _scheme.sub(rf"\g<1>\g<2>{REDACTED}", text)
+
+
+def hide(text: str, secrets: Iterable[str]) -> str:
+    """Return `text` without these values, and with all else as it is; see `redact_text`."""
+    for secret in sorted({known for known in secrets if len(known) >= _SHORTEST}, key=_by_length):
+        text = text.replace(secret, REDACTED)
+    return text
 
 
 def secret_values(settings: Mapping[str, Any]) -> frozenset[str]:
