@@ -136,11 +136,12 @@ class AgentSuite:
                 return
 
     def _kill(self, session: SessionHandle) -> float:
-        """Kill the agent's program as an OS does it, and return when."""
+        """Kill the agent's program as an OS does it, and return the moment before."""
         pid = self.program(session)
         assert pid is not None, "it has no program: lack `program`"
+        when = time.time()
         os.kill(pid, signal.SIGKILL)
-        return time.time()
+        return when
 
 
 def _children() -> set[int]:

@@ -39,9 +39,13 @@ def tree(process: psutil.Process) -> list[psutil.Process]:
 
 
 def killed(process: psutil.Process) -> float:
-    """Kill a process, and return when, Unix seconds."""
+    """Kill a process, and return the moment before, Unix seconds.
+
+    What follows from the end may be in the log before this thread runs again.
+    """
+    when = time.time()
     process.send_signal(signal.SIGKILL)
-    return time.time()
+    return when
 
 
 def gone(processes: list[psutil.Process]) -> bool:
