@@ -56,6 +56,7 @@ class AcpBackend(AgentBackend):
     name: str = "acp"
     model: str | None = None
     permission_mode: str | None = None
+    auth_method: str | None = None
     home: str | None = None
     # Secrets may be in these.
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -95,7 +96,7 @@ class AcpBackend(AgentBackend):
         self.prepare(opening)
         return PortSpec.of(
             [*self.command, *self.arguments(opening)],
-            env=self.environment(opening.session_id),
+            env=self.environment(opening.session_id) | self.variables(opening),
             cwd=opening.cwd or None,
             stdin="pipe",
             line_limit=MAX_LINE,
@@ -119,6 +120,14 @@ class AcpBackend(AgentBackend):
     def arguments(self, opening: Opening) -> list[str]:
         """Return the arguments that depend on the session."""
         return []
+
+    def variables(self, opening: Opening) -> dict[str, str]:
+        """Return the variables that depend on what the session wants; they count most."""
+        return {}
+
+    def first_model(self, opening: Opening) -> str:
+        """Return the model that a session's program is started with; empty if nobody knows."""
+        return ""
 
     def prepare(self, opening: Opening) -> None:
         """Write the files that the program needs. Blocks."""
@@ -151,6 +160,7 @@ def acp(
     name: str = "acp",
     model: str | None = None,
     permission_mode: str | None = None,
+    auth_method: str | None = None,
     env: Mapping[str, str] | None = None,
     inherit: Sequence[str] = (),
     secret_file: str | os.PathLike[str] | None = None,
@@ -165,8 +175,12 @@ def acp(
             arguments: `"my-agent --acp"`.
         name: what it is called in errors.
         model: the model, where the agent lets one choose; None for its own. A session's and a
-            query's count more.
-        permission_mode: one of ours (`default`, `plan`, ...) or of the agent's, likewise.
+            query's count more. An agent that changes none says so, in a notice.
+        permission_mode: one of ours (`default`, `plan`, ...) or of the agent's, likewise. A turn
+            in a mode that the agent lacks is refused, as `invalid_request`; in `accept_edits` and
+            `bypass_permissions` it goes on asking, and says so.
+        auth_method: the agent's id for a way to log in, which it is asked for before each
+            conversation: one that needs nobody to be there. None for the login that it has.
         env: variables to add to its environment.
         inherit: the names of credentials in our environment that it gets, `*` at the end for a
             prefix; of what is no credential it gets all.
@@ -185,6 +199,7 @@ def acp(
         **options(
             model=model,
             permission_mode=permission_mode,
+            auth_method=auth_method,
             env=env,
             inherit=inherit,
             secret_file=secret_file,

@@ -20,11 +20,19 @@ keeper has inherited. Where the system has no subreapers, no orphan is seen.
 
 from __future__ import annotations
 
-from typing import Literal
+import asyncio
+from typing import TYPE_CHECKING, Literal
 
-from beam.ports.processes import Table
+from beam.model.messages import SystemMessage
+from beam.ports.processes import Table, snapshot
 
-__all__ = ["LOOK", "CommandWatch", "what_lives"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from beam.backends.agent_wire import Wire
+    from beam.backends.talk import Talk
+
+__all__ = ["LOOK", "CommandWatch", "see_until_lost", "what_lives"]
 
 LOOK = 0.2
 """Seconds between two looks, while a command is open."""
@@ -35,6 +43,31 @@ _SEEN, _UNSEEN = 2, 5
 
 # Seconds that the agent has to notice that nothing lives of its command.
 _NOTICED_WITHIN = 5.0
+
+
+async def see_until_lost(
+    wire: Wire, talk: Talk, calls: Callable[[], frozenset[str]], *, agent: str
+) -> None:
+    """See to an agent's commands, on the loop thread, until nothing lives of one.
+
+    A command that has no shell any more is told of before that.
+
+    Args:
+        wire: its program.
+        talk: what may be said.
+        calls: returns the agent's names for the commands that are open.
+        agent: what it calls itself.
+    """
+    now = asyncio.get_running_loop().time
+    watch, state = CommandWatch(wire.pid, wire.keeper, now()), ""
+    while state != "lost":
+        await asyncio.sleep(LOOK)
+        table = await asyncio.to_thread(snapshot) if calls() else {}
+        # What we are asked for has no shell yet.
+        state = watch.look(table, frozenset() if talk.waiting else calls(), now())
+        if state == "missing":
+            text = f"no shell lives of a command that {agent} waits for"
+            talk.say(SystemMessage(content=text, subtype="notice"))
 
 
 class CommandWatch:

@@ -13,10 +13,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from beam.backends.acp_commands import LOOK, CommandWatch
+from beam.backends.acp_commands import see_until_lost
 from beam.backends.acp_dialect import SERVER
 from beam.backends.acp_endings import (
     exit_of_answer,
@@ -27,7 +27,8 @@ from beam.backends.acp_endings import (
 )
 from beam.backends.acp_messages import AcpReader
 from beam.backends.acp_permissions import answer
-from beam.backends.acp_session import Offer, Settings, kept, mcp_servers, name_of
+from beam.backends.acp_session import Conversation, Offer, kept, mcp_servers, name_of
+from beam.backends.acp_settings import Settings
 from beam.backends.agent_objects import Objects
 from beam.backends.attached import attached
 from beam.backends.driver import Driver
@@ -38,7 +39,6 @@ from beam.errors import InvalidInput
 from beam.model.exit_reasons import ExitReason
 from beam.model.messages import ResultMessage, SystemMessage
 from beam.model.permissions import Allow, Deny
-from beam.ports.processes import snapshot
 
 if TYPE_CHECKING:
     from beam.backends.acp import AcpBackend
@@ -49,23 +49,6 @@ if TYPE_CHECKING:
     from beam.backends.talk import Talk
 
 __all__ = ["AcpDriver"]
-
-
-@dataclass(slots=True)
-class _Conversation:
-    """The conversation with the agent.
-
-    Attributes:
-        id: the agent's name for it.
-        continued: how it goes on from the one before.
-        told: whether the agent knows what was said before.
-        settings: its model and mode.
-    """
-
-    id: str
-    continued: Continued
-    told: bool
-    settings: Settings
 
 
 class AcpDriver(Driver):
@@ -94,13 +77,14 @@ class AcpDriver(Driver):
         self._tools = tool_server.ToolServer(SERVER, talk) if mine else None
         self._servers = McpServers({**backend.mcp_servers, **talk.opening.mcp_servers})
         self._offer = Offer()
-        self._conversation: _Conversation | None = None
+        self._conversation: Conversation | None = None
         self._listening = False
         self._prompted = False
         self._cut = False
         self._lost: ExitReason | None = None
         self._broken = False
         self._introduced = False
+        self._noticed: set[str] = set()
         self._spent: Usage | None = None
 
     async def open(self) -> Ready | AgentFailed:
@@ -111,9 +95,11 @@ class AcpDriver(Driver):
             )
             try:
                 self._offer, _ = await asyncio.gather(self._greet(), looking)
+                await self._log_in()
                 self._conversation = await self._enter()
             except self._refusal as error:
-                return self._refused(exit_of_error(error.code, str(error), error.data))
+                reason = exit_of_error(error.code, str(error), error.data)
+                return self._refused(self._offer.logins_in(reason))
             except InvalidInput as error:
                 return self._refused(ExitReason("invalid_request", detail=str(error)))
         here, offer = self._conversation, self._offer
@@ -143,8 +129,7 @@ class AcpDriver(Driver):
             self._listening = False
         reason = exit_of_answer(said, self._reader.text(), broken=self._broken)
         if self._cut or reason is not None:
-            self._usage(said)
-            return self._failed(query, reason)
+            return self._failed(query, reason, self._usage(said))
         return await self._answered(query, here, said)
 
     async def interrupt(self) -> None:
@@ -187,7 +172,13 @@ class AcpDriver(Driver):
             raise InvalidInput("protocolVersion", found, f"{self._version} from the agent")
         return replace(Offer.of(hello), command=self._backend.dialect.starts_servers)
 
-    async def _enter(self) -> _Conversation:
+    async def _log_in(self) -> None:
+        """Have the agent log in, if it was said how."""
+        wanted = self._backend.auth_method
+        if wanted is not None:
+            await self._client.call("authenticate", methodId=self._offer.login(wanted))
+
+    async def _enter(self) -> Conversation:
         """Resume, fork or begin a conversation."""
         opening, offer = self.talk.opening, self._offer
         servers = {**self._backend.mcp_servers, **opening.mcp_servers}
@@ -211,7 +202,7 @@ class AcpDriver(Driver):
         how: Continued = "transcript" if opening.resume else "new"
         return self._entered(name_of(begun), how, begun)
 
-    async def _resumed(self, name: str, place: Mapping[str, Any]) -> _Conversation | None:
+    async def _resumed(self, name: str, place: Mapping[str, Any]) -> Conversation | None:
         """Return the conversation of this name; None if the agent does not know it any more."""
         offer = self._offer
         if not (offer.resume or offer.load) or not await self._watch.may_resume(name):
@@ -231,7 +222,7 @@ class AcpDriver(Driver):
                 await self._barrier(here)
         return here
 
-    async def _barrier(self, here: _Conversation) -> None:
+    async def _barrier(self, here: Conversation) -> None:
         try:
             await self._client.call(
                 "session/set_mode", sessionId=here.id, modeId=here.settings.mode
@@ -239,8 +230,11 @@ class AcpDriver(Driver):
         except self._refusal:
             return
 
-    def _entered(self, name: str, how: Continued, found: Mapping[str, Any]) -> _Conversation:
-        return _Conversation(name, how, how in ("resumed", "forked"), Settings.of(found))
+    def _entered(self, name: str, how: Continued, found: Mapping[str, Any]) -> Conversation:
+        settings = Settings.of(found)
+        if not settings.model:
+            settings = replace(settings, model=self._backend.first_model(self.talk.opening))
+        return Conversation(name, how, how in ("resumed", "forked"), settings)
 
     def _refused(self, reason: ExitReason) -> AgentFailed:
         message = error_message(reason.kind, reason.detail, self.talk.now())
@@ -248,7 +242,7 @@ class AcpDriver(Driver):
 
     # The turn
 
-    async def _turn(self, query: Query, here: _Conversation) -> dict[str, Any]:
+    async def _turn(self, query: Query, here: Conversation) -> dict[str, Any]:
         """Ask what is asked, and return the answer to it; nothing if it was cut before."""
         more = attached(query.params, self._offer.forms(), self._offer.name)
         await self._choose(query.params, here)
@@ -260,18 +254,19 @@ class AcpDriver(Driver):
         blocks = [{"type": "text", "text": text}, *more]
         return await self._client.call("session/prompt", sessionId=here.id, prompt=blocks)
 
-    async def _choose(self, params: Mapping[str, Any], here: _Conversation) -> None:
+    async def _choose(self, params: Mapping[str, Any], here: Conversation) -> None:
         """Let the query's model and mode count, and those that follow it."""
         model = params.get("model_id") or params.get("model") or self._backend.model
-        if model and (change := here.settings.model_change(str(model))):
-            await self._client.call(change.method, sessionId=here.id, **change.params)
-            here.settings = replace(here.settings, model=change.value)
         mode = params.get("permission_mode") or self._backend.permission_mode
-        if mode and (change := here.settings.mode_change(str(mode))):
-            await self._client.call(change.method, sessionId=here.id, **change.params)
-            here.settings = replace(here.settings, mode=change.value)
+        wanted = {"model": str(model or ""), "mode": str(mode or "")}
+        for text in here.settings.lacking(**wanted, agent=self._offer.name):
+            self._notice(text)
+        for name, value in wanted.items():
+            if value and (change := here.settings.change(name, value)):
+                await self._client.call(change.method, sessionId=here.id, **change.params)
+                here.settings = here.settings.after(change)
 
-    def _introduce(self, here: _Conversation) -> None:
+    def _introduce(self, here: Conversation) -> None:
         """Say what the agent is, in the first turn of this connection."""
         if self._introduced:
             return
@@ -290,16 +285,24 @@ class AcpDriver(Driver):
         init = SystemMessage(subtype="init", system_info=info, model=settings.model or None)
         for word in (init, *self._servers.unreachable()):
             self.talk.say(word, own=True)
+        if self._tools is not None and not self._offer.http:
+            self._notice(f"{self._offer.name} takes no http server: it has none of our tools")
+
+    def _notice(self, text: str) -> None:
+        """Tell once what its users have to know of the agent."""
+        if text not in self._noticed:
+            self._noticed.add(text)
+            self.talk.say(SystemMessage(content=text, subtype="notice"), own=True)
 
     async def _answered(
-        self, query: Query, here: _Conversation, said: Mapping[str, Any]
+        self, query: Query, here: Conversation, said: Mapping[str, Any]
     ) -> Completed | Failed:
         before = self._spent
         usage = self._usage(said)
         grew = usage is not None and (before is None or any(usage.values()))
         failure = await self._watch.failure(self._reader.last(), used_tokens=grew)
         if failure is not None:
-            return self._failed(query, failure)
+            return self._failed(query, failure, usage)
         message = ResultMessage(
             content=self._reader.text(),
             is_error=False,
@@ -320,10 +323,12 @@ class AcpDriver(Driver):
         before, self._spent = self._spent or {}, usage
         return {name: max(0, count - before.get(name, 0)) for name, count in usage.items()}
 
-    def _failed(self, query: Query, reason: ExitReason | None) -> Failed:
+    def _failed(
+        self, query: Query, reason: ExitReason | None, usage: Usage | None = None
+    ) -> Failed:
         if self._cut or reason is None:
             reason = self._lost or ExitReason("interrupted")
-        return failed_for(query.query_id, reason, self.talk.now())
+        return failed_for(query.query_id, reason, self.talk.now(), usage)
 
     # What the program overlooks
 
@@ -333,26 +338,15 @@ class AcpDriver(Driver):
         if not self._backend.dialect.overlooks_kills:
             yield
             return
-        seeing = asyncio.ensure_future(self._see_commands())
+        seeing = asyncio.ensure_future(self._cut_when_lost())
         try:
             yield
         finally:
             seeing.cancel()
 
-    async def _see_commands(self) -> None:
-        """Tell of a command that has no shell any more, and cut the turn if all of it is lost."""
-        name, now = self._offer.name, asyncio.get_running_loop().time
-        watch = CommandWatch(self.wire.pid, self.wire.keeper, now())
-        state = ""
-        while state != "lost":
-            await asyncio.sleep(LOOK)
-            table = await asyncio.to_thread(snapshot) if self._reader.commands() else {}
-            # What we are asked for has no shell yet.
-            calls = frozenset() if self.talk.waiting else self._reader.commands()
-            state = watch.look(table, calls, now())
-            if state == "missing":
-                text = f"no shell lives of a command that {name} waits for"
-                self.talk.say(SystemMessage(content=text, subtype="notice"))
+    async def _cut_when_lost(self) -> None:
+        name = self._offer.name
+        await see_until_lost(self.wire, self.talk, self._reader.commands, agent=name)
         detail = f"nothing lives of a command that {name} waits for"
         self._lost = ExitReason("stalled", detail=detail)
         await self.interrupt()

@@ -143,10 +143,12 @@ def of_prefix(last: str, prefix: str, *, used_tokens: bool) -> ExitReason | None
     return None
 
 
-def failed_for(query_id: str, reason: ExitReason, timestamp: int) -> Failed:
+def failed_for(
+    query_id: str, reason: ExitReason, timestamp: int, usage: Usage | None = None
+) -> Failed:
     """Return the end of a query that has no answer, for this reason."""
     message = error_message(reason.kind, reason.detail or reason.kind, timestamp)
-    return Failed(query_id, reason.kind, message, reason.retryable, reason)
+    return Failed(query_id, reason.kind, message, reason.retryable, reason, usage=usage)
 
 
 def usage_of(answer: Mapping[str, Any]) -> Usage | None:

@@ -143,13 +143,17 @@ class CopilotBackend(AcpBackend):
         return ["--acp", "--no-auto-update", "--disable-client-telemetry"]
 
     def settings(self, session_id: str) -> dict[str, str]:
-        """Return what keeps it in its folder."""
-        return {} if self.home is None else {"COPILOT_HOME": os.path.join(self.home, session_id)}
+        """Return what keeps it in its folder, and its model."""
+        result = {} if self.home is None else {"COPILOT_HOME": os.path.join(self.home, session_id)}
+        return {**result, **({"COPILOT_MODEL": self.model} if self.model else {})}
 
-    def environment(self, session_id: str) -> dict[str, str]:
-        """Return its environment; the model is a variable."""
-        result = super().environment(session_id)
-        return {**({"COPILOT_MODEL": self.model} if self.model else {}), **result}
+    def variables(self, opening: Opening) -> dict[str, str]:
+        """Return the session's model: it changes none later."""
+        return {"COPILOT_MODEL": opening.model} if opening.model else {}
+
+    def first_model(self, opening: Opening) -> str:
+        """Return the model that it is started with."""
+        return opening.model or self.environment(opening.session_id).get("COPILOT_MODEL", "")
 
     def prepare(self, opening: Opening) -> None:
         """Make its folder."""
@@ -172,6 +176,7 @@ def gemini(
     command: Command = "gemini",
     model: str | None = None,
     permission_mode: str | None = None,
+    auth_method: str | None = None,
     home: str | os.PathLike[str] | None = None,
     env: Mapping[str, str] | None = None,
     inherit: Sequence[str] = (),
@@ -186,6 +191,7 @@ def gemini(
         command: the program, with arguments of yours before ours.
         model: as of `acp`; so are those that are not here.
         permission_mode: likewise.
+        auth_method: likewise.
         home: a folder for its login, configuration and conversations; None for the user's own.
         env: likewise.
         inherit: likewise, beside `GEMINI_*` and `GOOGLE_*`.
@@ -198,9 +204,9 @@ def gemini(
         InvalidInput: an argument is not what it must be.
     """
     given = {
-        "model": model, "permission_mode": permission_mode, "home": home, "env": env,
-        "inherit": inherit, "secret_file": secret_file, "mcp_servers": mcp_servers,
-        "turn": turn, "memory": memory,
+        "model": model, "permission_mode": permission_mode, "auth_method": auth_method,
+        "home": home, "env": env, "inherit": inherit, "secret_file": secret_file,
+        "mcp_servers": mcp_servers, "turn": turn, "memory": memory,
     }  # fmt: skip
     return GeminiBackend(command=words(command), name="gemini", **options(**given))
 
@@ -210,6 +216,7 @@ def opencode(
     command: Command = "opencode",
     model: str | None = None,
     permission_mode: str | None = None,
+    auth_method: str | None = None,
     home: str | os.PathLike[str] | None = None,
     env: Mapping[str, str] | None = None,
     inherit: Sequence[str] = (),
@@ -224,6 +231,7 @@ def opencode(
         command: the program, with arguments of yours before ours.
         model: as of `acp`, as OpenCode writes it: `provider/model`.
         permission_mode: as of `acp`; so are those that are not here.
+        auth_method: likewise.
         home: a folder for its login, configuration and conversations; None for the user's own.
         env: likewise. An `OPENCODE_CONFIG_CONTENT` replaces ours, which has it ask before it runs
             a command or edits a file.
@@ -237,9 +245,9 @@ def opencode(
         InvalidInput: an argument is not what it must be.
     """
     given = {
-        "model": model, "permission_mode": permission_mode, "home": home, "env": env,
-        "inherit": inherit, "secret_file": secret_file, "mcp_servers": mcp_servers,
-        "turn": turn, "memory": memory,
+        "model": model, "permission_mode": permission_mode, "auth_method": auth_method,
+        "home": home, "env": env, "inherit": inherit, "secret_file": secret_file,
+        "mcp_servers": mcp_servers, "turn": turn, "memory": memory,
     }  # fmt: skip
     return OpenCodeBackend(command=words(command), name="opencode", **options(**given))
 
@@ -249,6 +257,7 @@ def copilot(
     command: Command = "copilot",
     model: str | None = None,
     permission_mode: str | None = None,
+    auth_method: str | None = None,
     home: str | os.PathLike[str] | None = None,
     env: Mapping[str, str] | None = None,
     inherit: Sequence[str] = (),
@@ -263,6 +272,7 @@ def copilot(
         command: the program, with arguments of yours before ours.
         model: what it is started with; it cannot change it between turns.
         permission_mode: as of `acp`; so are those that are not here.
+        auth_method: likewise.
         home: a folder for its login, configuration and conversations; None for the user's own.
         env: likewise. With `COPILOT_PROVIDER_BASE_URL` and the like it asks another provider.
         inherit: likewise, beside `COPILOT_*`, `GITHUB_*` and `GH_*`.
@@ -275,9 +285,9 @@ def copilot(
         InvalidInput: an argument is not what it must be.
     """
     given = {
-        "model": model, "permission_mode": permission_mode, "home": home, "env": env,
-        "inherit": inherit, "secret_file": secret_file, "mcp_servers": mcp_servers,
-        "turn": turn, "memory": memory,
+        "model": model, "permission_mode": permission_mode, "auth_method": auth_method,
+        "home": home, "env": env, "inherit": inherit, "secret_file": secret_file,
+        "mcp_servers": mcp_servers, "turn": turn, "memory": memory,
     }  # fmt: skip
     return CopilotBackend(command=words(command), name="copilot", **options(**given))
 

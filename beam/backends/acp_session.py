@@ -1,18 +1,9 @@
 """What an ACP agent offers, and how a conversation of it is set up: pure functions of the wire.
 
-    >>> can = Offer.of({"agentCapabilities": {"loadSession": True,
-    ...                 "sessionCapabilities": {"list": {}}}})
-    >>> can.load, can.resume, can.list
-    (True, False, True)
-    >>> settings = Settings.of({"modes": {"currentModeId": "default", "availableModes":
-    ...                         [{"id": "default"}, {"id": "autoEdit"}, {"id": "yolo"}]}})
-    >>> settings.mode_change("accept_edits")
-    Change(method='session/set_mode', params={'modeId': 'autoEdit'}, value='autoEdit')
-    >>> settings.mode_change("plan") is None
-    True
-
-An agent has its models and modes in one of two forms: lists of their own (`models`, `modes`), or
-options with a category (`configOptions`). A permission mode that it does not offer is not changed.
+>>> can = Offer.of({"agentCapabilities": {"loadSession": True,
+...                 "sessionCapabilities": {"list": {}}}})
+>>> can.load, can.resume, can.list
+(True, False, True)
 """
 
 from __future__ import annotations
@@ -20,29 +11,22 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from beam.backends.acp_wire import Wire, object_in, objects_in
 from beam.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from beam.backends.acp_settings import Settings
     from beam.backends.attached import Form
+    from beam.backends.effects import Continued
+    from beam.model.exit_reasons import ExitReason
 
-__all__ = ["Change", "Offer", "Settings", "kept", "mcp_servers", "name_of"]
-
-Wire = Mapping[str, Any]
-
-_MODES: Mapping[str, tuple[str, ...]] = {
-    "default": ("default", "build", "agent", "ask"),
-    "accept_edits": ("autoedit", "acceptedits"),
-    "bypass_permissions": ("yolo", "bypasspermissions"),
-    "plan": ("plan",),
-    "dont_ask": ("dontask",),
-}
-"""The agents' words for our modes, in small letters."""
+__all__ = ["Conversation", "Offer", "kept", "mcp_servers", "name_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +36,14 @@ class Offer:
     Attributes:
         name, version: what it calls itself.
         load, resume, fork, list, close: the requests for conversations that it knows.
+        logins: the ids of the ways to log in that it knows.
         http, sse, command: the MCP servers that it can reach, or starts itself.
         image, audio, embedded: what it takes in a prompt beside text; `embedded` are whole files.
     """
 
     name: str = "acp"
     version: str = ""
+    logins: tuple[str, ...] = ()
     load: bool = False
     resume: bool = False
     fork: bool = False
@@ -73,13 +59,14 @@ class Offer:
     @classmethod
     def of(cls, hello: Wire) -> Offer:
         """Return the offer in an answer."""
-        info, can = _map(hello, "agentInfo"), _map(hello, "agentCapabilities")
-        mcp, prompt = _map(can, "mcpCapabilities"), _map(can, "promptCapabilities")
-        sessions = _map(can, "sessionCapabilities")
+        info, can = object_in(hello, "agentInfo"), object_in(hello, "agentCapabilities")
+        mcp, prompt = object_in(can, "mcpCapabilities"), object_in(can, "promptCapabilities")
+        sessions = object_in(can, "sessionCapabilities")
         knows = {word: sessions.get(word) is not None for word in _REQUESTS}
         return cls(
             str(info.get("name") or "acp"),
             str(info.get("version") or ""),
+            tuple(str(each.get("id")) for each in objects_in(hello, "authMethods")),
             load=can.get("loadSession") is True,
             http=mcp.get("http") is True,
             sse=mcp.get("sse") is True,
@@ -88,6 +75,26 @@ class Offer:
             embedded=prompt.get("embeddedContext") is True,
             **knows,
         )
+
+    def login(self, wanted: str) -> str:
+        """Return the way to log in.
+
+        Raises:
+            InvalidInput: the agent does not know it.
+        """
+        if wanted not in self.logins:
+            raise InvalidInput("auth_method", wanted, f"one that {self.name} knows: {self._ways()}")
+        return wanted
+
+    def logins_in(self, reason: ExitReason) -> ExitReason:
+        """Return a reason; one that wants a login says which ways there are."""
+        if reason.kind != "auth" or not self.logins:
+            return reason
+        ways = f"log in with the program itself, or name an auth_method: {self._ways()}"
+        return replace(reason, detail=f"{reason.detail}; {ways}")
+
+    def _ways(self) -> str:
+        return ", ".join(map(repr, self.logins)) or "it names none"
 
     def forms(self) -> dict[str, Form]:
         """Return how it takes attachments that are no text."""
@@ -110,82 +117,21 @@ class Offer:
 _REQUESTS = ("resume", "fork", "list", "close")
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A request that changes something in a conversation.
+@dataclass(slots=True)
+class Conversation:
+    """The conversation with the agent.
 
     Attributes:
-        method, params: the request, without the conversation's name.
-        value: what counts after it.
+        id: the agent's name for it.
+        continued: how it goes on from the one before.
+        told: whether the agent knows what was said before.
+        settings: its model and mode.
     """
 
-    method: str
-    params: dict[str, Any]
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """The models and modes of a conversation, from the answer that began it.
-
-    Attributes:
-        model, mode: those that count now, empty if the agent does not say.
-        modes: the ids of all modes.
-        methods: the name of the setting (`model`, `mode`) to the request that changes it.
-    """
-
-    model: str = ""
-    mode: str = ""
-    modes: tuple[str, ...] = ()
-    methods: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, answer: Wire) -> Settings:
-        """Return the settings in an answer to `session/new`, `load`, `resume` or `fork`."""
-        options = {
-            str(each.get("category") or each.get("id")): each
-            for each in reversed(_list(answer, "configOptions"))
-        }
-        methods: dict[str, tuple[str, str]] = {
-            name: ("session/set_config_option", str(options[name].get("id")))
-            for name in ("model", "mode")
-            if name in options
-        }
-        model, mode = _current(options.get("model")), _current(options.get("mode"))
-        modes = [str(each["value"]) for each in _values(options.get("mode"))]
-        if "models" in answer and "model" not in methods:
-            methods["model"] = ("session/set_model", "modelId")
-            model = str(_map(answer, "models").get("currentModelId") or "")
-        if "modes" in answer:
-            methods["mode"] = ("session/set_mode", "modeId")
-            own = _map(answer, "modes")
-            mode = str(own.get("currentModeId") or mode)
-            modes = [str(each.get("id")) for each in _list(own, "availableModes")]
-        return cls(model, mode, tuple(modes), methods)
-
-    def model_change(self, wanted: str) -> Change | None:
-        """Return what makes a model count; None if it does, or the agent cannot change it."""
-        return self._change("model", wanted) if wanted != self.model else None
-
-    def mode_change(self, wanted: str) -> Change | None:
-        """Return what makes a mode count: one of ours, or of the agent's own."""
-        found = self.mode_of(wanted)
-        return self._change("mode", found) if found and found != self.mode else None
-
-    def mode_of(self, wanted: str) -> str:
-        """Return the agent's mode for one of ours; empty if it has none."""
-        if wanted in self.modes:
-            return wanted
-        words = {_plain(mode): mode for mode in reversed(self.modes)}
-        return next((words[word] for word in _MODES.get(wanted, ()) if word in words), "")
-
-    def _change(self, name: str, value: str) -> Change | None:
-        if name not in self.methods:
-            return None
-        method, key = self.methods[name]
-        if method == "session/set_config_option":
-            return Change(method, {"configId": key, "value": value}, value)
-        return Change(method, {key: value}, value)
+    id: str
+    continued: Continued
+    told: bool
+    settings: Settings
 
 
 _PLAIN_MEDIA = {"image": "image/png", "audio": "audio/wav"}
@@ -214,7 +160,7 @@ def kept(page: Wire) -> list[dict[str, Any]]:
             "cwd": each.get("cwd"),
             "updated_at": _milliseconds(each.get("updatedAt")),
         }
-        for each in _list(page, "sessions")
+        for each in objects_in(page, "sessions")
         if "sessionId" in each
     ]
 
@@ -272,30 +218,3 @@ def _milliseconds(moment: Any) -> int:
         return int(datetime.fromisoformat(str(moment)).timestamp() * 1000)
     except ValueError:
         return 0
-
-
-def _plain(mode: str) -> str:
-    """Return the last word of a mode's id: some agents' ids are addresses."""
-    return "".join(each for each in mode.rsplit("#", 1)[-1].lower() if each.isalnum())
-
-
-def _current(option: Wire | None) -> str:
-    return str((option or {}).get("currentValue") or "")
-
-
-def _values(option: Wire | None) -> list[Wire]:
-    """Return an option's values, which may be in groups."""
-    found: list[Wire] = []
-    for each in _list(option or {}, "options"):
-        found += _values(each) if "options" in each else [each]
-    return [each for each in found if "value" in each]
-
-
-def _map(source: Wire, name: str) -> Wire:
-    value = source.get(name)
-    return value if isinstance(value, Mapping) else {}
-
-
-def _list(source: Wire, name: str) -> list[Wire]:
-    value = source.get(name)
-    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []

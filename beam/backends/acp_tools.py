@@ -19,10 +19,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from beam.backends.acp_dialect import PLAIN, Dialect
+from beam.backends.acp_wire import Wire, object_in, objects_in
 
 __all__ = ["ToolCall"]
-
-Wire = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +92,8 @@ class ToolCall:
         if self.wire.get("kind") == "execute":
             return {"command": self.title}
         shown: dict[str, Any] = {"title": self.title}
-        paths = [each["path"] for each in _list(self.wire, "locations") if "path" in each]
-        changes = [each for each in _list(self.wire, "content") if each.get("type") == "diff"]
+        paths = [each["path"] for each in objects_in(self.wire, "locations") if "path" in each]
+        changes = [each for each in objects_in(self.wire, "content") if each.get("type") == "diff"]
         if paths:
             shown["locations"] = paths
         if changes:
@@ -109,7 +108,9 @@ class ToolCall:
         raw = self.wire.get("rawInput")
         if raw is not None:
             return raw if isinstance(raw, Mapping) else None
-        shown = [_map(each.get("content")).get("text") for each in _list(self.wire, "content")]
+        shown = [
+            object_in(each, "content").get("text") for each in objects_in(self.wire, "content")
+        ]
         try:
             found = json.loads(str(shown[0])) if len(shown) == 1 else None
         except (TypeError, ValueError, RecursionError):
@@ -120,7 +121,7 @@ class ToolCall:
         """Return what the tool has given so far, as text."""
         pieces = [
             content["text"]
-            for each in _list(self.wire, "content")
+            for each in objects_in(self.wire, "content")
             if isinstance(content := each.get("content"), Mapping)
             and isinstance(content.get("text"), str)
         ]
@@ -140,12 +141,3 @@ def _given(wire: Wire) -> dict[str, Any]:
     return {
         name: value for name, value in wire.items() if name not in skipped and value is not None
     }
-
-
-def _map(value: Any) -> Wire:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _list(wire: Wire, name: str) -> list[Wire]:
-    value = wire.get(name)
-    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []

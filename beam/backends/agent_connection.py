@@ -26,7 +26,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from beam.backends.agent_crew import Aboard
-from beam.backends.agent_endings import crash_of, ended_as, not_begun, said, unstarted
+from beam.backends.agent_endings import crash_of, cut_for, ended_as, not_begun, said, unstarted
 from beam.backends.agent_seat import AgentSeat, Opened, TurnOver
 from beam.backends.agent_secrets import hidden
 from beam.backends.agent_watch import Look, Sample, Sampled
@@ -322,7 +322,7 @@ class AgentConnection(Server):
             self._break(outcome if isinstance(outcome, BaseException) else EOFError())
             return
         if isinstance(outcome, Failed) and self._cut is not None:
-            outcome = not_begun(query, self._cut, self._now())
+            outcome = cut_for(outcome, self._cut, self._now())
         self._open = None
         if not self._abandoned:
             self._say(outcome)

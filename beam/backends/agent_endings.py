@@ -18,12 +18,13 @@ from beam.backends.effects import AgentFailed, Failed, error_message
 from beam.errors import InvalidInput
 from beam.model.exit_reasons import ExitReason, of_word
 from beam.model.masking import redact_text
+from beam.model.messages import ResultMessage
 from beam.ports.port import Port, PortExit
 
 if TYPE_CHECKING:
     from beam.backends.backend import Query
 
-__all__ = ["crash_of", "ended_as", "failed_as", "not_begun", "said", "unstarted"]
+__all__ = ["crash_of", "cut_for", "ended_as", "failed_as", "not_begun", "said", "unstarted"]
 
 
 def crash_of(
@@ -89,8 +90,17 @@ def ended_as(query: Query, failed: AgentFailed, *, unasked: bool = False) -> Fai
     return Failed(query.query_id, *ended, unasked)
 
 
+def cut_for(failed: Failed, reason: ExitReason, timestamp: int) -> Failed:
+    """Return the end of a query that was cut from our side, whatever its agent says of it."""
+    usage = failed.usage
+    if usage is None and isinstance(failed.message, ResultMessage):
+        usage = failed.message.usage
+    message = error_message(reason.kind, _words(reason), timestamp)
+    return Failed(failed.query_id, reason.kind, message, reason.retryable, reason, usage=usage)
+
+
 def not_begun(query: Query, reason: ExitReason, timestamp: int) -> Failed:
-    """Return the end of a query that was cut from our side, for a reason of the closed set."""
+    """Return the end of a query that was cut from our side before its agent said how it ended."""
     message = error_message(reason.kind, _words(reason), timestamp)
     return Failed(query.query_id, reason.kind, message, reason.retryable, reason)
 

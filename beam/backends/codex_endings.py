@@ -78,17 +78,20 @@ def outcome_of(
     status = text_field(turn, "status")
     if status == "completed":
         return Completed(query_id, _result(turn, family, model, timestamp, structured))
+    usage = family.usage().facts()
     if status == "interrupted":
-        return failed_for(query_id, ExitReason("interrupted"), timestamp)
+        return failed_for(query_id, ExitReason("interrupted"), timestamp, usage)
     error = turn.get("error") or family.main.error
     error = error if isinstance(error, Mapping) else {"message": f"the turn ended as {status!r}"}
-    return failed_for(query_id, exit_of(error, family.main.limits), timestamp)
+    return failed_for(query_id, exit_of(error, family.main.limits), timestamp, usage)
 
 
-def failed_for(query_id: str, reason: ExitReason, timestamp: int) -> Failed:
+def failed_for(
+    query_id: str, reason: ExitReason, timestamp: int, usage: Mapping[str, int] | None = None
+) -> Failed:
     """Return the end of a query that has no answer, for this reason."""
     message = error_message(reason.kind, reason.detail or reason.kind, timestamp)
-    return Failed(query_id, reason.kind, message, reason.retryable, reason)
+    return Failed(query_id, reason.kind, message, reason.retryable, reason, usage=usage)
 
 
 def exit_of(error: Mapping[str, Any], limits: Mapping[str, Any]) -> ExitReason:

@@ -113,6 +113,8 @@ class Failed:
         retryable: whether the same prompt may do better on another try.
         exit: the reason as a word of the closed set, with its facts, where that is known.
         unasked: whether the agent ended before it was asked: nothing has been done.
+        usage: the tokens that it has cost all the same, in the buckets of `ResultMessage.usage`;
+            None if the agent does not say, or its message does.
     """
 
     query_id: str
@@ -121,6 +123,7 @@ class Failed:
     retryable: bool
     exit: ExitReason | None = None
     unasked: bool = False
+    usage: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

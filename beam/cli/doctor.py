@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import os
 import platform
 import re
 import sqlite3
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from beam import backends
 from beam._foreign import foreign_command, foreign_distributions
+from beam.backends.credentials import environment
 from beam.cli.config import AGENTS
 from beam.errors import InvalidInput
 
@@ -86,11 +88,15 @@ def _agents() -> Iterator[Finding]:
 
 
 def _version(program: str) -> str:
-    """Return the version that a program says of itself, empty if it does not."""
+    """Return the version that a program says of itself, empty if it does not.
+
+    To say that it needs no credential, and gets none (G17).
+    """
+    plain = environment(os.environ, own=())
     try:
         done = subprocess.run(
             [program, "--version"], capture_output=True, text=True, timeout=20, check=False,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL, env=plain,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return ""

@@ -23,9 +23,9 @@ its place, `sequence`, counting from 1 in each session without a gap. What belon
 | `state_changed` | of state, settings, agent | from_state, to_state, reason, settings, details |
 | `run_submitted` | a prompt was accepted, before anybody is told so | its record, `attachments` |
 | `run_started` | an attempt begins | attempt |
-| `run_retried` | back to the queue after a crash | reason, attempts |
-| `run_completed` | it has its answer | output |
-| `run_failed` | it has none | reason |
+| `run_retried` | back to the queue after a crash | reason, attempts, usage if known |
+| `run_completed` | it has its answer | output, usage if known |
+| `run_failed` | it has none | reason, usage if known |
 | `run_interrupted` | it was cut short | reason |
 | `message` | the agent said something | message |
 | `tool_call_started` | before a tool is dispatched (G12) | tool_use_id, tool_name, tool_input |

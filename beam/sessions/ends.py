@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from beam.sessions.desk import Desk
     from beam.sessions.past import Past, Work
 
-__all__ = ["answered", "exit_facts", "failed", "output_of", "spoken"]
+__all__ = ["answered", "exit_facts", "failed", "failure_facts", "output_of", "spoken"]
 
 
 def output_of(message: Message) -> Any:
@@ -27,8 +27,6 @@ def output_of(message: Message) -> Any:
 
 def answered(desk: Desk, work: Work, message: Message) -> list[Event]:
     """Return the end of a run that has its answer: its last message, and what came of it."""
-    usage = message.usage if isinstance(message, ResultMessage) else None
-    facts: dict[str, Any] = {} if usage is None else {"usage": usage}
     return [
         desk.message(message, work.run_id),
         desk.event(
@@ -36,7 +34,7 @@ def answered(desk: Desk, work: Work, message: Message) -> list[Event]:
             work.run_id,
             output=output_of(message),
             attempts=work.attempts,
-            **facts,
+            **_usage(message),
         ),
     ]
 
@@ -53,14 +51,25 @@ def failed(desk: Desk, work: Work, failure: Failed) -> list[Event]:
             detail=failure.message.content,
             retryable=failure.retryable,
             attempts=work.attempts,
-            **exit_facts(failure.exit),
+            **failure_facts(failure),
         ),
     ]
+
+
+def failure_facts(failure: Failed) -> dict[str, Any]:
+    """Return what an event says of a failed attempt: why, and the tokens that it has cost."""
+    usage = {} if failure.usage is None else {"usage": dict(failure.usage)}
+    return {**exit_facts(failure.exit), **_usage(failure.message), **usage}
 
 
 def exit_facts(exit: ExitReason | None) -> dict[str, Any]:
     """Return what an event says of a reason of the closed set; nothing if there is none."""
     return {} if exit is None else {"exit_reason": exit.facts()}
+
+
+def _usage(message: Message) -> dict[str, Any]:
+    usage = message.usage if isinstance(message, ResultMessage) else None
+    return {} if usage is None else {"usage": usage}
 
 
 def spoken(desk: Desk, past: Past, message: Message, run_id: str | None) -> list[Event]:

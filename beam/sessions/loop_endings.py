@@ -17,7 +17,7 @@ from beam.errors import BeamError, InvalidInput, LoopFailed
 from beam.model.exit_reasons import ExitReason, of_text
 from beam.model.messages import ErrorMessage, ResultMessage
 from beam.providers.failures import failed_as
-from beam.providers.values import SessionResult
+from beam.providers.values import SessionResult, Usage
 
 __all__ = ["completed", "exit_of", "failed", "not_opened", "outcome_of"]
 
@@ -36,7 +36,7 @@ def outcome_of(
         duration_ms: how long it took.
     """
     if not isinstance(outcome, SessionResult):
-        return failed(query_id, exit_of(outcome), timestamp)
+        return failed(query_id, exit_of(outcome), timestamp, _spent(outcome))
     if outcome.terminal == "end_turn":
         return completed(query_id, outcome, timestamp, duration_ms)
     word = outcome.stop_reason
@@ -44,7 +44,7 @@ def outcome_of(
     told = f"the answer was cut ({word})" if outcome.text else word
     if kind.kind == "refused" and outcome.text:
         told = outcome.text[:500]
-    return failed(query_id, replace(kind, detail=told), timestamp)
+    return failed(query_id, replace(kind, detail=told), timestamp, outcome.usage)
 
 
 def completed(
@@ -63,9 +63,17 @@ def completed(
     return Completed(query_id, message)
 
 
-def failed(query_id: str, exit: ExitReason, timestamp: int) -> Failed:
+def failed(query_id: str, exit: ExitReason, timestamp: int, spent: Usage | None = None) -> Failed:
     """Return the end of a query that has none."""
-    return Failed(query_id, exit.kind, _message(exit, timestamp), exit.retryable, exit)
+    usage = None if spent is None else spent.as_data()
+    message = _message(exit, timestamp)
+    return Failed(query_id, exit.kind, message, exit.retryable, exit, usage=usage)
+
+
+def _spent(outcome: Exception) -> Usage | None:
+    """Return what a request has cost that has failed."""
+    result = outcome.result if isinstance(outcome, LoopFailed) else None
+    return result.usage if isinstance(result, SessionResult) else None
 
 
 def not_opened(error: Exception, timestamp: int) -> AgentFailed:

@@ -390,7 +390,7 @@ class Session(StateMachine):
     def _failed(self, failure: Failed) -> Any:
         taken = self._line.taker()
         if failure.exit is not None and self._remedies.retries(failure.exit):
-            self._desk.log([self._remedies.retried(self._load.end(), failure.exit)], taken)
+            self._desk.log([self._remedies.retried(self._load.end(), failure)], taken)
             return goto(self.ready)
         self._desk.log(failed(self._desk, self._load.at_work, failure), taken)
         self._load.end()

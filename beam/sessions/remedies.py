@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from beam.model.exit_reasons import ExitReason, of_word, remedy
-from beam.sessions.ends import exit_facts
+from beam.sessions.ends import exit_facts, failure_facts
 from beam.sessions.recovery import after_crash
 
 if TYPE_CHECKING:
@@ -103,12 +103,18 @@ class Remedies:
             return False
         return remedy(exit) == "retry" and work.crashed(injected=False).may_retry()
 
-    def retried(self, work: Work, exit: ExitReason) -> Event:
+    def retried(self, work: Work, failure: Failed) -> Event:
         """Put a run back that the same agent is to be asked again, and not at once.
+
+        Args:
+            work: the run.
+            failure: the end of its attempt, for a reason of the closed set.
 
         Returns:
             What is to be logged.
         """
+        exit = failure.exit
+        assert exit is not None, "who knows no reason does not retry"
         work = work.crashed(injected=False)
         self._load.put_back(work)
         self._past.failure = exit.kind
@@ -122,7 +128,7 @@ class Remedies:
             attempts=work.attempts,
             crashes=work.crashes,
             injected=False,
-            **exit_facts(exit),
+            **failure_facts(failure),
         )
 
     def transport_ended(

@@ -67,7 +67,8 @@ def end(word: str, rest: str) -> dict[str, Any]:
     match word:
         case "stop":
             say("so far")
-            return {"result": {"stopReason": rest}}
+            usage = {"inputTokens": 10, "outputTokens": 5, "totalTokens": 15}
+            return {"result": {"stopReason": rest, "usage": usage}}
         case "error":
             return {"error": {"code": int(first), "message": text}}
         case "broken_thread":
@@ -127,6 +128,13 @@ def busy(folder: str) -> dict[str, Any]:
         return {"error": {"code": -32603, "message": file.read()}}
 
 
+def begin(flags: dict[str, str]) -> dict[str, Any]:
+    """Begin a conversation, after the login that it wants."""
+    if flags.get("--login") != asked.get("login"):
+        return {"error": {"code": -32000, "message": "Authentication required"}}
+    return {"result": {} if "--nameless" in flags else {"sessionId": SESSION}}
+
+
 def main() -> None:
     flags = dict(zip(sys.argv[1::2], sys.argv[2::2], strict=True))
     while True:
@@ -138,11 +146,14 @@ def main() -> None:
                 answer: dict[str, Any] = {
                     "protocolVersion": int(flags.get("--version", "1")),
                     "agentCapabilities": {"loadSession": bool({"--loads", "--busy"} & {*flags})},
+                    "authMethods": [{"id": flags["--login"]}] if "--login" in flags else [],
                 }
                 send({"id": message["id"], "result": answer})
+            case "authenticate":
+                asked["login"] = params["methodId"]
+                send({"id": message["id"], "result": {}})
             case "session/new":
-                name = {} if "--nameless" in flags else {"sessionId": SESSION}
-                send({"id": message["id"], "result": name})
+                send({"id": message["id"], **begin(flags)})
             case "session/load" if "--busy" in flags:
                 send({"id": message["id"], **busy(flags["--busy"])})
             case "session/load":

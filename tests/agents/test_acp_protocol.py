@@ -14,7 +14,7 @@ from beam.backends import TurnLimits, acp
 from beam.backends.agent_objects import MAX_NOISE
 from beam.errors import Interrupted, InvalidInput, RunFailed
 from beam.otp import Restarts
-from tests.agents.acp_sessions import answer, begun, last, opened
+from tests.agents.acp_sessions import answer, begun, last, messages, opened
 from tests.agents.conftest import FleetWith
 from tests.agents.kills import continued, killed, program_of
 from tests.sessions.scripted import failure
@@ -52,6 +52,7 @@ def test_a_turn_that_stops_for_another_reason_than_its_end_has_failed(
 ) -> None:
     session = opened(fleet, work)
     assert exit_kind(failure(session.submit(f"stop {word}"))) == kind
+    assert last(session, "run_failed").data["usage"]["output_tokens"] == 5
     assert answer(session, "hello") == "hello"
 
 
@@ -219,6 +220,56 @@ def test_a_conversation_without_a_name_is_none(fleet_with: FleetWith, work: Path
     session = opened(fleet, work, on_crash="interrupt", reconnects=Restarts(0, per=60.0))
     failure(session.submit("hello"))
     assert last(session, "session_quarantined").data["reason"] == "protocol"
+
+
+def test_an_agent_logs_in_as_it_was_told_to(fleet_with: FleetWith, work: Path) -> None:
+    backend = acp([sys.executable, str(PROGRAM), "--login", "key"], auth_method="key")
+    assert answer(opened(fleet_with(backend), work), "hello") == "hello"
+
+
+@pytest.mark.parametrize(
+    ("method", "reason", "told"),
+    [
+        (None, "auth", "name an auth_method: 'key'"),
+        ("other", "invalid_request", "auth_method: expected one that acp knows: 'key'"),
+    ],
+)
+def test_an_agent_that_is_not_logged_in_says_how_it_can_be(
+    fleet_with: FleetWith, work: Path, method: str | None, reason: str, told: str
+) -> None:
+    backend = acp([sys.executable, str(PROGRAM), "--login", "key"], auth_method=method)
+    session = opened(fleet_with(backend), work)
+    failure(session.submit("hello"))
+    end = last(session, "session_quarantined").data
+    assert end["reason"] == reason
+    assert told in end["detail"]
+
+
+@pytest.mark.parametrize("mode", ["plan", "dont_ask", "a mode of 2027"])
+def test_a_turn_is_refused_in_a_mode_that_would_hold_the_agent_back_and_that_it_lacks(
+    fleet: Fleet, work: Path, mode: str
+) -> None:
+    session = opened(fleet, work)
+    error = failure(session.submit("hello", params={"permission_mode": mode}))
+    assert exit_kind(error) == "invalid_request"
+    assert "permission_mode" in str(error)
+    assert answer(session, "hello") == "hello"
+
+
+def test_what_an_agent_cannot_change_is_told_once(fleet: Fleet, work: Path) -> None:
+    def look() -> str:
+        """Look around."""
+        return "nothing"
+
+    chosen = {"model": "large", "permission_mode": "accept_edits", "tools": [look]}
+    session = opened(fleet, work, **chosen)
+    assert [answer(session, text) for text in ("one", "two")] == ["one", "two"]
+    notices = [each.content for each in messages(session, "system") if each.subtype == "notice"]
+    assert notices == [
+        "acp takes no http server: it has none of our tools",
+        "acp changes no model, so not to 'large': it runs on its own",
+        "acp has no mode for 'accept_edits': it asks as before",
+    ]
 
 
 @pytest.mark.parametrize("where", ["update", "answer"])

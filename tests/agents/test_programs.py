@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+from pathlib import Path
 
 import pytest
 
+from beam.cli.doctor import examine
 from tests.agents.alone import INSIDE
 from tests.agents.programs import NEEDED_NODE, PROGRAMS, Program, install, node
 
@@ -27,6 +29,21 @@ def test_installing_again_changes_nothing(wanted: Program) -> None:
 def test_node_is_new_enough_and_not_the_machines() -> None:
     said = subprocess.run([node(), "--version"], capture_output=True, text=True, check=True).stdout
     assert int(said.lstrip("v").split(".")[0]) >= NEEDED_NODE
+
+
+def test_the_doctor_asks_a_program_for_its_version_without_our_keys(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "gemini"
+    program.write_text(f"#!/bin/sh\nenv > {tmp_path}/seen\necho 0.61.3\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-hunter2")
+    [found] = [each for each in examine() if each.what == "gemini"]
+    assert (found.found, found.fine) == (f"0.61.3 ({program})", True)
+    seen = (tmp_path / "seen").read_text()
+    assert f"PATH={tmp_path}:" in seen
+    assert "hunter2" not in seen
 
 
 def test_nothing_but_this_machine_can_be_reached() -> None:

@@ -6,15 +6,9 @@ import os
 
 import pytest
 
-from beam.backends.acp_session import Change, Offer, Settings, kept, mcp_servers
+from beam.backends.acp_session import Offer, kept, mcp_servers
 from beam.errors import InvalidInput
 from tests.backends.acp_recorded import answered
-
-MODES = "https://agentclientprotocol.com/protocol/session-modes"
-
-
-def settings(agent: str) -> Settings:
-    return Settings.of(answered(agent, "basic", "session/new"))
 
 
 @pytest.mark.parametrize(
@@ -36,46 +30,6 @@ def test_an_offer_says_which_requests_there_are(agent: str, name: str, can: set[
 
 def test_an_offer_that_says_nothing_offers_nothing() -> None:
     assert Offer.of({}) == Offer()
-
-
-def test_a_model_is_changed_by_a_request_of_its_own_or_by_an_option() -> None:
-    assert settings("gemini").model_change("gemini-2.5-pro") == Change(
-        "session/set_model", {"modelId": "gemini-2.5-pro"}, "gemini-2.5-pro"
-    )
-    assert settings("opencode").model_change("local/fake-small") == Change(
-        "session/set_config_option",
-        {"configId": "model", "value": "local/fake-small"},
-        "local/fake-small",
-    )
-    assert settings("opencode").model_change("local/fake") is None
-    assert settings("copilot").model_change("gpt") is None
-
-
-@pytest.mark.parametrize(
-    ("agent", "mode", "found"),
-    [
-        ("gemini", "accept_edits", "autoEdit"),
-        ("gemini", "bypass_permissions", "yolo"),
-        ("gemini", "plan", "plan"),
-        ("gemini", "autoEdit", "autoEdit"),
-        ("opencode", "default", "build"),
-        ("opencode", "plan", "plan"),
-        ("opencode", "bypass_permissions", ""),
-        ("copilot", "default", f"{MODES}#agent"),
-        ("copilot", "plan", f"{MODES}#plan"),
-        ("copilot", "bypass_permissions", ""),
-    ],
-)
-def test_a_mode_of_ours_is_one_of_the_agents_or_none(agent: str, mode: str, found: str) -> None:
-    assert settings(agent).mode_of(mode) == found
-
-
-def test_a_mode_that_counts_already_or_is_not_offered_is_not_changed() -> None:
-    assert settings("gemini").mode_change("default") is None
-    assert settings("opencode").mode_change("accept_edits") is None
-    assert settings("copilot").mode_change("plan") == Change(
-        "session/set_mode", {"modeId": f"{MODES}#plan"}, f"{MODES}#plan"
-    )
 
 
 def test_conversations_that_are_kept_have_our_names_for_what_is_told() -> None:

@@ -239,6 +239,18 @@ def started(turn: str) -> dict[str, Any]:
     return {"method": "turn/started", "params": {"threadId": "t", "turn": {"id": turn}}}
 
 
+@pytest.mark.parametrize("status", ["failed", "interrupted"])
+def test_a_turn_that_fails_tells_its_tokens_all_the_same(status: str) -> None:
+    family = CodexFamily("t")
+    family.begin(fresh=True)
+    for line in (started("new"), tokens(15, 15, "new")):
+        family.take(line)
+    end = outcome_of("q-1", {"status": status}, family, model="", timestamp=0)
+    assert isinstance(end, Failed)
+    assert end.usage is not None
+    assert end.usage["input_tokens"] == 15
+
+
 def test_what_a_resumed_thread_had_cost_before_is_not_of_this_turn() -> None:
     reader = CodexReader()
     reader.begin()

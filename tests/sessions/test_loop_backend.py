@@ -134,6 +134,19 @@ def test_usage_is_told_in_disjoint_buckets(fleets):
     }
 
 
+SPENT = (10, 5)
+CUT = {**says("half", usage=SPENT, stop_reason="length"), "terminal": "terminated"}
+
+
+@pytest.mark.parametrize("given", [(CUT,), (asks(use(), usage=SPENT), RuntimeError("it is gone"))])
+def test_a_turn_that_fails_tells_its_tokens_all_the_same(fleets, given):
+    session = started(fleets, Polled(*given), tools=[add])
+    with pytest.raises(RunFailed):
+        session.query("Hi.").get(timeout=PATIENCE)
+    (failed,) = session.history(types=["run_failed"])
+    assert failed.data["usage"]["input_tokens"] == 10
+
+
 @pytest.mark.parametrize(
     ("failure", "kind"),
     [
