@@ -14,7 +14,7 @@ Each query ends by exactly one `Completed` or `Failed`, unless it was abandoned.
 at a time; a `Query` that comes before `Ready`, or while an abandoned one is still being ended,
 waits for that (one such, a second is refused with `query_in_progress`). A query's messages wait
 for the session: after `WINDOW` effects of which it has not said `Took`, a connection reads no more
-from its agent (G19).
+from its agent (G19); after the first message of a real agent's query it waits for one `Took`.
 
 A connection that ends, with whatever reason, is a transport that ended: the session hears of it by
 the link, after all that was said. One whose agent ended first ends with

@@ -54,6 +54,8 @@ class Talk:
         self._clock = clock
         self._tell = tell
         self._left = WINDOW
+        self._is_first = False
+        self._pauses = False
         self._may_go = asyncio.Event()
         self._may_go.set()
         self._ids = itertools.count(1)
@@ -72,6 +74,10 @@ class Talk:
         if not own:
             self.heard()
         if self.query is not None and not self.muted:
+            if self._is_first and not own:
+                # Whoever waits for the answer is to see it begin before the rest of it is read: of
+                # what has come already this thread would read all, and hold the interpreter.
+                self._is_first, self._pauses = False, True
             self._out(Deliver(self.query.query_id, message))
 
     def violated(self, violation: ProtocolViolation) -> None:
@@ -88,7 +94,10 @@ class Talk:
         return int(self._clock.time() * 1000)
 
     async def room(self) -> None:
-        """Wait until the session is less than `WINDOW` effects behind (G19)."""
+        """Wait until the session is less than `WINDOW` effects behind (G19).
+
+        After the first message of a turn, wait until the session has taken something.
+        """
         await self._may_go.wait()
 
     # What a driver asks
@@ -157,17 +166,20 @@ class Talk:
     def mute(self) -> None:
         """Drop what is said of the open turn from now on, and answer what is asked with None."""
         self.muted = True
+        self._go_on()
         self.cancel_questions()
 
     def begin(self, query: Query) -> None:
         """Open a turn."""
         self.query = query
         self.began = self.muted = False
+        self._is_first = True
         self.last_heard = self._clock.now()
 
     def end(self) -> None:
         """Close the turn: nobody is asked any more."""
         self.query = None
+        self._go_on()
         self.cancel_questions()
 
     def cancel_questions(self) -> None:
@@ -187,8 +199,7 @@ class Talk:
     def give(self, count: int) -> None:
         """Let `count` more effects be said."""
         self._left = min(WINDOW, self._left + count)
-        if self._left > 0:
-            self._may_go.set()
+        self._go_on()
 
     def _settle(self, query_id: str, key: str, value: Any) -> None:
         answer = self._answers.get(key)
@@ -198,6 +209,11 @@ class Talk:
 
     def _out(self, effect: Effect) -> None:
         self._left -= 1
-        if self._left <= 0:
+        if self._pauses or self._left <= 0:
             self._may_go.clear()
         self._tell(effect)
+
+    def _go_on(self) -> None:
+        self._pauses = False
+        if self._left > 0:
+            self._may_go.set()

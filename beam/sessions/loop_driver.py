@@ -105,6 +105,7 @@ class LoopDriver(Driver):
         try:
             session.message(prompt)
             outcome = await self._end
+            await session.show()  # The last may still wait for room.
         except asyncio.CancelledError:
             session.interrupt()
             raise

@@ -262,11 +262,11 @@ class LoopSession:
             return
         self._conn = conn
         self._do(self.loop.polled, tuple(events))
-        await self._show()
+        await self.show()
 
     async def _forward(self, event: Any) -> None:
         self._do(self.loop.forwarded, event)
-        await self._show()
+        await self.show()
 
     async def _push(self, given: Any) -> None:
         try:
@@ -305,8 +305,8 @@ class LoopSession:
     async def _handle(self, use: ToolUse) -> ToolResult:
         return await self._handling.call(use, self.info())
 
-    async def _show(self) -> None:
-        """Let whoever watches keep up (G19)."""
+    async def show(self) -> None:
+        """Show what has come to whoever watches, as fast as that keeps up (G19)."""
         while self._shown and self._watch is not None:
             await self._watch(self._shown.pop(0))
 
@@ -337,7 +337,7 @@ class LoopSession:
                 async for event in stream:
                     self._emit(("stream", "event"), {}, {"type": _type_of(event)})
                     self._do(self.loop.event, event)
-                    await self._show()
+                    await self.show()
         except Exception as error:  # noqa: BLE001 - a drop, whatever it is
             self._emit(("stream", "error"), {}, {"reason": type(error).__name__})
             self._do(self.loop.dropped if heard else self.loop.unreachable, error)
@@ -349,7 +349,7 @@ class LoopSession:
         history = await self._provider.history(self._conn)
         self._do(self.loop.reconnected, self.info().session_id, history)
         self.taken_up.set()
-        await self._show()
+        await self.show()
 
     def _emit(self, name: tuple[str, ...], measured: Any, about: Any) -> None:
         if telemetry.listening():

@@ -317,13 +317,28 @@ def test_a_program_over_its_soft_limit_is_recycled_after_its_turn(me: Mailbox) -
 def test_a_slow_session_holds_its_agent_back(me: Mailbox, node: Node) -> None:
     talk = opened(me, Plain(), takes=False)
     talk.say(Query("q-1", "many 1000"))
-    heard = [talk.hear() for _ in range(WINDOW)]
-    assert all(isinstance(one, Deliver) for one in heard)
-    node.send_after(0.2, me.ref, "later")
-    assert talk.hear() == "later"
-    talk.say(Took(WINDOW))
+    # The first message is passed on before any other is made.
+    for most in (1, WINDOW):
+        heard = [talk.hear() for _ in range(most)]
+        assert all(isinstance(one, Deliver) for one in heard)
+        node.send_after(0.2, me.ref, "later")
+        assert talk.hear() == "later"
+        talk.say(Took(most))
     while not isinstance(talk.hear(), Completed):
         talk.say(Took(1))
+
+
+def test_an_agent_whose_first_message_nobody_takes_can_still_be_interrupted(me: Mailbox) -> None:
+    talk = opened(me, Wired(), takes=False)
+    talk.say(Query("q-1", "pieces 3"))
+    assert isinstance(talk.hear(), Deliver)
+    talk.say(Abandon("q-1"))
+    talk.say(Query("q-2", "hello"))
+    assert isinstance(talk.hear(), Deliver)
+    talk.say(Took(1))
+    completed = talk.hear()
+    assert isinstance(completed, Completed)
+    assert completed.query_id == "q-2"
 
 
 def test_a_clients_own_reader_reads_the_end_when_its_connection_is_killed(me: Mailbox) -> None:

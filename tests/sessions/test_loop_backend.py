@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 
+from beam.backends.backend import WINDOW
 from beam.backends.turn_limits import TurnLimits
 from beam.errors import InvalidInput, ProviderFailed, RunFailed, SessionRefused
 from beam.model.exit_reasons import ExitReason
@@ -132,6 +133,15 @@ def test_usage_is_told_in_disjoint_buckets(fleets):
         "output_tokens": 2,
         "reasoning_tokens": 4,
     }
+
+
+@pytest.mark.parametrize("poll", [Polled, Streamed])
+def test_the_last_pieces_of_an_answer_are_told_however_many_came_before_them(fleets, poll):
+    pieces = [{"type": "p", "delta": str(number)} for number in range(3 * WINDOW)]
+    given = [*pieces, says("All.")]
+    session = started(fleets, poll(given) if poll is Polled else poll([*given, END]))
+    assert session.query("Hi.").get(timeout=PATIENCE) == "All."
+    assert [each["content"] for each in said(session, "text")] == [each["delta"] for each in pieces]
 
 
 SPENT = (10, 5)
