@@ -8,25 +8,45 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from beam.providers.held import Dialect, Item, Reply
 from beam.providers.values import Terminal, Tool, ToolResult, ToolUse, Usage
 
-__all__ = ["ChatDialect", "arguments", "chat_tools", "error_text"]
+__all__ = ["ChatDialect", "arguments", "chat_tools", "error_text", "pieces_of", "with_ids"]
 
 
 def arguments(text: Any) -> Mapping[str, Any]:
     """Return a call's arguments as a model wrote them; what is no JSON object says so itself."""
-    if isinstance(text, Mapping):
-        return text
-    try:
-        given = json.loads(text or "{}")
-    except ValueError:
-        given = None
-    return given if isinstance(given, dict) else {"malformed_arguments": text}
+    given = _object(text)
+    return {"malformed_arguments": text} if given is None else given
+
+
+def with_ids(reply: Reply, items: Sequence[Item]) -> Reply:
+    """Return a reply in which each tool call has an id that no other of the conversation has.
+
+    Some servers give none, or one for all, or begin anew in each answer; a call is known by its id
+    here, in the log, and to the server when it is told the result.
+
+    Args:
+        reply: as it came.
+        items: the conversation before it.
+    """
+    message = _message(reply)
+    calls = message.get("tool_calls") or ()
+    taken = {call.get("id") for item in items for call in item.get("tool_calls") or ()}
+    named = []
+    for call in calls:
+        name = _free(call.get("id"), taken)
+        taken.add(name)
+        named.append(call if name == call.get("id") else {**call, "id": name})
+    if all(one is other for one, other in zip(named, calls, strict=True)):
+        return reply
+    choice = {**reply["choices"][0], "message": {**message, "tool_calls": named}}
+    return {**reply, "choices": [choice, *reply["choices"][1:]]}
 
 
 def error_text(result: ToolResult) -> str:
@@ -54,6 +74,10 @@ def chat_tools(tools: Sequence[Tool]) -> list[dict[str, Any]]:
 class ChatDialect(Dialect):
     """Chat completions."""
 
+    def settled(self, reply: Reply, items: Sequence[Item]) -> Reply:
+        """Return the reply with ids that tell its tool calls apart; see `with_ids`."""
+        return with_ids(reply, items)
+
     def user_item(self, text: str) -> Item:
         """Return what the user says."""
         return {"role": "user", "content": text}
@@ -66,14 +90,21 @@ class ChatDialect(Dialect):
         ]
 
     def reply_items(self, reply: Reply) -> Sequence[Item]:
-        """Return the answer, without what is null in it."""
+        """Return the answer, without what is null in it, as servers take it back.
+
+        They refuse an answer that says nothing and calls nothing, and arguments that are no JSON.
+        """
         message = _message(reply)
         kept = {key: value for key, value in message.items() if value is not None}
-        return [{"role": "assistant", "content": None, **kept}]
+        if not message.get("tool_calls"):
+            return [{"role": "assistant", "content": "", **kept}]
+        calls = [_readable(call) for call in message["tool_calls"]]
+        return [{"role": "assistant", "content": None, **kept, "tool_calls": calls}]
 
     def uses(self, reply: Reply) -> Sequence[ToolUse]:
-        """Return its tool calls."""
-        return _calls(_message(reply))
+        """Return its tool calls; none, if the answer was cut in the middle of the last one."""
+        message = _message(reply)
+        return [] if _is_cut(reply, message) else _calls(message)
 
     def stop(self, reply: Reply) -> tuple[Terminal, str]:
         """Return `end_turn` for `stop`, unless the model declines; all else is terminated."""
@@ -87,8 +118,7 @@ class ChatDialect(Dialect):
     def text(self, reply: Reply) -> str:
         """Return the content, or the words with which the model declines."""
         message = _message(reply)
-        content = message.get("content") or message.get("refusal")
-        return content if isinstance(content, str) else ""
+        return pieces_of(message.get("content"))[0] or pieces_of(message.get("refusal"))[0]
 
     def usage(self, reply: Reply) -> Usage | None:
         """Return the tokens in buckets that do not overlap."""
@@ -117,6 +147,55 @@ class ChatDialect(Dialect):
             elif item.get("role") == "assistant":
                 return [use for use in _calls(item) if use.id not in answered]
         return []
+
+
+def pieces_of(content: Any) -> tuple[str, str]:
+    """Return the text and the reasoning of a content, which some servers take apart in parts."""
+    if isinstance(content, str):
+        return content, ""
+    parts = content if isinstance(content, list) else ()
+    texts = [part["text"] for part in parts if part["type"] == "text"]
+    thoughts = [part["thinking"] for part in parts if part["type"] == "thinking"]
+    return "".join(texts), "".join(pieces_of(each)[0] for each in thoughts)
+
+
+def _object(text: Any) -> Mapping[str, Any] | None:
+    """Return the arguments of a call; None if they are none."""
+    if isinstance(text, Mapping):
+        return text
+    try:
+        given = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return None
+    # A call without any is null for some.
+    return {} if given is None else given if isinstance(given, dict) else None
+
+
+def _readable(call: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a call whose arguments are a JSON object, if they were no JSON at all."""
+    function = call["function"]
+    text = function.get("arguments")
+    if isinstance(text, Mapping) or (text and text != "null" and _object(text) is not None):
+        return call
+    return {**call, "function": {**function, "arguments": json.dumps(arguments(text))}}
+
+
+def _is_cut(reply: Reply, message: Mapping[str, Any]) -> bool:
+    """Say whether the last call is not whole, for want of tokens or by a filter."""
+    calls = message.get("tool_calls")
+    if reply["choices"][0].get("finish_reason") not in ("length", "content_filter") or not calls:
+        return False
+    text = calls[-1]["function"].get("arguments")
+    return not text or _object(text) is None
+
+
+def _free(name: Any, taken: Collection[str]) -> str:
+    """Return a call's id, or one like it that is free."""
+    known = name if isinstance(name, str) and name else ""
+    if known and known not in taken:
+        return known
+    stem = known or "call"
+    return next(each for n in itertools.count(1) if (each := f"{stem}_{n}") not in taken)
 
 
 def _message(reply: Reply) -> Mapping[str, Any]:

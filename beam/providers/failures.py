@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from beam.errors import InvalidInput, ProviderFailed
@@ -42,6 +42,7 @@ T = TypeVar("T")
 RETRIES = 3
 """How often a poll is tried again."""
 
+_REFUSED = 400
 _TIMEOUT = 408
 _SERVER_ERRORS = 500
 _TIMEOUTS = frozenset({"APITimeoutError", "ConnectTimeout", "ReadTimeout", "WriteTimeout"})
@@ -67,6 +68,8 @@ def failed_as(error: BaseException, secrets: Iterable[str] = ()) -> ProviderFail
     if isinstance(status, int):
         headers = getattr(getattr(error, "response", None), "headers", None) or {}
         body = redact_text(_body(error), secrets)
+        if status < _REFUSED:
+            return _of_stream(error, detail, body)
         exit = of_http(status, {str(key): str(value) for key, value in headers.items()}, body)
         return ProviderFailed(("status", status), detail, exit)
     word = _word(error)
@@ -84,6 +87,8 @@ def transient(error: ProviderFailed) -> bool:
     match error.reason:
         case ("status", int(status)):
             return status == _TIMEOUT or status >= _SERVER_ERRORS
+        case ("stream_error", "overloaded_error" | "api_error"):
+            return True
         case "timeout" | "closed" | "refused" | "reset" | "connect_timeout" | "not_connected":
             return True
     return False
@@ -140,6 +145,17 @@ async def retrying(
                 raise
             await pace.sleep(wait * 2.0**tries)
     raise AssertionError("the last try returns or raises")
+
+
+def _of_stream(error: BaseException, detail: str, body: str) -> ProviderFailed:
+    """Return a failure that came as an event of a stream which had begun well."""
+    said = getattr(error, "body", None)
+    about = said.get("error") if isinstance(said, Mapping) else None
+    kind = about.get("type") if isinstance(about, Mapping) else None
+    exit = of_text(body) or ExitReason("agent_error", detail=detail)
+    if kind == "api_error" and exit.kind == "agent_error":
+        exit = ExitReason("overloaded", detail=detail)
+    return ProviderFailed(("stream_error", str(kind or "error")), detail, exit)
 
 
 def _word(error: BaseException) -> str | None:

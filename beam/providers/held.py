@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
-from beam.errors import ProviderFailed
+from beam.errors import InvalidInput, ProviderFailed
 from beam.model.exit_reasons import ExitReason
 from beam.providers.held_guards import DUPLICATE, Guards, final_turn
 from beam.providers.provider import Forward, Mode, OpenOptions, Provider
@@ -56,6 +56,10 @@ class Dialect(abc.ABC):
     @abc.abstractmethod
     def result_items(self, pairs: Sequence[tuple[ToolUse, ToolResult]]) -> Sequence[Item]:
         """Return what tools came to as messages."""
+
+    def settled(self, reply: Reply, items: Sequence[Item]) -> Reply:
+        """Return the reply as the other functions take it, after the conversation so far."""
+        return reply
 
     @abc.abstractmethod
     def reply_items(self, reply: Reply) -> Sequence[Item]:
@@ -145,6 +149,18 @@ class HeldProvider(Provider):
         Raises:
             ProviderFailed: the model did not answer, or with nonsense.
         """
+
+    def check(self, options: OpenOptions) -> None:
+        """Refuse options that nobody knows, and a history that is none.
+
+        Raises:
+            InvalidInput: naming what is wrong.
+        """
+        for name in options.extra:
+            raise InvalidInput("option", name, "an option of the agent loop; see LoopOptions")
+        for item in options.history:
+            if not isinstance(item, Mapping):
+                raise InvalidInput("history", item, "messages, each of them a mapping")
 
     async def open(self, options: OpenOptions) -> HeldConn:
         """Begin a conversation; one with a `history` goes on with that, as it is."""
@@ -262,6 +278,7 @@ class HeldProvider(Provider):
     def _taken(self, conn: HeldConn, reply: Reply) -> tuple[Item, HeldConn]:
         """Return the event of a reply, and the conversation with it and what was answered here."""
         dialect, guards = self.dialect, conn.guards
+        reply = dialect.settled(reply, conn.items)
         items = [*conn.items, *dialect.reply_items(reply)]
         repeated = []
         for use in dialect.uses(reply):

@@ -9,11 +9,13 @@ It needs the extra `anthropic`.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from beam.errors import InvalidInput
 from beam.providers.clients import Access
 from beam.providers.held import Dialect, HeldConn, Item, Reply, Say
 from beam.providers.served import ServedProvider
@@ -22,6 +24,8 @@ from beam.providers.values import Terminal, ToolResult, ToolUse, Usage
 __all__ = ["MessagesDialect", "MessagesProvider", "messages"]
 
 _END_TURN = ("end_turn", "stop_sequence")
+# The last block may not be whole then, or is not to be acted upon; the client closes it.
+_CUT = ("max_tokens", "model_context_window_exceeded", "refusal")
 
 
 class MessagesDialect(Dialect):
@@ -51,7 +55,9 @@ class MessagesDialect(Dialect):
         return [{"role": "assistant", "content": [dict(block) for block in reply["content"]]}]
 
     def uses(self, reply: Reply) -> Sequence[ToolUse]:
-        """Return its tool use blocks."""
+        """Return its tool use blocks; none of an answer that was cut."""
+        if reply.get("stop_reason") in _CUT:
+            return []
         return _uses(reply["content"], "tool_use")
 
     def server_uses(self, reply: Reply) -> Sequence[ToolUse]:
@@ -128,18 +134,17 @@ class MessagesProvider(ServedProvider):
             **system,
             **self.saying(messages=said, **({"tools": tools} if tools else {})),
         )
-        whole = False
         async with asked as stream:
-            async for event in stream:
-                whole = whole or event.type == "message_stop"
-                if event.type == "text":
-                    await say(event.text, "")
-                elif event.type == "thinking":
-                    await say("", event.thinking)
+            try:
+                whole = await _heard(stream, say)
+            except json.JSONDecodeError:
+                raise
+            except ValueError as error:  # The client's word for a tool's input that is no JSON.
+                raise self.senseless(conn, str(error)) from None
             if not whole:
                 raise ConnectionError("the stream ended before the message was complete")
             message = await stream.get_final_message()
-        reply: Reply = message.to_dict(mode="json")
+        reply: Reply = message.to_dict(mode="json", warnings=False)
         return reply
 
 
@@ -169,9 +174,26 @@ def messages(
     Raises:
         InvalidInput: an option is not what it must be.
     """
+    most: Any = max_tokens
+    if isinstance(most, bool) or not isinstance(most, int) or most < 1:
+        raise InvalidInput("max_tokens", most, "a whole number, 1 or more")
+    if not (params is None or isinstance(params, Mapping)):
+        raise InvalidInput("params", params, "a mapping")
     access = Access(key_name, secret_file, base_url)
     all_params = {"max_tokens": max_tokens, **(params or {})}
     return MessagesProvider(model, access, all_params, timeout, retry_wait)
+
+
+async def _heard(stream: Any, say: Say) -> bool:
+    """Tell the pieces of a message; return whether it came to its end."""
+    whole = False
+    async for event in stream:
+        whole = whole or event.type == "message_stop"
+        if event.type == "text":
+            await say(event.text, "")
+        elif event.type == "thinking":
+            await say("", event.thinking)
+    return whole
 
 
 def _tools(conn: HeldConn) -> list[dict[str, Any]]:

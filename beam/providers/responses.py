@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from beam.errors import ProviderFailed
-from beam.model.exit_reasons import ExitReason, of_text
+from beam.model.exit_reasons import ExitKind, ExitReason, of_text
 from beam.providers.chat_dialect import arguments, error_text
 from beam.providers.clients import Access
 from beam.providers.held import Dialect, HeldConn, Item, Reply, Say
@@ -49,8 +49,8 @@ class ResponsesDialect(Dialect):
         return [dict(item) for item in reply["output"]]
 
     def uses(self, reply: Reply) -> Sequence[ToolUse]:
-        """Return its function calls."""
-        return _calls(reply["output"])
+        """Return its function calls; none of an answer that was cut, maybe in the middle of one."""
+        return [] if reply.get("status") == "incomplete" else _calls(reply["output"])
 
     def server_uses(self, reply: Reply) -> Sequence[ToolUse]:
         """Return the calls of tools that ran there (web search, ...)."""
@@ -137,7 +137,7 @@ class ResponsesProvider(ServedProvider):
             raise ConnectionError("the stream ended before the response was complete")
         if last.type == "error":
             raise _failed(last.message, last.code)
-        reply: Reply = last.response.to_dict(mode="json")
+        reply: Reply = last.response.to_dict(mode="json", warnings=False)
         return _whole(reply)
 
 
@@ -166,7 +166,7 @@ def responses(
         InvalidInput: an option is not what it must be.
     """
     access = Access(key_name, secret_file, base_url)
-    return ResponsesProvider(model, access, params or {}, timeout, retry_wait)
+    return ResponsesProvider(model, access, {} if params is None else params, timeout, retry_wait)
 
 
 def _tools(conn: HeldConn) -> list[dict[str, Any]]:
@@ -209,5 +209,6 @@ def _whole(reply: Reply) -> Reply:
 
 def _failed(message: Any, code: Any) -> ProviderFailed:
     detail = json.dumps({"code": code, "message": message}, default=str)
-    exit = of_text(detail) or ExitReason("agent_error", detail=detail)
+    kind: ExitKind = "overloaded" if code == "server_error" else "agent_error"
+    exit = of_text(detail) or ExitReason(kind, detail=detail)
     return ProviderFailed(("response_failed", code), detail, exit)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import abc
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, cast
 
 from beam.errors import InvalidInput, ProviderFailed
+from beam.model.exit_reasons import ExitReason
+from beam.model.masking import redact_text
 from beam.otp.aio import aside
 from beam.providers.clients import Access, Clients, sdk
 from beam.providers.failures import check_wait, failed_as, retrying
@@ -15,6 +18,9 @@ from beam.providers.held import HeldConn, HeldProvider, Reply, Say
 from beam.providers.provider import OpenOptions
 
 __all__ = ["ServedProvider"]
+
+SHOWN = 500
+"""How much of what makes no sense is told, in characters."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,10 @@ class ServedProvider(HeldProvider):
             raise InvalidInput("model", model, "the name of a model")
         if not isinstance(params, Mapping):
             raise InvalidInput("params", params, "a mapping")
+        timeout: Any = self.timeout
+        number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
+        if not number or not 0 < timeout < math.inf:
+            raise InvalidInput("timeout", timeout, "a number of seconds, more than 0")
         check_wait(self.retry_wait)
         object.__setattr__(self, "clients", Clients(self._client))
 
@@ -57,8 +67,7 @@ class ServedProvider(HeldProvider):
         """
         sdk(self.client_module, self.extra)
         self.access.check(options.model_config)
-        for name in options.extra:
-            raise InvalidInput("option", name, "an option of the agent loop; see LoopOptions")
+        super().check(options)
 
     async def open(self, options: OpenOptions) -> HeldConn:
         """Begin a conversation, with a client."""
@@ -94,6 +103,20 @@ class ServedProvider(HeldProvider):
         return await retrying(
             conn.options.pace, attempt, wait=self.retry_wait, may_retry=lambda: not said
         )
+
+    def senseless(
+        self, conn: HeldConn, said: str, error: BaseException | None = None
+    ) -> ProviderFailed:
+        """Return the failure of a server that says what makes no sense.
+
+        Args:
+            conn: the conversation, whose secrets it may repeat.
+            said: what it said, of which the beginning is told.
+            error: what that led to.
+        """
+        told = redact_text(said[:SHOWN], conn.secrets)
+        detail = str(told) if error is None else f"{type(error).__name__}: {error}"
+        return ProviderFailed((self.malformed, told), detail, ExitReason("protocol", detail=detail))
 
     @abc.abstractmethod
     async def ask(self, conn: HeldConn, say: Say) -> Reply:

@@ -139,6 +139,9 @@ class AgentLoop:
         if self.phase in ("turn", "draining"):
             for event in missed:
                 effects += self._take(event)
+        if self.phase == "draining" and not history:
+            self.phase = "idle"  # Nobody will say any more that the turn has ended.
+            return effects + self._next()
         # Not in "idle": what is open then belongs to a request that was interrupted, or has failed.
         if pending and self.phase == "turn" and not _decided(effects):
             return effects + self._recover(pending)
@@ -156,11 +159,7 @@ class AgentLoop:
             return []
         if not self._rules.live:
             return self._fail(error, "stream_error") if error else self._fail("stream_ended")
-        again: list[Effect] = [self._wire.lost()]
-        if self.phase == "draining":
-            self.phase = "idle"
-            return again + self._next()
-        return again
+        return [self._wire.lost()]
 
     def message(self, text: str) -> list[Effect]:
         """Take a request: at once, or when the one at work has ended.
@@ -181,7 +180,7 @@ class AgentLoop:
             waiting, self._inbox = self._inbox, deque()
             self.account.clear()
             return [each for _ in waiting for each in self._fail(reason, then=self.phase)]
-        working = self._streams and self.phase == "turn" and self._wire.up
+        working = self._streams and self.phase == "turn" and not self._wire.waiting
         self._wire.waiting.clear()
         effects: list[Effect] = [Cancel()]
         if working:

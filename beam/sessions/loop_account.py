@@ -36,6 +36,7 @@ class Account:
         self.events: list[Any] = []
         self.last = TurnResult("terminated", "")
         self._uses: dict[str, ToolUse] = {}
+        self._called: set[str] = set()  # A provider may use an id again, for another tool.
         self._server_uses: dict[str, ToolUse] = {}
 
     @property
@@ -58,10 +59,11 @@ class Account:
         """Add tool uses; those that are there already change nothing."""
         for use in uses:
             self._uses.setdefault(use.id, use)
+            self._called.add(use.name)
 
     def called(self, name: str | None) -> bool:
         """Say whether the model has asked for the tool."""
-        return any(use.name == name for use in self._uses.values())
+        return name in self._called
 
     def result(self, session_id: str, terminal: Terminal, stop_reason: str) -> SessionResult:
         """Return what there is; the text is that of the last turn."""

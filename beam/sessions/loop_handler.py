@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -30,7 +30,7 @@ from beam.backends.host_lines import tool_content
 from beam.errors import InvalidInput, InvalidOption, ToolFailed
 from beam.otp.aio import aside
 from beam.providers.values import SessionInfo, Tool, ToolResult, ToolUse
-from beam.sessions.tools import Toolbox
+from beam.sessions.tools import Toolbox, in_words
 
 __all__ = ["Handling"]
 
@@ -124,13 +124,20 @@ def _outcome(function: Callable[[], Any]) -> Any:
 
 
 async def _called(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-    if not inspect.iscoroutinefunction(function):
-        return await aside(_outcome, partial(function, *arguments))
+    if inspect.iscoroutinefunction(function):
+        return await _awaited(function(*arguments))
+    outcome = await aside(_outcome, partial(function, *arguments))
+    # Not every function that is `async` looks so: a decorated one, or an object's `__call__`.
+    return await _awaited(outcome) if inspect.isawaitable(outcome) else outcome
+
+
+async def _awaited(work: Awaitable[Any]) -> Any:
     try:
-        return await function(*arguments)
-    except asyncio.CancelledError:
-        raise
-    except BaseException as error:  # noqa: BLE001 - as above
+        return await work
+    except BaseException as error:
+        task = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            raise
         return _Raised(error)
 
 
@@ -139,7 +146,7 @@ def _result(use: ToolUse, outcome: Any) -> ToolResult:
         case _Raised(ToolFailed() as failed):
             return ToolResult(use.id, failed.content, is_error=True)
         case _Raised(error):
-            return ToolResult(use.id, f"{type(error).__name__}: {error}", is_error=True)
+            return ToolResult(use.id, in_words(error), is_error=True)
         case ToolResult():
             return replace(outcome, tool_use_id=use.id)
     try:

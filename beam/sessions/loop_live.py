@@ -76,8 +76,10 @@ class ModelSession(Server):
             self._session = LoopSession(provider, wanted, self._ended, live=True)
             self._loop.start()
             self._loop.submit(self._session.open()).result()
-        except BeamError as error:
+        except BaseException as error:
             self._loop.stop()
+            if not isinstance(error, BeamError):
+                raise
             raise Refused(error.reason, error=str(error)) from error
 
     def terminate(self, reason: Any) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -241,7 +242,16 @@ class LoopSession:
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
         self._work.add(task)
-        task.add_done_callback(self._work.discard)
+        task.add_done_callback(self._worked)
+
+    def _worked(self, task: asyncio.Task[None]) -> None:
+        """Tell of work that has ended by itself without a word, that nobody waits for ever."""
+        self._work.discard(task)
+        if task.cancelling():
+            return
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if error is not None:
+            self._perform(self.loop.broken(error))
 
     def _with_transcript(self, result: SessionResult) -> SessionResult:
         if not self._is_open:
@@ -258,7 +268,10 @@ class LoopSession:
         try:
             events, conn = await self._provider.poll_turn(self._conn, given, self._forward)
         except Exception as error:  # noqa: BLE001 - it is told to the caller
-            self._do(self.loop.unsent, error)
+            if not _is_given_up():
+                self._do(self.loop.unsent, error)
+            return
+        if _is_given_up():
             return
         self._conn = conn
         self._do(self.loop.polled, tuple(events))
@@ -272,20 +285,25 @@ class LoopSession:
         try:
             await self._provider.push_input(self._conn, given)
         except Exception as error:  # noqa: BLE001 - it is told to the caller
-            self._do(self.loop.unsent, error)
+            if not _is_given_up():
+                self._do(self.loop.unsent, error)
 
     async def _guard(self, progress: Progress) -> None:
         guard = self._options.turn_guard
         assert guard is not None
         try:
             answer = await aside(_asked, guard, progress)
+            if inspect.isawaitable(answer):
+                answer = await answer
         except Exception as error:  # noqa: BLE001 - a guard that fails halts
             answer = ("halt", error)
-        self._do(self.loop.guarded, answer)
+        if not _is_given_up():
+            self._do(self.loop.guarded, answer)
 
     async def _tools(self, uses: tuple[ToolUse, ...]) -> None:
         results = await run_tools(uses, self._tool, self._pace, self._options.tool_timeout)
-        self._do(self.loop.tools_done, results)
+        if not _is_given_up():
+            self._do(self.loop.tools_done, results)
 
     async def _tool(self, use: ToolUse) -> ToolResult:
         about: dict[str, Any] = {"tool": use.name, "tool_use_id": use.id}
@@ -357,6 +375,15 @@ class LoopSession:
             told = {**info.metadata, "session_id": info.session_id, "provider": info.provider}
             told["request_id"] = self._spans.request_id
             telemetry.emit(("loop", *name), measured, {**told, **about})
+
+
+def _is_given_up() -> bool:
+    """Say whether the task was cancelled, and somebody in it would not hear of it.
+
+    What it came to then belongs to a request that is over.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _asked(guard: Callable[[Progress], Any], progress: Progress) -> Any:

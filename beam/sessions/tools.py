@@ -16,6 +16,7 @@ A failure is data: the agent is told what was wrong, and goes on.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from typing import TYPE_CHECKING, Any
 
@@ -27,17 +28,18 @@ if TYPE_CHECKING:
 
     from pydantic import TypeAdapter, ValidationError
 
-__all__ = ["Toolbox"]
+__all__ = ["Toolbox", "in_words"]
 
 
 class Toolbox:
     """The tools of one session.
 
     Args:
-        functions: plain functions whose parameters have types; names must differ.
+        functions: functions whose parameters have types; names must differ. One that is `async`
+            has an event loop of its own for each call.
 
     Raises:
-        InvalidInput: one is no plain function, or its parameters cannot be described as JSON.
+        InvalidInput: one is no function with a name, or its parameters cannot be described as JSON.
     """
 
     def __init__(self, functions: Iterable[Callable[..., Any]]) -> None:
@@ -50,8 +52,8 @@ class Toolbox:
         from pydantic import TypeAdapter  # noqa: PLC0415 - not for sessions without tools
 
         name = getattr(function, "__name__", "")
-        if not callable(function) or not name or inspect.iscoroutinefunction(function):
-            raise InvalidInput("tools", function, "plain functions with names")
+        if not callable(function) or not name:
+            raise InvalidInput("tools", function, "functions with names")
         if name in self._adapters:
             raise InvalidInput("tools", name, "functions with different names")
         try:
@@ -85,11 +87,22 @@ class Toolbox:
             known = ", ".join(self._adapters) or "none"
             return f"there is no tool named {name}; there are: {known}", True
         try:
-            return tool_content(adapter.validate_python(ArgsKwargs((), dict(arguments)))), False
+            value = adapter.validate_python(ArgsKwargs((), dict(arguments)))
+            if inspect.iscoroutine(value):
+                value = asyncio.run(value)
+            return tool_content(value), False
         except ValidationError as error:
             return _told(name, error), True
         except Exception as error:  # noqa: BLE001 - the user's tool; its failure is the answer
-            return f"{type(error).__name__}: {error}", True
+            return in_words(error), True
+
+
+def in_words(error: BaseException) -> str:
+    """Return what the agent is told of an exception of the user's, which may fail to say it."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - the user's `__str__`
+        return type(error).__name__
 
 
 def _told(name: str, error: ValidationError) -> str:

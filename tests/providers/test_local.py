@@ -296,6 +296,22 @@ def test_a_function_that_wants_to_end_the_program_does_not():
     assert "SystemExit: 1" in str(caught.value.reason[1])
 
 
+def test_nor_does_one_that_is_async():
+    async def model(request):
+        raise SystemExit(1)
+
+    with pytest.raises(LoopFailed) as caught:
+        run(model)
+    assert "SystemExit: 1" in str(caught.value.reason[1])
+
+
+def test_a_function_that_returns_a_coroutine_is_awaited():
+    async def answer():
+        return reply("later")
+
+    assert run(lambda request: answer()).text == "later"
+
+
 @pytest.mark.parametrize(
     "events",
     [[], [5], [{}], [{"type": "reply"}], [{"type": "reply", "reply": {"choices": [5]}}]],

@@ -44,7 +44,7 @@ class Core(RuleBasedStateMachine):
             live=live,
         )
         self.core = AgentLoop(self.provider, self.rules)
-        self.up = not streams
+        self.up = self.was_up = not streams
         self.linking = False  # A connect, or a reconnect, is on its way.
         self.begun, self.ended, self.queued = 1, 0, 0
         self.owed = None  # What the core waits for: "turn", "guard", or the tool uses.
@@ -157,27 +157,29 @@ class Core(RuleBasedStateMachine):
         self.do(self.core.interrupt())
 
     @precondition(lambda self: self.linking)
-    @rule(works=st.booleans(), missed=kinds, uses=some_uses)
-    def the_link_is_there(self, works, missed, uses):
+    @rule(works=st.booleans(), missed=kinds, uses=some_uses, over=st.booleans())
+    def the_link_is_there(self, works, missed, uses, over):
         self.linking = False
-        if not self.known and works:
-            self.up = True
+        if works and not self.was_up:
+            self.up = self.was_up = True
             self.do(self.core.connected())
         elif works:
             self.up = True
+            drained = self.core.phase == "draining" and (over or not self.known)
             if self.core.phase == "turn" and self.owed == "turn":
                 self.turn(missed, uses)
+            elif drained and over:
+                self.turn("says", ())
             self.do(self.core.reconnected("s-1", tuple(self.known)))
+            if drained:
+                self.next()
         elif self.rules.live:
             self.do(self.core.unreachable(OSError("down")))
 
     @precondition(lambda self: self.up and self.provider.mode == "streaming" and not self.linking)
     @rule(error=st.sampled_from([None, OSError("broken")]))
     def the_stream_drops(self, error):
-        was_draining = self.core.phase == "draining"
         self.do(self.core.dropped(error))
-        if was_draining:
-            self.next()
 
     @precondition(lambda self: self.known and self.up)
     @rule()

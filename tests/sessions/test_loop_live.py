@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from beam.errors import LoopFailed, NotSupported, ProviderFailed, Refused
+from beam.errors import LoopFailed, NotSupported, ProviderFailed, Refused, StartError
 from beam.otp import Down, Mailbox, Supervisor, child, monitor
 from beam.providers.values import SessionResult
 from beam.sessions.loop_live import ModelSession
@@ -427,6 +427,95 @@ def test_an_interrupted_turn_is_drained_before_the_next_request_begins():
     provider, failed, result = run(scenario())
     assert (failed.reason, provider.interrupted) == ("interrupted", 1)
     assert (result.text, len(result.events)) == ("two", 1)
+
+
+@pytest.mark.parametrize("first", ["the interrupt", "the drop"])
+@pytest.mark.parametrize("told", ["in the history", "by the stream"])
+def test_a_turn_that_is_interrupted_around_a_drop_is_drained_too(first, told):
+    async def scenario():
+        provider = Streamed({"type": "note", "id": "n-1"}, says("two", "e-2"))
+        provider.known_history = ({"type": "note", "id": "n-1"},)
+        async with Line(provider, prompt="first") as line:
+            await line.settled()
+            for what in (first, "the drop" if first == "the interrupt" else "the interrupt"):
+                if what == "the drop":
+                    provider.say(DROP)
+                else:
+                    line.session.interrupt()
+                await line.settled()
+            failed = await line.next()
+            line.session.message("second")
+            if told == "in the history":
+                provider.known_history += (says("of the first", "e-1"),)
+            await line.past(0.5)
+            await line.settled()
+            if told == "by the stream":
+                assert len(provider.sent) == 1
+                provider.say(says("of the first", "e-1"))
+            return failed, provider, await line.next()
+
+    failed, provider, result = run(scenario())
+    assert (failed.reason, provider.interrupted) == ("interrupted", 1)
+    assert (result.text, len(result.events)) == ("two", 1)
+
+
+def test_a_turn_that_was_not_sent_yet_needs_no_draining():
+    async def scenario():
+        provider = Streamed(says("one", "e-1"), says("two", "e-2"))
+        async with Line(provider, prompt="first") as line:
+            await line.next()
+            provider.say(DROP)
+            await line.settled()
+            line.session.message("second")
+            line.session.interrupt()
+            line.session.message("third")
+            await line.past(0.5)
+            return provider, await line.next(), await line.next()
+
+    provider, failed, result = run(scenario())
+    assert (failed.reason, provider.interrupted) == ("interrupted", 0)
+    assert (provider.sent[-1], result.text) == (("user", "third"), "two")
+
+
+def test_after_a_drop_without_a_history_nothing_is_drained():
+    async def scenario():
+        provider = Streamed({"type": "note", "id": "n-1"}, says("two", "e-2"))
+        async with Line(provider, prompt="first") as line:
+            await line.settled()
+            line.session.interrupt()
+            provider.say(DROP)
+            await line.next()
+            line.session.message("second")
+            await line.past(0.5)
+            return await line.next()
+
+    assert run(scenario()).text == "two"
+
+
+def test_an_answer_that_comes_in_spite_of_an_interrupt_is_not_the_next_ones():
+    async def stubborn(given, forward):
+        try:
+            await asyncio.get_running_loop().create_future()
+        except asyncio.CancelledError:
+            return says("too late")
+
+    async def scenario():
+        async with Line(Polled(stubborn, says("two")), prompt="first") as line:
+            await line.settled()
+            line.session.interrupt()
+            line.session.message("second")
+            return await line.next(), await line.next()
+
+    failed, result = run(scenario())
+    assert (failed.reason, result.text) == ("interrupted", "two")
+
+
+def test_a_session_that_the_provider_breaks_while_it_opens_leaves_no_thread():
+    before = threading.active_count()
+    with pytest.raises(StartError):
+        ModelSession.start(Polled(open_error=LookupError("not mine")), handler=add)
+    names = [each.name for each in threading.enumerate() if "beam-model-session" in each.name]
+    assert (names, threading.active_count() <= before + 1) == ([], True)
 
 
 def test_closing_ends_the_stream_and_the_tools():

@@ -169,6 +169,51 @@ def test_a_coroutine_function_is_a_handler():
     assert provider.results[0].text == "later"
 
 
+class _Later:
+    async def __call__(self, name, given, context):
+        return "later"
+
+
+def _wrapped(name, given, context):
+    return _Later()(name, given, context)
+
+
+@pytest.mark.parametrize("handler", [_Later(), _wrapped], ids=["an object", "a decorated one"])
+def test_a_function_that_does_not_look_like_a_coroutine_function_is_awaited(handler):
+    provider = Polled(asks(use()), says())
+    run(provider, handler)
+    assert provider.results == [ToolResult("call_1", "later")]
+
+
+def test_check_9_a_tool_that_is_cancelled_from_inside_is_an_error():
+    async def handler(name, given, context):
+        raise asyncio.CancelledError("inside")
+
+    provider = Polled(asks(use()), says())
+    assert run(provider, handler).terminal == "end_turn"
+    assert provider.results == [ToolResult("call_1", "CancelledError: inside", is_error=True)]
+
+
+def test_check_9_an_exception_that_cannot_say_what_it_is_is_an_error():
+    class Speechless(Exception):
+        def __str__(self):
+            raise RuntimeError("no words")
+
+    def handler(name, given, context):
+        raise Speechless
+
+    provider = Polled(asks(use()), says())
+    assert run(provider, handler).terminal == "end_turn"
+    assert provider.results == [ToolResult("call_1", "Speechless", is_error=True)]
+
+
+def test_check_4_a_poll_that_is_cancelled_from_inside_is_told():
+    with pytest.raises(LoopFailed) as caught:
+        run(Polled(asyncio.CancelledError()))
+    word, error = caught.value.reason
+    assert (word, type(error)) == ("provider_error", asyncio.CancelledError)
+
+
 def test_check_10_at_most_eight_tools_run_at_once_and_their_results_keep_the_order():
     lock, eight, running, most = threading.Lock(), threading.Event(), [0], [0]
 
@@ -242,6 +287,12 @@ def test_check_13_a_tool_that_was_called_needs_no_prompt():
     assert (result.turns, len(provider.sent)) == (2, 2)
 
 
+def test_check_13_a_tool_was_called_also_under_an_id_that_came_before():
+    provider = Polled(asks(use("add")), asks(use("finish")), says())
+    result = run(provider, terminal_tool="finish", require_terminal_tool=True)
+    assert (result.stop_reason, result.turns) == ("end_turn", 3)
+
+
 def test_check_14_with_no_prompts_allowed_the_first_end_is_the_end():
     _, result = terminal_tool(says(), max_reprompts=0)
     assert (result.turns, result.stop_reason) == (1, "no_terminal_tool")
@@ -264,6 +315,16 @@ def test_check_16_a_guard_that_says_go_on_changes_nothing():
     for answer in (None, "cont"):
         result = run(Polled(asks(use()), says("two")), turn_guard=lambda _, said=answer: said)
         assert (result.text, result.turns) == ("two", 2)
+
+
+def test_a_guard_may_be_a_coroutine_function():
+    async def guard(progress):
+        await asyncio.sleep(0)
+        return ("halt", progress.turns) if progress.turns == 2 else None
+
+    with pytest.raises(LoopFailed) as caught:
+        run(Polled(asks(use()), says()), turn_guard=guard)
+    assert caught.value.reason == ("halted", 2)
 
 
 def test_check_17_a_guard_that_halts_ends_the_run_and_is_told():
