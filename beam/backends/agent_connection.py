@@ -293,9 +293,9 @@ class AgentConnection(Server):
     def _query(self, query: Query) -> None:
         if self._failed is not None:
             self._say(ended_as(query, self._failed, unasked=True))
-        elif self._ready and self._open is None:
+        elif self._ready and self._open is None and self._ended_for is None:
             self._begin(query)
-        elif self._next is None and (not self._ready or self._abandoned):
+        elif self._next is None and (not self._ready or self._abandoned or self._ended_for):
             self._next = query
         else:
             self._say(said(query, "query_in_progress", "another query is open", self._now()))
@@ -307,6 +307,8 @@ class AgentConnection(Server):
         self._seat.watch.turn_began()
 
     def _begin_next(self) -> None:
+        if self._ended_for is not None:  # It waits for the end, to be told as never asked.
+            return
         query, self._next = self._next, None
         if query is not None:
             self._begin(query)

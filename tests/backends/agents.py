@@ -21,7 +21,7 @@ from beam.model.permissions import Allow
 from beam.ports.spec import PortSpec
 
 PROGRAM = """
-import json, os, subprocess, sys, time
+import json, os, signal, subprocess, sys, time
 said = []
 for line in sys.stdin:
     order = json.loads(line)
@@ -40,6 +40,9 @@ for line in sys.stdin:
         time.sleep(1000)
     if word == "hang":
         time.sleep(1000)
+    if word == "late":
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        signal.sigwait({signal.SIGTERM})
     said.append(order["prompt"])
     for piece in range(int(rest) if word == "pieces" else 1):
         print(json.dumps({"text": "piece"}), flush=True)

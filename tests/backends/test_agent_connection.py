@@ -193,6 +193,16 @@ def test_a_program_that_hangs_is_ended_and_the_turn_is_stalled(me: Mailbox) -> N
     assert heard[0].reason == heard[1].reason == "stalled"
 
 
+def test_a_program_that_is_being_ended_is_asked_nothing_more(me: Mailbox) -> None:
+    talk = opened(me, Wired(turn=SOON, grace=2.0))
+    talk.say(Query("q-1", "late"))
+    talk.until(Completed)
+    talk.say(Query("q-2", "hi"))
+    unasked, failed, _ = talk.until(Exit)
+    assert (unasked.query_id, unasked.unasked) == ("q-2", True)
+    assert failed.reason == "stalled"
+
+
 def test_a_program_that_can_say_nothing_more_is_ended(me: Mailbox) -> None:
     talk = opened(me, Wired())
     talk.say(Query("q-1", "mute"))
