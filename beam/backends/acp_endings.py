@@ -57,7 +57,8 @@ _NAMES: Mapping[object, ExitKind] = {
 """What OpenCode calls its errors."""
 
 _HTTP = range(400, 600)
-_INTERNAL = -32603
+_UNKNOWN = 500
+"""Gemini's code for a failure whose status it does not know; its words may say more."""
 
 
 def exit_of_stop(word: object) -> ExitReason | None:
@@ -118,6 +119,8 @@ def _of_error(code: int, message: str, data: Any) -> ExitReason:
     said = f"{message}: {more}" if (more := _words(data)) and more not in message else message
     facts = data if isinstance(data, Mapping) else {}
     status = facts.get("statusCode", facts.get("status", code))
+    if status == code == _UNKNOWN and (known := of_text(said)) is not None:
+        return known
     if isinstance(status, int) and status in _HTTP:
         return of_http(status, body=said)
     if facts.get("errorName") in _NAMES:

@@ -11,7 +11,7 @@ others: the conversation is lost for good. One that takes up a conversation of w
 files, as there are after it was taken up once, loses it likewise. So a conversation is taken up
 only if it has one file, of another minute; else a new one is told what was said.
 
-Copilot's journal is in `copilot_journal`.
+What is read there of how a turn has ended is in `gemini_journal` and `copilot_journal`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from pathlib import Path
 
 from beam.backends.acp_endings import of_prefix
 from beam.backends.copilot_journal import CopilotJournal, failure_in, tells_of_an_end
+from beam.backends.gemini_journal import GeminiJournal, is_unanswered
 from beam.model.exit_reasons import ExitReason
 
 __all__ = ["AcpWatch", "CopilotWatch", "GeminiWatch", "may_load"]
@@ -53,7 +54,7 @@ class AcpWatch:
 
 
 class GeminiWatch(AcpWatch):
-    """Looks at Gemini's files before it takes a conversation up again.
+    """Looks at Gemini's files before it takes a conversation up again, and after each turn.
 
     Args:
         home: the folder that has its `.gemini`.
@@ -61,15 +62,29 @@ class GeminiWatch(AcpWatch):
 
     def __init__(self, home: Path) -> None:
         self._home = home
+        self._journal: GeminiJournal | None = None
 
     async def may_resume(self, session: str) -> bool:
         """Say whether it has the conversation in one file, which is of another minute."""
-        names = await asyncio.to_thread(self._files, session)
-        return may_load(names, time.strftime("%Y-%m-%dT%H-%M", time.gmtime()))
+        files = await asyncio.to_thread(GeminiJournal(self._home, session).files)
+        minute = time.strftime("%Y-%m-%dT%H-%M", time.gmtime())
+        return may_load((path.name for path in files), minute)
 
-    def _files(self, session: str) -> list[str]:
-        pattern = f"tmp/*/chats/session-*-{session[:8]}.json*"
-        return [path.name for path in (self._home / ".gemini").glob(pattern)]
+    async def begin(self, session: str) -> None:
+        """Remember where the turn begins in the conversation's files."""
+        self._journal = GeminiJournal(self._home, session)
+        await asyncio.to_thread(self._journal.begin)
+
+    async def failure(self, last: str, *, used_tokens: bool) -> ExitReason | None:
+        """Return the failure of a turn of which Gemini has kept no answer."""
+        assert self._journal is not None
+        for _ in range(_TRIES):
+            if not is_unanswered(await asyncio.to_thread(self._journal.turn)):
+                return None
+            await asyncio.sleep(_PAUSE)
+        if last:
+            return ExitReason("overloaded", detail="the model's answer has broken off")
+        return ExitReason("agent_error", detail="the model has given no answer")
 
 
 class CopilotWatch(AcpWatch):

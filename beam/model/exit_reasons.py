@@ -204,6 +204,10 @@ _PHRASES: Mapping[ExitKind, tuple[str, ...]] = {
         r"\be(conn(refused|reset|aborted)|timedout|notfound|ai_again|(net|host)unreach)\b",
         r"connection (error|refused|reset|aborted|closed|lost|timed out)",
         r"network (error|is unreachable)", r"(could not|failed to) resolve", r"name resolution",
+        # A stream that breaks off, and a body that is none: of a server that dies, or of a proxy.
+        r"stream (disconnected|closed|ended) before", r"error sending request",
+        r"error (decoding|reading) (a |the |response )?body", r"(empty or )?malformed response",
+        r"failed to get (a )?response",
     ),
     "auth": (
         r"unauthori[sz]ed", r"unauthenticated", r"authentication", r"invalid[_ ](x-)?api[_ -]?key",
@@ -218,7 +222,8 @@ _PHRASES: Mapping[ExitKind, tuple[str, ...]] = {
         r"no previous sessions",
     ),
     "invalid_request": (
-        r"invalid[_ ]request", r"bad request", r"\b400\b", r"not_found_error", r"model not found",
+        r"invalid[_ ]request", r"bad request", r"\b400\b", r"not_found_error",
+        r"\bmodels?\b[^\n]{0,80}?\b(not found|does not exist)",
     ),
 }  # fmt: skip
 _PATTERNS = tuple(

@@ -63,6 +63,7 @@ _WAIT = re.compile(
 _BARE_WAIT = re.compile(
     r"(?:retry[_ -]?after|resets_in_seconds)\W{1,4}(\d+(?:\.\d+)?)\b", re.IGNORECASE
 )
+_WAITED = re.compile(r"\btotal (?:retry )?wait(?: time)?\b[^\d\n]{0,5}[\d.]+", re.IGNORECASE)
 _UNTIL = re.compile(r"(?:\||resets?_?at\W{1,4})(\d{10})\b", re.IGNORECASE)
 _DATE = re.compile(
     r"(?:resets?|again|until|available)\D{0,20}"
@@ -76,6 +77,7 @@ def of_words(text: str) -> When:
     until = _number(found[1]) if (found := _UNTIL.search(text)) else None
     if until is None and (found := _DATE.search(text)):
         until = _moment(found[1])
+    text = _WAITED.sub("", text)  # A wait that is over says nothing of one to come.
     # Without a unit only after the others: "retry after 20 minutes" has one.
     found = _WAIT.search(text) or _BARE_WAIT.search(text)
     return When(_duration(found[1]) if found else None, until)

@@ -17,6 +17,7 @@ obeyed; other text is ignored:
     [[tool NAME JSON]]     call tool NAME with the JSON arguments, if the request
                            offers it; after its result, answer "tool said: ..."
     [[cut TEXT]]           answer TEXT, and no more: it came to the most tokens
+    [[break TEXT]]         stream TEXT, and then nothing: no end, no word why
     [[slow N]]             stream N pieces, half a second apart
     [[fail CODE]]          answer with HTTP status CODE
 
@@ -47,7 +48,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-DIRECTIVE = re.compile(r"\[\[(say|cut|history|tool|slow|fail)\s*(.*?)\]\]", re.DOTALL)
+DIRECTIVE = re.compile(r"\[\[(say|cut|break|history|tool|slow|fail)\s*(.*?)\]\]", re.DOTALL)
 PACE_S = 0.5
 _ids = itertools.count(1)
 
@@ -78,6 +79,7 @@ class Plan:
     tool: tuple[str, dict[str, Any]] | None = None
     status: int = 200
     cut: bool = False
+    broken: bool = False
 
 
 def decide(turns: list[Turn], tools: set[str], schema: dict[str, Any] | None) -> Plan:
@@ -97,6 +99,8 @@ def decide(turns: list[Turn], tools: set[str], schema: dict[str, Any] | None) ->
         return Plan([word + " " for word in rest.split(" ")[:-1]] + [rest.split(" ")[-1]])
     if verb == "cut":
         return Plan([rest], cut=True)
+    if verb == "break":
+        return Plan([f"{word} " for word in rest.split()], broken=True)
     if verb == "history":
         return Plan(["|".join(text.strip() for kind, text in asked if kind == "say")])
     if verb == "slow":
@@ -480,6 +484,15 @@ GEMINI = Api(gemini_read, gemini_stream, gemini_whole)
 PACED = ('"text_delta"', '"response.output_text.delta"', '"content": "', '"text": "')
 
 
+# With the first of these, a stream says that its answer is whole.
+ENDS = (
+    '"content_block_stop"',
+    '"response.output_text.done"',
+    '"finish_reason": "',
+    '"finishReason": "',
+)
+
+
 class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True  # Or a piece of a stream waits 40 ms for the one before it.
     protocol_version = "HTTP/1.1"
@@ -539,6 +552,8 @@ class Handler(BaseHTTPRequestHandler):
             self._finish(call, {"error": {"type": "not_found", "message": path}}, status=404)
             return
         plan = decide(*api.read(body))
+        if plan.broken and not streaming:
+            plan.status = 502
         if plan.status != 200:
             error = {
                 "type": "api_error",
@@ -548,23 +563,29 @@ class Handler(BaseHTTPRequestHandler):
             }
             self._finish(call, {"type": "error", "error": error}, status=plan.status)
             return
-        if not streaming:
+        if streaming:
+            self._stream(api, body, plan)
+            call.outcome = "done"
+        else:
             self.server.over.wait(plan.pace_s * len(plan.pieces))
             self._finish(call, api.whole(body, plan))
-            return
+
+    def _stream(self, api: Api, body: dict[str, Any], plan: Plan) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         for event in api.stream(body, plan):
             data = json.dumps(event)
+            if plan.broken and any(mark in data for mark in ENDS):
+                break
             if plan.pace_s and any(mark in data for mark in PACED):
                 self.server.over.wait(plan.pace_s)
             name = f"event: {event['type']}\n" if api.named_events else ""
             self._chunk(f"{name}data: {data}\n\n")
-        self._chunk(api.end_mark)
+        if not plan.broken:
+            self._chunk(api.end_mark)
         self.wfile.write(b"0\r\n\r\n")
-        call.outcome = "done"
 
     def _chunk(self, text: str) -> None:
         if text:

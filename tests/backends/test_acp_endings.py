@@ -18,6 +18,7 @@ from beam.backends.acp_endings import (
 )
 from beam.backends.acp_watch import may_load
 from beam.backends.copilot_journal import CopilotJournal, failure_in, tells_of_an_end
+from beam.backends.gemini_journal import GeminiJournal, is_unanswered
 from tests.backends.acp_recorded import AGENTS, read
 
 
@@ -61,6 +62,8 @@ def test_only_the_end_of_a_turn_is_an_answer(word: str | None, kind: str) -> Non
         (400, '{"error":{"code":400,"message":"scripted failure"}}', None, "invalid_request"),
         (401, "wrong key", None, "auth"),
         (429, "slow down", None, "throttled"),
+        (500, "models/nope is not found for API version v1beta", None, "invalid_request"),
+        (500, "Incomplete JSON segment at the end", None, "overloaded"),
         (-32000, "Authentication required.", None, "auth"),
         (-32002, "Resource not found: Session x not found", {"uri": "x"}, "session_lost"),
         (-32602, "Invalid params", None, "invalid_request"),
@@ -207,3 +210,38 @@ def test_gemini_takes_a_conversation_up_once_and_not_in_a_minute_of_its_files() 
     assert not may_load([one], "2026-11-28T10-49")
     assert not may_load([one, other], "2026-11-28T10-51")
     assert not may_load([], "2026-11-28T10-51")
+
+
+ASKED, TOLD = {"type": "user", "content": []}, {"type": "gemini", "content": "", "toolCalls": []}
+OTHERS = ({"$set": {"lastUpdated": "2026"}}, {"type": "info", "content": "a note"})
+
+
+@pytest.mark.parametrize(
+    ("records", "unanswered"),
+    [
+        ([], False),
+        ([*OTHERS], False),
+        ([ASKED, *OTHERS], True),
+        ([ASKED, *OTHERS, TOLD, *OTHERS], False),
+        ([ASKED, TOLD, ASKED, TOLD], False),
+        ([ASKED, TOLD, ASKED, *OTHERS], True),
+    ],
+)
+def test_gemini_has_answered_what_it_has_kept_an_answer_to(
+    records: list[dict[str, Any]], unanswered: bool
+) -> None:
+    assert is_unanswered(b"half a line\n[1]\n" + journal(*records)) is unanswered
+
+
+def test_of_geminis_files_only_what_is_of_the_turn_counts(tmp_path: Path) -> None:
+    chats = tmp_path / ".gemini" / "tmp" / "work" / "chats"
+    chats.mkdir(parents=True)
+    old = chats / "session-2026-11-28T10-49-5dfa71ef.jsonl"
+    old.write_bytes(journal(ASKED))
+    kept = GeminiJournal(tmp_path, "5dfa71ef-b591-4ea8-8dad-fd2bb0c582cf")
+    kept.begin()
+    assert kept.turn() == b""
+    with old.open("ab") as file:
+        file.write(journal(TOLD))
+    (chats / "session-2026-11-28T10-50-5dfa71ef.jsonl").write_bytes(journal(ASKED))
+    assert sorted(kept.turn().splitlines()) == sorted(journal(TOLD, ASKED).splitlines())

@@ -33,6 +33,8 @@ HOUR = 3600.0
         ("please try again later", None),
         ("try again in 20 tokens", None),
         ("resets 3pm", None),
+        ("retried 5 times (total retry wait time: 11.14 seconds) Last error: 429", None),
+        ("total wait 11 s; retry after 20 minutes", 1200),
     ],
 )
 def test_a_wait_is_read_in_the_units_in_which_it_is_told(text: str, seconds: float | None) -> None:

@@ -1,0 +1,41 @@
+"""All five programs, and a model whose answer breaks off: what was said of it is no answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from beam.errors import RunFailed
+from tests.agents.acp_sessions import answer, opened
+from tests.sessions.scripted import failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from beam import Fleet
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.mark.parametrize("name", ["claude", "codex", "gemini", "copilot"])
+def test_an_answer_that_breaks_off_is_a_failure_that_may_be_tried_again(
+    fleet_of: Callable[[str], Fleet], tmp_path: Path, name: str
+) -> None:
+    session = opened(fleet_of(name), tmp_path / "work", on_crash="interrupt")
+    answer(session, "[[say red]]")
+    error = failure(session.submit("[[break blue and green]]"))
+    assert isinstance(error, RunFailed)
+    assert error.reason == "overloaded"
+    assert answer(session, "[[history]]") == "red"
+
+
+def test_an_empty_answer_of_geminis_model_is_a_failure(
+    fleet_of: Callable[[str], Fleet], tmp_path: Path
+) -> None:
+    session = opened(fleet_of("gemini"), tmp_path / "work", on_crash="interrupt")
+    error = failure(session.submit("[[break]]"))
+    assert isinstance(error, RunFailed)
+    assert error.reason == "agent_error"
+    assert answer(session, "[[say on]]") == "on"
