@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from acp.connection import Connection
 from acp.exceptions import RequestError
 from acp.meta import PROTOCOL_VERSION
 
+from beam.backends.agent_objects import line_of
 from beam.errors import PortError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class WireTransport:
     async def send(self, message: dict[str, Any]) -> None:
         """Write a message."""
         try:
-            self._wire.write(json.dumps(message).encode() + b"\n")
+            self._wire.write(line_of(message))
         except PortError:
             # Who has asked something hears of the end; an answer is wanted by nobody any more.
             if "method" in message:

@@ -8,10 +8,18 @@ r"""What a real agent's program writes, as JSON objects: one a line, and notes b
 Programs print a banner, a warning of their runtime, half a line of a log: nothing that a turn
 should end for. Each is reported as a `protocol_violation`, as of a command agent, and left out;
 more than `MAX_NOISE` in a turn are no notes any more, and end it as `protocol`.
+
+What is written to a program has U+FFFD for lone surrogates, too: some programs drop a line that has
+the escape of one, and answer it never.
+
+    >>> line_of({"text": "a\ud83d"})
+    b'{"text": "a\\ufffd"}\n'
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from beam.backends.agent_lines import Bad, whole_characters
@@ -23,7 +31,7 @@ if TYPE_CHECKING:
     from beam.backends.agent_wire import Wire
     from beam.backends.talk import Talk
 
-__all__ = ["MAX_NOISE", "Objects", "parsed"]
+__all__ = ["MAX_NOISE", "Objects", "line_of", "parsed"]
 
 MAX_NOISE = 100
 """The most lines of a turn, or of the handshake, that are left out."""
@@ -69,6 +77,18 @@ class Objects:
         self._talk.violated(ProtocolViolation(bad.reason, bad.detail, excerpt, fatal))
         if fatal:
             raise PortError(f"more than {MAX_NOISE} lines are no messages, the last: {bad.detail}")
+
+
+def line_of(message: Mapping[str, Any]) -> bytes:
+    """Return the line of a message.
+
+    Raises:
+        TypeError: it is not JSON data.
+    """
+    text = json.dumps(message)
+    if "\\ud" in text:
+        text = json.dumps(whole_characters(message))
+    return text.encode() + b"\n"
 
 
 def parsed(line: bytes) -> dict[str, Any] | Bad:

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 from openai_codex.client import CodexClient, CodexConfig
 from openai_codex.errors import JsonRpcError, TransportClosedError, map_jsonrpc_error
 
+from beam.backends.agent_objects import line_of
 from beam.backends.fiber import in_fiber, wait
 
 __all__ = ["JsonRpcError", "PortClient", "TransportClosedError"]
@@ -102,7 +102,7 @@ class PortClient(CodexClient):
             del self._pending[request_id]
 
     def _write_message(self, payload: Mapping[str, Any]) -> None:
-        self._write(json.dumps(payload).encode() + b"\n")
+        self._write(line_of(payload))
 
 
 def _declined(method: str, params: Any) -> dict[str, Any]:

@@ -44,6 +44,8 @@ def failure_in(journal: bytes) -> ExitReason | None:
                 failure = _exit_of(event.get("data"))
             case "assistant.message":
                 failure = None
+            case "permission.completed" if _answers_itself(event.get("data")):
+                failure = ExitReason("crashed", detail="it was ended while it asked")
     return failure
 
 
@@ -93,6 +95,11 @@ def _events(journal: bytes) -> list[dict[str, Any]]:
         if isinstance(event, dict) and not event.get("agentId"):
             found.append(event)
     return found
+
+
+def _answers_itself(data: Any) -> bool:
+    """Say whether Copilot has answered its own question, as it does when a signal ends it."""
+    return isinstance(data, Mapping) and data.get("decisionSource") == "unattended_fallback"
 
 
 def _exit_of(data: Any) -> ExitReason:

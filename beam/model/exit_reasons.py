@@ -190,7 +190,7 @@ _PHRASES: Mapping[ExitKind, tuple[str, ...]] = {
     ),
     "context_full": (
         r"context[_ ]?(length|window|limit)", r"prompt is too long", r"maximum context",
-        r"too many tokens", r"input is too long",
+        r"too many tokens", r"input is too long", r"prompt budget",
     ),
     "budget": (r"budget",),
     "throttled": (

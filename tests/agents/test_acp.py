@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from beam import Fleet, allow
-from beam.errors import RunFailed
+from beam.errors import Interrupted, RunFailed
 from beam.model.messages import ResultMessage
 from tests.agents.acp_agents import AGENTS
-from tests.agents.acp_sessions import OFTEN, answer, messages, opened
+from tests.agents.acp_sessions import OFTEN, PATIENCE, answer, messages, opened
 from tests.agents.conftest import FleetWith
 from tests.agents.fake_model import FakeModel
 from tests.agents.kills import continued, killed, program_of
@@ -61,6 +62,26 @@ def test_a_turn_of_copilot_that_fails_after_good_ones_has_failed(fleet_of: Any, 
     assert isinstance(error, RunFailed)
     assert error.reason == "invalid_request"
     assert answer(session, "[[say Error: all is well]]") == "Error: all is well"
+
+
+def test_a_turn_that_copilot_ends_for_a_signal_while_it_asks_has_no_answer(
+    fleet_of: Any, work: Path
+) -> None:
+    asked, over = threading.Event(), threading.Event()
+
+    def handler(method: str, params: Any, context: Any) -> Any:
+        asked.set()
+        over.wait(PATIENCE)
+        return allow()
+
+    fleet = fleet_of("copilot")
+    session = opened(fleet, work, permission_handler=handler)
+    run = session.submit(AGENTS["copilot"].runs("echo made > made.txt"))
+    assert asked.wait(PATIENCE)
+    program_of(fleet, session).terminate()
+    assert isinstance(failure(run), Interrupted)
+    over.set()
+    assert answer(session, "[[say on]]") == "on"
 
 
 @pytest.mark.parametrize(

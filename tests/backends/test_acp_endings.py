@@ -212,6 +212,17 @@ def test_gemini_takes_a_conversation_up_once_and_not_in_a_minute_of_its_files() 
     assert not may_load([], "2026-11-28T10-51")
 
 
+@pytest.mark.parametrize(
+    ("by", "kind"), [("unattended_fallback", "crashed"), ("user", None), (None, None)]
+)
+def test_a_question_that_copilot_answers_itself_has_no_answer(
+    by: str | None, kind: str | None
+) -> None:
+    data = {"result": {"kind": "denied-interactively-by-user"}, "decisionSource": by}
+    found = failure_in(journal(SAID, {"type": "permission.completed", "data": data}, END))
+    assert (found.kind if found is not None else None) == kind
+
+
 ASKED, TOLD = {"type": "user", "content": []}, {"type": "gemini", "content": "", "toolCalls": []}
 OTHERS = ({"$set": {"lastUpdated": "2026"}}, {"type": "info", "content": "a note"})
 

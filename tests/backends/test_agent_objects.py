@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beam.backends.agent_lines import Bad
-from beam.backends.agent_objects import MAX_NOISE, Objects, parsed
+from beam.backends.agent_objects import MAX_NOISE, Objects, line_of, parsed
 from beam.errors import PortError
 
 
@@ -87,3 +87,12 @@ def test_what_is_nested_too_deep_is_no_message() -> None:
 @given(st.binary())
 def test_no_bytes_raise(line: bytes) -> None:
     assert isinstance(parsed(line), dict | Bad)
+
+
+def test_what_is_written_has_no_lone_surrogate() -> None:
+    told = {"text": ["a\ud83d", {"b\udc00": 1}], "whole": "\U0001f600", "escape": "\\ud83d"}
+    line = line_of(told)
+    assert line.endswith(b"\n")
+    assert line.count(b"\n") == 1
+    known = {"text": ["a\ufffd", {"b\ufffd": 1}], "whole": "\U0001f600", "escape": "\\ud83d"}
+    assert parsed(line) == known

@@ -347,6 +347,7 @@ def test_an_http_date_is_no_number_of_seconds() -> None:
         ("A network error occurred", "overloaded"),
         ("Connection refused (os error 111)", "overloaded"),
         ("Connection reset by peer", "overloaded"),
+        ("Request exceeds the model's prompt budget (133694 tokens; limit 128000)", "context_full"),
         ("stream disconnected before completion: error sending request", "overloaded"),
         ("stream closed before response.completed", "overloaded"),
         ("API Error: API returned an empty or malformed response (HTTP 200)", "overloaded"),
