@@ -25,7 +25,7 @@ from beam.backends.acp_endings import (
     has_system_error,
     usage_of,
 )
-from beam.backends.acp_messages import AcpReader
+from beam.backends.acp_messages import AcpReader, shows_work
 from beam.backends.acp_permissions import answer
 from beam.backends.acp_session import Conversation, Offer, kept, mcp_servers, name_of
 from beam.backends.acp_settings import Settings
@@ -359,10 +359,11 @@ class AcpDriver(Driver):
         if method != "session/update" or not mine or not isinstance(update, Mapping):
             return
         if self._listening and self._prompted:
-            self.talk.heard()
+            if shows_work(update):
+                self.talk.heard()
             self._broken = has_system_error(params, update, before=self._broken)
             for message in self._reader.take(update):
-                self.talk.say(message)
+                self.talk.say(message, own=True)
 
     async def _asked(self, method: str, params: Mapping[str, Any]) -> Any:
         if method != "session/request_permission":

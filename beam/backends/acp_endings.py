@@ -158,7 +158,8 @@ def usage_of(answer: Mapping[str, Any]) -> Usage | None:
     """Return the tokens that an answer to `session/prompt` tells of; None if it tells of none.
 
     Some agents count what came from the cache as input as well, and reasoning as output, others do
-    not: the total says which. Gemini's counts are in its `_meta`, without buckets.
+    not: the total says which. Gemini's counts are in its `_meta`: all that it was sent, cached or
+    not, and what it said, without what it thought. What it does not tell is left out.
     """
     counts = answer.get("usage")
     if not isinstance(counts, Mapping):
@@ -182,7 +183,7 @@ def _of_gemini(answer: Mapping[str, Any]) -> Usage | None:
         found = found.get(name) if isinstance(found, Mapping) else None
     if not isinstance(found, Mapping):
         return None
-    return _usage(_count(found, "input_tokens"), 0, 0, _count(found, "output_tokens"), 0)
+    return {name: _count(found, name) for name in ("input_tokens", "output_tokens")}
 
 
 def _usage(sent: int, read: int, wrote: int, got: int, thought: int) -> Usage:

@@ -33,7 +33,7 @@ from beam.backends.acp_dialect import PLAIN, Dialect
 from beam.backends.acp_tools import ToolCall
 from beam.model.messages import Message, SystemMessage, ToolMessage, UserMessage
 
-__all__ = ["AcpReader"]
+__all__ = ["AcpReader", "shows_work"]
 
 Wire = Mapping[str, Any]
 
@@ -42,7 +42,14 @@ _SYSTEM = frozenset(
      "config_option_update", "session_info_update", "usage_update")
 )  # fmt: skip
 
+_OF_THE_PROGRAM = _SYSTEM - {"plan", "plan_update", "plan_removed"} | {"user_message_chunk"}
+
 _KINDS_OF_OWN = (None, "other")
+
+
+def shows_work(update: Wire) -> bool:
+    """Say whether an update shows that the model is at work, and not only the program."""
+    return update.get("sessionUpdate") not in _OF_THE_PROGRAM
 
 
 @dataclass(slots=True)

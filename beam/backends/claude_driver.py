@@ -199,8 +199,7 @@ class ClaudeDriver(Driver):
         if turn is None:
             self._heard_of_itself(wire)
             return
-        # Those come from the program alone, whatever becomes of the model.
-        if wire.get("type") != "keep_alive" and wire.get("subtype") != "init":
+        if not _is_of_the_program_alone(wire):
             self.talk.heard()
         for message in self._messages.take(wire, timestamp=self.talk.now()):
             self.talk.say(message, own=True)
@@ -338,6 +337,16 @@ async def _one(content: str | list[Any], uuid: str) -> AsyncIterator[dict[str, A
         "message": {"role": "user", "content": content},
         "parent_tool_use_id": None,
     }
+
+
+def _is_of_the_program_alone(wire: Mapping[str, Any]) -> bool:
+    """Say whether a line is told whatever becomes of the model."""
+    match wire:
+        case {"type": "keep_alive" | "command_lifecycle"} | {"type": "system", "subtype": "init"}:
+            return True
+        case {"type": "system", "subtype": "status", "status": "requesting"}:
+            return True
+    return False
 
 
 def _whole(value: object) -> int | None:

@@ -45,7 +45,7 @@ __all__ = ["CodexReader", "Usage", "shows_work", "subtype_of"]
 Wire = Mapping[str, Any]
 
 # What the program tells of itself, whatever becomes of the model.
-_OF_THE_PROGRAM = ("thread/started", "thread/status/changed", "turn/started")
+_OF_THE_PROGRAM = ("thread/started", "thread/status/changed", "turn/started", "warning")
 _THINKING = ("item/reasoning/summaryTextDelta", "item/reasoning/textDelta")
 _STREAMED = re.compile(
     r"item/.*([dD]elta|progress|patchUpdated|summaryPartAdded|terminalInteraction)$"

@@ -129,11 +129,13 @@ class ChatDialect(Dialect):
         if not isinstance(read, int) or not isinstance(written, int):
             return None
         cached = _count(said, "prompt_tokens_details", "cached_tokens")
+        kept = _count(said, "prompt_tokens_details", "cache_write_tokens")
         thought = _count(said, "completion_tokens_details", "reasoning_tokens")
         return Usage(
-            max(0, read - cached),
+            max(0, read - cached - kept),
             max(0, written - thought),
             cache_read_tokens=cached,
+            cache_write_tokens=kept,
             reasoning_tokens=thought,
             raw=(said,),
         )

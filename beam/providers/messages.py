@@ -80,18 +80,20 @@ class MessagesDialect(Dialect):
         return "".join(block["text"] for block in reply["content"] if block["type"] == "text")
 
     def usage(self, reply: Reply) -> Usage | None:
-        """Return the tokens; the API counts the cache apart already, and reasoning as output."""
+        """Return the tokens in buckets that do not overlap; the API counts the cache apart."""
         said = reply.get("usage")
         if not isinstance(said, Mapping):
             return None
         read, written = said.get("input_tokens"), said.get("output_tokens")
         if not isinstance(read, int) or not isinstance(written, int):
             return None
+        thought = (said.get("output_tokens_details") or {}).get("thinking_tokens") or 0
         return Usage(
             read,
-            written,
+            max(0, written - thought),
             cache_read_tokens=said.get("cache_read_input_tokens") or 0,
             cache_write_tokens=said.get("cache_creation_input_tokens") or 0,
+            reasoning_tokens=thought,
             raw=(said,),
         )
 

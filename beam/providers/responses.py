@@ -82,12 +82,14 @@ class ResponsesDialect(Dialect):
         read, written = said.get("input_tokens"), said.get("output_tokens")
         if not isinstance(read, int) or not isinstance(written, int):
             return None
-        cached = (said.get("input_tokens_details") or {}).get("cached_tokens") or 0
+        details = said.get("input_tokens_details") or {}
+        cached, kept = details.get("cached_tokens") or 0, details.get("cache_write_tokens") or 0
         thought = (said.get("output_tokens_details") or {}).get("reasoning_tokens") or 0
         return Usage(
-            max(0, read - cached),
+            max(0, read - cached - kept),
             max(0, written - thought),
             cache_read_tokens=cached,
+            cache_write_tokens=kept,
             reasoning_tokens=thought,
             raw=(said,),
         )

@@ -19,7 +19,10 @@ obeyed; other text is ignored:
     [[cut TEXT]]           answer TEXT, and no more: it came to the most tokens
     [[break TEXT]]         stream TEXT, and then nothing: no end, no word why
     [[slow N]]             stream N pieces, half a second apart
+    [[silent N]]           stream N pieces, half a second apart, and then say nothing more
     [[fail CODE]]          answer with HTTP status CODE
+
+Each request costs the `Tokens` that the model was made with, told as its API tells them.
 
 Without a directive the answer is "ok". A request that asks for JSON output
 (title makers, routers) gets the smallest object its schema allows, and one that
@@ -48,9 +51,89 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-DIRECTIVE = re.compile(r"\[\[(say|cut|break|history|tool|slow|fail)\s*(.*?)\]\]", re.DOTALL)
+DIRECTIVE = re.compile(r"\[\[(say|cut|break|history|tool|slow|silent|fail)\s*(.*?)\]\]", re.DOTALL)
 PACE_S = 0.5
 _ids = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What each request costs, in buckets that have nothing in common; each API adds them up anew.
+
+    >>> DISTINCT.responses()["input_tokens"], DISTINCT.messages()["input_tokens"]
+    (1110, 10)
+    """
+
+    input: int = 10
+    cache_read: int = 0
+    cache_write: int = 0
+    output: int = 5
+    reasoning: int = 0
+
+    def messages(self) -> dict[str, Any]:
+        """Anthropic: the cache is beside the input, reasoning is among the output."""
+        return {
+            "input_tokens": self.input,
+            "cache_read_input_tokens": self.cache_read,
+            "cache_creation_input_tokens": self.cache_write,
+            **self.messages_end(),
+        }
+
+    def messages_end(self) -> dict[str, Any]:
+        return {
+            "output_tokens": self.output + self.reasoning,
+            "output_tokens_details": {"thinking_tokens": self.reasoning},
+        }
+
+    def responses(self) -> dict[str, Any]:
+        """OpenAI: the cache is among the input, reasoning among the output."""
+        sent, got = self.input + self.cache_read + self.cache_write, self.output + self.reasoning
+        return {
+            "input_tokens": sent,
+            "input_tokens_details": {
+                "cached_tokens": self.cache_read,
+                "cache_write_tokens": self.cache_write,
+            },
+            "output_tokens": got,
+            "output_tokens_details": {"reasoning_tokens": self.reasoning},
+            "total_tokens": sent + got,
+        }
+
+    def chat(self) -> dict[str, Any]:
+        """The same under other names."""
+        told = self.responses()
+        return {
+            "prompt_tokens": told["input_tokens"],
+            "prompt_tokens_details": told["input_tokens_details"],
+            "completion_tokens": told["output_tokens"],
+            "completion_tokens_details": told["output_tokens_details"],
+            "total_tokens": told["total_tokens"],
+        }
+
+    def gemini(self) -> dict[str, Any]:
+        """Google: the cache is among the prompt, thoughts are beside the candidates."""
+        sent = self.input + self.cache_read + self.cache_write
+        return {
+            "promptTokenCount": sent,
+            "cachedContentTokenCount": self.cache_read,
+            "candidatesTokenCount": self.output,
+            "thoughtsTokenCount": self.reasoning,
+            "totalTokenCount": sent + self.output + self.reasoning,
+        }
+
+    def buckets(self) -> dict[str, int]:
+        """As a result's `usage` has them, for a suite's `charges`."""
+        return {
+            "input_tokens": self.input,
+            "cache_read_tokens": self.cache_read,
+            "cache_write_tokens": self.cache_write,
+            "output_tokens": self.output,
+            "reasoning_tokens": self.reasoning,
+        }
+
+
+DISTINCT = Tokens(input=10, cache_read=100, cache_write=1000, output=5, reasoning=50)
+"""Figures of which no two sums are the same."""
 
 
 @dataclass
@@ -80,6 +163,8 @@ class Plan:
     status: int = 200
     cut: bool = False
     broken: bool = False
+    silent: bool = False
+    tokens: Tokens = field(default_factory=Tokens)
 
 
 def decide(turns: list[Turn], tools: set[str], schema: dict[str, Any] | None) -> Plan:
@@ -103,8 +188,9 @@ def decide(turns: list[Turn], tools: set[str], schema: dict[str, Any] | None) ->
         return Plan([f"{word} " for word in rest.split()], broken=True)
     if verb == "history":
         return Plan(["|".join(text.strip() for kind, text in asked if kind == "say")])
-    if verb == "slow":
-        return Plan([f"{n} " for n in range(int(rest))], pace_s=PACE_S)
+    if verb in ("slow", "silent"):
+        pieces = [f"{n} " for n in range(int(rest))]
+        return Plan(pieces, pace_s=PACE_S, silent=verb == "silent")
     if verb == "fail":
         return Plan(status=int(rest))
     name, _, arguments = rest.partition(" ")
@@ -174,7 +260,7 @@ def messages_read(body: dict[str, Any]) -> tuple[list[Turn], set[str], dict | No
 
 
 def messages_stream(body: dict[str, Any], plan: Plan) -> Iterator[dict[str, Any]]:
-    usage = {"input_tokens": 10, "output_tokens": 1}
+    usage = {**plan.tokens.messages(), "output_tokens": 1, "output_tokens_details": None}
     head = {
         "id": f"msg_{next(_ids)}",
         "type": "message",
@@ -206,7 +292,7 @@ def messages_stream(body: dict[str, Any], plan: Plan) -> Iterator[dict[str, Any]
     yield {
         "type": "message_delta",
         "delta": {"stop_reason": reason, "stop_sequence": None},
-        "usage": {"output_tokens": 5},
+        "usage": plan.tokens.messages_end(),
     }
     yield {"type": "message_stop"}
 
@@ -228,7 +314,7 @@ def messages_whole(body: dict[str, Any], plan: Plan) -> dict[str, Any]:
         "content": [block],
         "stop_reason": "tool_use" if plan.tool else "max_tokens" if plan.cut else "end_turn",
         "stop_sequence": None,
-        "usage": {"input_tokens": 10, "output_tokens": 5},
+        "usage": plan.tokens.messages(),
     }
 
 
@@ -303,13 +389,7 @@ def responses_whole(
         "parallel_tool_calls": False,
         "tool_choice": "auto",
         "tools": [],
-        "usage": {
-            "input_tokens": 10,
-            "input_tokens_details": {"cached_tokens": 0},
-            "output_tokens": 5,
-            "output_tokens_details": {"reasoning_tokens": 0},
-            "total_tokens": 15,
-        },
+        "usage": plan.tokens.responses(),
     }
 
 
@@ -384,11 +464,7 @@ def chat_stream(body: dict[str, Any], plan: Plan) -> Iterator[dict[str, Any]]:
     for piece in plan.pieces:
         yield chunk({"content": piece})
     yield chunk({}, _chat_end(plan))
-    yield {
-        **head,
-        "choices": [],
-        "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
-    }
+    yield {**head, "choices": [], "usage": plan.tokens.chat()}
 
 
 def _chat_end(plan: Plan) -> str:
@@ -405,7 +481,7 @@ def chat_whole(body: dict[str, Any], plan: Plan) -> dict[str, Any]:
         "created": int(time.time()),
         "model": body.get("model", "fake"),
         "choices": [{"index": 0, "message": message, "finish_reason": _chat_end(plan)}],
-        "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
+        "usage": plan.tokens.chat(),
     }
 
 
@@ -429,38 +505,30 @@ def gemini_read(body: dict[str, Any]) -> tuple[list[Turn], set[str], dict | None
     return turns, tools, schema if config.get("responseMimeType") == "application/json" else None
 
 
-def _gemini_piece(part: dict[str, Any] | None, last: bool, cut: bool = False) -> dict[str, Any]:
+def _gemini_piece(part: dict[str, Any] | None, end: Plan | None = None) -> dict[str, Any]:
     candidate: dict[str, Any] = {
         "index": 0,
         "content": {"role": "model", "parts": [part] if part else [{"text": ""}]},
     }
     answer: dict[str, Any] = {"candidates": [candidate], "modelVersion": "fake"}
-    if last:
-        candidate["finishReason"] = "MAX_TOKENS" if cut else "STOP"
-        answer["usageMetadata"] = {
-            "promptTokenCount": 10,
-            "candidatesTokenCount": 5,
-            "totalTokenCount": 15,
-        }
+    if end is not None:
+        candidate["finishReason"] = "MAX_TOKENS" if end.cut else "STOP"
+        answer["usageMetadata"] = end.tokens.gemini()
     return answer
 
 
 def gemini_stream(body: dict[str, Any], plan: Plan) -> Iterator[dict[str, Any]]:
     if plan.tool:
-        yield _gemini_piece(
-            {"functionCall": {"name": plan.tool[0], "args": plan.tool[1]}}, last=False
-        )
+        yield _gemini_piece({"functionCall": {"name": plan.tool[0], "args": plan.tool[1]}})
     for piece in plan.pieces:
-        yield _gemini_piece({"text": piece}, last=False)
-    yield _gemini_piece(None, last=True, cut=plan.cut)
+        yield _gemini_piece({"text": piece})
+    yield _gemini_piece(None, plan)
 
 
 def gemini_whole(body: dict[str, Any], plan: Plan) -> dict[str, Any]:
     if plan.tool:
-        return _gemini_piece(
-            {"functionCall": {"name": plan.tool[0], "args": plan.tool[1]}}, last=True
-        )
-    return _gemini_piece({"text": "".join(plan.pieces)}, last=True, cut=plan.cut)
+        return _gemini_piece({"functionCall": {"name": plan.tool[0], "args": plan.tool[1]}}, plan)
+    return _gemini_piece({"text": "".join(plan.pieces)}, plan)
 
 
 # --- the server -------------------------------------------------------------
@@ -554,6 +622,9 @@ class Handler(BaseHTTPRequestHandler):
         plan = decide(*api.read(body))
         if plan.broken and not streaming:
             plan.status = 502
+        plan.tokens = self.server.tokens
+        if plan.silent and not (streaming and plan.pieces):
+            self._say_nothing()
         if plan.status != 200:
             error = {
                 "type": "api_error",
@@ -575,10 +646,15 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
+        unsaid = [json.dumps(piece) for piece in plan.pieces]
         for event in api.stream(body, plan):
+            if plan.silent and not unsaid:
+                self._say_nothing()
             data = json.dumps(event)
             if plan.broken and any(mark in data for mark in ENDS):
                 break
+            if unsaid and unsaid[0] in data:
+                unsaid.pop(0)
             if plan.pace_s and any(mark in data for mark in PACED):
                 self.server.over.wait(plan.pace_s)
             name = f"event: {event['type']}\n" if api.named_events else ""
@@ -586,6 +662,11 @@ class Handler(BaseHTTPRequestHandler):
         if not plan.broken:
             self._chunk(api.end_mark)
         self.wfile.write(b"0\r\n\r\n")
+
+    def _say_nothing(self) -> None:
+        """Keep the line open until the test is over."""
+        self.server.over.wait()
+        raise ConnectionResetError
 
     def _chunk(self, text: str) -> None:
         if text:
@@ -612,8 +693,9 @@ class Handler(BaseHTTPRequestHandler):
 class Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, port: int, verbose: bool) -> None:
+    def __init__(self, port: int, verbose: bool, tokens: Tokens) -> None:
         super().__init__(("127.0.0.1", port), Handler)
+        self.tokens = tokens
         self.calls: list[Call] = []
         self.verbose = verbose
         # What is still being streamed when the test is over is done with at once.
@@ -631,8 +713,8 @@ class Server(ThreadingHTTPServer):
 class FakeModel:
     """The server on a thread of its own, for use in a test."""
 
-    def __init__(self, port: int = 0, verbose: bool = False) -> None:
-        self.server = Server(port, verbose)
+    def __init__(self, port: int = 0, verbose: bool = False, tokens: Tokens | None = None) -> None:
+        self.server = Server(port, verbose, tokens or Tokens())
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         self._thread = threading.Thread(target=self.server.serve_forever, daemon=True)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from beam.backends import Backend
 from beam.testing import BackendConformance
 from tests.agents.acp_agents import AGENTS, KEY
-from tests.agents.fake_model import FakeModel
+from tests.agents.fake_model import DISTINCT, FakeModel
 
 # OpenCode takes long to start where others are at work on the same cores.
 pytestmark = pytest.mark.timeout(300)
@@ -22,9 +22,11 @@ class _Acp(BackendConformance):
     name = ""
     patience = 100.0
     secrets = (KEY,)
+    charges = DISTINCT.buckets()
+    silence = 4.0
 
     def setup_method(self) -> None:
-        self.model = FakeModel()
+        self.model = FakeModel(tokens=DISTINCT)
         self.model.__enter__()
         super().setup_method()
 
@@ -44,10 +46,16 @@ class _Acp(BackendConformance):
 
 class TestGemini(_Acp):
     name = "gemini"
+    # It tells all that the model was sent as one count, and nothing of what it thought.
+    charges: ClassVar = {
+        "input_tokens": DISTINCT.gemini()["promptTokenCount"],
+        "output_tokens": DISTINCT.output,
+    }
 
 
 class TestOpenCode(_Acp):
     name = "opencode"
+    lacks: ClassVar = {"turn_usage": "it tells the tokens of its last call of the model only"}
 
 
 class TestCopilot(_Acp):

@@ -26,7 +26,7 @@ from tests.agents.claude_sessions import (
     tool,
     work,
 )
-from tests.agents.fake_model import FakeModel
+from tests.agents.fake_model import DISTINCT, FakeModel
 from tests.agents.kills import program_of
 from tests.sessions.scripted import failure, wait_for
 
@@ -42,9 +42,11 @@ __all__ = ["fleet", "work"]
 
 class TestClaude(BackendConformance):
     secrets: ClassVar = (KEY,)
+    charges = DISTINCT.buckets()
+    silence = 3.0
 
     def setup_method(self) -> None:
-        self.model = FakeModel()
+        self.model = FakeModel(tokens=DISTINCT)
         with contextlib.ExitStack() as begun:
             begun.enter_context(self.model)
             super().setup_method()

@@ -24,7 +24,7 @@ from tests.agents.codex_sessions import (
     fleet_of,
     plain,
 )
-from tests.agents.fake_model import FakeModel
+from tests.agents.fake_model import DISTINCT, FakeModel
 from tests.agents.kills import KILLS, TOLD_WITHIN, gone, killed, program_of, told_after, tree
 from tests.sessions.scripted import wait_for
 
@@ -90,9 +90,11 @@ class TestCodex(BackendConformance):
     """What every backend must do."""
 
     secrets = ("dummy-credential",)
+    charges = DISTINCT.buckets()
+    silence = 3.0
 
     def setup_method(self) -> None:
-        self.model = FakeModel()
+        self.model = FakeModel(tokens=DISTINCT)
         self.model.__enter__()
         super().setup_method()
 

@@ -21,7 +21,7 @@ from beam.providers.provider import OpenOptions, Provider
 from beam.providers.responses import responses
 from beam.sessions.loop_backend import provider_backend
 from beam.testing import BackendConformance
-from tests.agents.fake_model import FakeModel
+from tests.agents.fake_model import DISTINCT, FakeModel
 
 SECRET = "sk-test-0123456789"
 NAMES = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
@@ -64,11 +64,12 @@ def add(a: int, b: int) -> int:
 class _Provider(BackendConformance):
     lacks: ClassVar[dict[str, str]] = {"program": "the model is a server elsewhere"}
     secrets = (SECRET,)
+    charges = DISTINCT.buckets()
     session_options: ClassVar[dict[str, Any]] = {"tools": [write_file]}
     make: Make
 
     def setup_method(self) -> None:
-        self.model = FakeModel()
+        self.model = FakeModel(tokens=DISTINCT)
         self.model.__enter__()
         super().setup_method()
 

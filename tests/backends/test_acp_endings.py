@@ -123,13 +123,10 @@ def test_what_an_error_says_in_its_data_is_in_the_reason() -> None:
 @pytest.mark.parametrize("agent", AGENTS)
 def test_tokens_are_in_buckets(agent: str) -> None:
     _, _, answer = read(agent, "basic", "one two three")
-    assert usage_of(answer) == {
-        "input_tokens": 10,
-        "cache_read_tokens": 0,
-        "cache_write_tokens": 0,
-        "output_tokens": 5,
-        "reasoning_tokens": 0,
-    }
+    told = {"input_tokens": 10, "output_tokens": 5}
+    others = dict.fromkeys(("cache_read_tokens", "cache_write_tokens", "reasoning_tokens"), 0)
+    # Gemini does not say what was cached, nor what was thought.
+    assert usage_of(answer) == (told if agent == "gemini" else told | others)
 
 
 @pytest.mark.parametrize(

@@ -24,11 +24,14 @@ if TYPE_CHECKING:
     from beam.backends.backend import Opening, Query
     from beam.backends.talk import Talk
 
-DIRECTIVE = re.compile(r"\[\[(say|history|slow|fail|tool|write)\s*(.*?)\]\]", re.DOTALL)
+DIRECTIVE = re.compile(r"\[\[(say|history|slow|silent|fail|tool|write)\s*(.*?)\]\]", re.DOTALL)
+
+CHARGES = {"input_tokens": 11, "cache_read_tokens": 7, "output_tokens": 5, "reasoning_tokens": 3}
+"""What a model charges here for each answer."""
 
 PROGRAM = """
 import json, re, sys, time
-directive = re.compile(r"\\[\\[(say|history|slow|fail|tool|write)\\s*(.*?)\\]\\]", re.S)
+directive = re.compile(r"\\[\\[(say|history|slow|silent|fail|tool|write)\\s*(.*?)\\]\\]", re.S)
 said = []
 for line in sys.stdin:
     order = json.loads(line)
@@ -37,13 +40,17 @@ for line in sys.stdin:
         continue
     *before, (word, rest) = directive.findall(order["prompt"])
     said += [text for name, text in before if name == "say"]
-    if word == "slow":
+    streamed = ""
+    if word in ("slow", "silent"):
         for piece in range(int(rest)):
-            print(json.dumps({"text": f"piece {piece} "}), flush=True)
             time.sleep(0.5)
+            streamed += f"piece {piece} "
+            print(json.dumps({"text": f"piece {piece} "}), flush=True)
+    if word == "silent":
+        time.sleep(1000)
     if word == "say":
         said.append(rest)
-    answer = {"say": rest, "history": "|".join(said)}.get(word, "done")
+    answer = {"say": rest, "history": "|".join(said), "slow": streamed}.get(word, "done")
     if word in ("write", "tool", "fail"):
         print(json.dumps({word: rest}), flush=True)
         answer = json.loads(sys.stdin.readline())["answer"]
@@ -51,17 +58,25 @@ for line in sys.stdin:
 """
 
 
+def cost(answers: int) -> dict[str, int]:
+    """Return what so many answers of the model cost."""
+    return {name: answers * count for name, count in CHARGES.items()}
+
+
 def obey(prompt: str, query: Any) -> Any:
     """Obey as a function agent."""
     asked = [turn.content for turn in query.history if turn.role == "user"]
     words = DIRECTIVE.findall("\n".join([*asked, prompt]))
     word, rest = words[-1]
+    answer = ""
     if word == "slow":
         for piece in range(int(rest)):
-            yield f"piece {piece} "
             if query.interrupted.wait(0.5):
-                return "cut"
-    return _obeyed(word, rest, words, query)
+                return None
+            answer += f"piece {piece} "
+            yield f"piece {piece} "
+    answer = answer or _obeyed(word, rest, words, query)
+    return ResultMessage(content=answer, usage=cost(2 if word == "tool" else 1))
 
 
 def _obeyed(word: str, rest: str, words: list[tuple[str, str]], query: Any) -> str:
@@ -113,11 +128,12 @@ class ObedientDriver(Driver):
             return self._failed(query, ExitReason("interrupted"))
         if isinstance(answer, ExitReason):
             return self._failed(query, answer)
-        usage = {"input_tokens": 3, "cache_read_tokens": 0, "output_tokens": 1}
-        return Completed(query.query_id, ResultMessage(content=answer, usage=usage))
+        message = ResultMessage(content=answer, usage=cost(self._answers))
+        return Completed(query.query_id, message)
 
     async def _answer(self, query: Query) -> str | ExitReason:
         failure: ExitReason | None = None
+        self._answers = 1
         while line := await self.wire.readline():
             match json.loads(line):
                 case {"text": text}:
@@ -134,6 +150,7 @@ class ObedientDriver(Driver):
                         _write(path)
                     self._tell({"answer": "done"})
                 case {"tool": rest}:
+                    self._answers = 2
                     name, _, given = rest.partition(" ")
                     result = await self.talk.tool("use-1", name, json.loads(given))
                     self._tell({"answer": result.content})
