@@ -82,6 +82,7 @@ class ManagedAgents(Provider):
     name: ClassVar[str] = managed_provision.PROVIDER
     mode: ClassVar[Mode] = "streaming"
     supports_outcomes: ClassVar[bool] = True
+    remembers: ClassVar[bool] = True
 
     access: Access
     timeout: float = 60.0

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, cast
 
+from beam.backends.line_limits import whole_characters
 from beam.errors import InvalidInput, ProviderFailed
 from beam.model.exit_reasons import ExitReason
 from beam.model.masking import redact_text
@@ -94,7 +95,8 @@ class ServedProvider(HeldProvider):
 
         async def attempt() -> Reply:
             try:
-                return await self.ask(conn, heard)
+                reply: Reply = whole_characters(await self.ask(conn, heard))
+                return reply
             except ProviderFailed:
                 raise
             except Exception as error:  # noqa: BLE001 - of a library that has many

@@ -41,6 +41,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, Literal
 
+from beam.backends.line_limits import whole_characters
 from beam.errors import QueueFull
 from beam.providers.values import ToolResult, ToolUse, TurnResult
 from beam.sessions.loop_account import Account, once_each
@@ -255,7 +256,7 @@ class AgentLoop:
         self._forwarded = 0
         self._batches.clear()
         self.phase = "turn"
-        return self._wire.send(self._provider.user_input(text))
+        return self._wire.send(self._provider.user_input(whole_characters(text)))
 
     def _resume(self, pending: tuple[ToolUse, ...]) -> list[Effect]:
         options, self._resuming = self._resuming, None

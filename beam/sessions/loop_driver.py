@@ -34,6 +34,12 @@ if TYPE_CHECKING:
 
 __all__ = ["LoopDriver"]
 
+AGAIN = (
+    "{prompt}\n\n(This is attempt {number} at it. One before was cut short, and may have run "
+    "tools; what came of them is not known. Find out what is done before you do it again.)"
+)
+"""What a model is asked again that may have acted before (G12)."""
+
 CAPABILITIES = ("interrupt", "permissions", "tools")
 
 
@@ -66,6 +72,10 @@ class LoopDriver(Driver):
         self._not_ours = 0  # Outcomes of what the provider had left over before the query.
         self._told = False
         self._introduced = False
+        self._unsafe = True  # Whether the run before, if it is tried again, may have run tools.
+        # Tools that were open when the conversation was taken up: what came of them is not known.
+        self._left_open: frozenset[str] = frozenset()
+        self._run = ""
 
     async def open(self) -> Ready | AgentFailed:
         """Open the conversation, or take it up again."""
@@ -86,6 +96,7 @@ class LoopDriver(Driver):
             return not_opened(error, self.talk.now())
         self._told = continued == "resumed"
         assert self._session is not None
+        self._left_open = frozenset(use.id for use in self._session.loop.account.uses)
         name = self._session.info().session_id if provider.remembers else ""
         return Ready(provider.name, "", CAPABILITIES, name, continued)
 
@@ -93,7 +104,7 @@ class LoopDriver(Driver):
         """Run one request through all of its turns."""
         began = self.talk.now()
         try:
-            prompt = await self._prepared(query)
+            prompt = await self._prepared(replace(query, prompt=self._asked(query)))
         except Exception as error:  # noqa: BLE001 - likewise
             return self._over(query, error, began)
         session = self._session
@@ -190,6 +201,15 @@ class LoopDriver(Driver):
         self._told = True
         return query.prompt
 
+    def _asked(self, query: Query) -> str:
+        """Return the prompt, with a word of the attempts before it if they may have acted."""
+        run, self._run = self._run, query.query_id.rpartition(".")[0]
+        unsafe, self._unsafe = self._unsafe or run != self._run, False
+        if query.attempt == 1 or not unsafe:
+            return query.prompt
+        self._unsafe = True
+        return AGAIN.format(prompt=query.prompt, number=query.attempt)
+
     def _wish(self, params: Mapping[str, Any], tools: Sequence[HostTool]) -> _Wanted:
         options = self._backend.options
         system = self.talk.opening.options.get("system") or options.system
@@ -222,7 +242,7 @@ class LoopDriver(Driver):
 
     async def _tool(self, use: ToolUse) -> ToolResult:
         """Run one of the session's tools, in the session: its call is in the log first (G12)."""
-        if self.talk.query is None:
+        if self.talk.query is None or use.id in self._left_open:
             told = "the program ended while this tool ran: what came of it is not known"
             return ToolResult(use.id, told, is_error=True)
         if self._backend.asks(use.name):
@@ -231,6 +251,7 @@ class LoopDriver(Driver):
                 return self._denied(use, decision)
             if decision.params is not None:
                 use = replace(use, input=decision.params)
+        self._unsafe = True
         result = await self.talk.tool(use.id, use.name, use.input)
         return ToolResult(use.id, result.content, result.is_error)
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from beam.backends.line_limits import whole_characters
 from beam.errors import InvalidInput, InvalidOption
 from beam.otp import Ref
 from beam.providers.pace import Pace
@@ -196,13 +197,13 @@ class LoopOptions:
             raise InvalidOption("outcome", self.outcome, expected, "outcome_unsupported")
         agent, environment = self.agent, self.environment or self.agent
         options = OpenOptions(
-            prompt=self.prompt,
+            prompt=whole_characters(self.prompt),
             outcome=self.outcome,
             session_id=self.session_id,
             agent_id=self.agent_id or (agent.agent_id if agent else None),
             environment_id=self.environment_id
             or (environment.environment_id if environment else None),
-            system=self.system,
+            system=whole_characters(self.system),
             model=self.model,
             tools=handling.offers,
             max_turns=self.max_turns,

@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
+from beam.backends.line_limits import whole_characters
 from beam.providers.pace import Late, Pace, within
 from beam.providers.values import ToolResult, ToolUse
 
@@ -44,7 +46,8 @@ async def run_tools(
     async def one(use: ToolUse) -> ToolResult:
         async with places:
             try:
-                return await within(pace, limit, call(use))
+                result = await within(pace, limit, call(use))
+                return replace(result, text=whole_characters(result.text))
             except Late:
                 told = f"{use.name} was not done within {limit:g} s, and was given up"
                 return ToolResult(use.id, told, is_error=True)

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import beam
-from beam.errors import InvalidInput, LoopFailed, ProviderFailed
+from beam.errors import InvalidInput, LoopFailed, ProviderFailed, RunFailed
+from beam.otp import exit
 from beam.providers import OpenOptions, Outcome, SessionResult, Tool
 from beam.providers.managed_agents import managed_agents
 from beam.providers.provision_spec import AgentSpec, EnvironmentSpec
 from beam.providers.provisioner import Provisioner
+from beam.sessions.loop_backend import provider_backend
 from beam.sessions.loop_options import LoopOptions
 from beam.sessions.loop_session import LoopSession
+from beam.sessions.messages import GetConnection
 from tests.agents.managed_server import (
     AGAIN,
     DROP,
@@ -482,6 +485,41 @@ def test_checks_83_91_what_was_provisioned_is_found_again_by_its_name(
         assert server.kept["agents"]["agent_6"]["model"] == "claude-sonnet-4-5"
 
     asyncio.run(provision())
+
+
+def test_a_fleets_conversation_is_taken_up_again_after_a_crash(server: ManagedServer) -> None:
+    server.script = [
+        [asked("use_1", "pay"), requires("use_1")],
+        [said("left over"), idle()],
+        [said("fine"), idle()],
+    ]
+    ran, leave = threading.Semaphore(0), threading.Event()
+
+    def pay() -> str:
+        """Pay."""
+        ran.release()
+        leave.wait(PATIENCE)
+        return "paid"
+
+    backend = provider_backend(managed_agents(base_url=server.url), **IDS)
+    with beam.Fleet(backends={"agent": backend}) as fleet:
+        session = fleet.start_session(backend="agent", tools=[pay])
+        run = session.query("Pay.")
+        assert ran.acquire(timeout=PATIENCE)
+        exit(fleet.whereis(session.id).ask(GetConnection()), "kill")
+        with pytest.raises(RunFailed):
+            run.get(timeout=PATIENCE)
+        leave.set()
+        assert session.query("And now?").get(timeout=PATIENCE) == "fine"
+        kinds = [event.type for event in session.history()]
+        session.stop()
+        for _ in range(2):  # Streams that are cut by the end of the fleet's loop complain.
+            assert server.closed.get(timeout=PATIENCE) == "session_1"
+    assert kinds.count("tool_call_started") == 1
+    assert list(server.sessions) == ["session_1"]
+    assert server.sent[1][0]["is_error"]
+    assert "not known" in server.sent[1][0]["content"][0]["text"]
+    assert not ran.acquire(blocking=False)
 
 
 def test_check_89_without_an_environment_no_agent_is_left(server: ManagedServer) -> None:

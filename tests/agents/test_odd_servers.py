@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import beam
-from beam.errors import ProviderFailed
+from beam.errors import LoopFailed, ProviderFailed
 from beam.providers.chat import chat
 from beam.providers.messages import messages
 from beam.providers.responses import responses
@@ -29,8 +29,8 @@ WHOLE = {
 
 class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
         server: Any = self.server
+        server.asked.append(self.rfile.read(int(self.headers["content-length"])))
         server.calls += 1
         self.send_response(200)
         self.send_header("content-type", server.kind)
@@ -50,7 +50,7 @@ def start() -> Iterator[Start]:
 
         def begin(said: bytes, kind: str = "text/event-stream") -> Any:
             server: Any = ends.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), _Handler))
-            server.said, server.kind, server.calls = said, kind, 0
+            server.said, server.kind, server.calls, server.asked = said, kind, 0, []
             server.daemon_threads = False  # Its end waits for those who answer.
             server.url = f"http://127.0.0.1:{server.server_port}"
             thread = threading.Thread(target=server.serve_forever)
@@ -192,3 +192,22 @@ def test_a_response_that_failed_on_the_servers_side_may_do_better(
         ask(responses("m", base_url=f"{server.url}/v1"))
     assert caught.value.reason == ("response_failed", "server_error")
     assert (caught.value.exit.kind, caught.value.exit.retryable) == ("overloaded", True)
+
+
+def test_halves_of_characters_do_not_break_a_conversation(start: Start) -> None:
+    halves = (piece(content="\ud83d"), piece(content="\ude00 \ud800"), piece("stop"))
+    server = start(events(*halves))
+    provider = chat("m", base_url=f"{server.url}/v1")
+    first = beam.run(provider, handler=print, prompt="Hi \ud800.")
+    beam.run(provider, handler=print, prompt="Go on.", history=first.transcript)
+    told = json.loads(server.asked[-1])["messages"]
+    assert [each["content"] for each in told] == ["Hi \ufffd.", "\U0001f600 \ufffd", "Go on."]
+
+
+def test_a_tool_result_with_half_a_character_is_told(start: Start) -> None:
+    call = {"index": 0, "id": "c1", "function": {"name": "add", "arguments": "{}"}}
+    server = start(events(piece(tool_calls=[call]), piece("stop")))
+    provider = chat("m", base_url=f"{server.url}/v1")
+    with pytest.raises(LoopFailed):
+        beam.run(provider, handler=lambda *_: "a\ud800", prompt="Hi.", max_turns=1)
+    assert json.loads(server.asked[1])["messages"][-1]["content"] == "a\ufffd"

@@ -186,6 +186,43 @@ def test_a_throttled_request_is_asked_again_when_its_user_wants_it(fleets):
     assert session.query("Hi.").get(timeout=PATIENCE) == "there"
 
 
+def test_a_request_that_is_asked_again_before_any_tool_ran_is_the_same(fleets):
+    throttled = ProviderFailed("x", exit=ExitReason("throttled", retry_after=0.01))
+    model = Model(throttled, reply("there"))
+    session = started(fleets, local(model), on_crash="retry")
+    assert session.query("Hi.").get(timeout=PATIENCE) == "there"
+    assert users(model.last) == ["Hi."]
+
+
+def test_a_model_that_may_have_acted_is_told_that_it_is_asked_again(fleets):
+    throttled = ProviderFailed("x", exit=ExitReason("throttled", retry_after=0.01))
+    model = Model(reply(None, ("c1", "add", {"a": 1})), throttled, throttled, reply("there"))
+    session = started(fleets, local(model), tools=[add], on_crash="retry")
+    assert session.query("Add.").get(timeout=PATIENCE) == "there"
+    assert model.last[-1]["content"].startswith("Add.\n\n(This is attempt 3 ")
+
+
+def test_a_model_is_told_after_a_crash_that_it_is_asked_again(fleets):
+    begun, leave = threading.Event(), threading.Event()
+
+    def slow() -> str:
+        """Take its time."""
+        begun.set()
+        leave.wait(PATIENCE)
+        return "late"
+
+    model = Model(reply(None, ("c1", "slow", {})), reply("there"))
+    fleet = fleets(provider_backend(local(model)))
+    options = {"tools": [slow], "on_crash": "retry"}
+    session = fleet.start_session(backend="agent", backoff=FAST, **options)
+    run = session.query("Go.")
+    assert begun.wait(PATIENCE)
+    crash(fleet, session)
+    assert run.get(timeout=PATIENCE) == "there"
+    leave.set()
+    assert "attempt 2" in users(model.last)[-1]
+
+
 def test_too_many_turns_and_a_halt_have_their_reasons(fleets):
     session = started(fleets, Polled(asks(use()), asks(use())), {"max_turns": 1}, tools=[add])
     with pytest.raises(RunFailed) as caught:
