@@ -174,9 +174,19 @@ class LoopThread:
     def _run(self) -> None:
         assert self._loop is not None
         try:
-            self._loop.run_forever()
+            while not self._run_on(self._loop):
+                pass
         finally:
             self._loop.close()
+
+    @staticmethod
+    def _run_on(loop: asyncio.AbstractEventLoop) -> bool:
+        """Run the loop; return whether it was stopped."""
+        try:
+            loop.run_forever()
+        except (SystemExit, KeyboardInterrupt):
+            return False  # A task's own failure, which is its result, too; the others live (G8).
+        return True
 
     def _begin_to_stop(self, timeout: float) -> None:
         assert self._loop is not None

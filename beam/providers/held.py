@@ -114,6 +114,9 @@ class HeldConn:
     guards: Guards = field(default_factory=Guards)
     was_there: bool = False
     client: Any = field(default=None, repr=False, compare=False)
+    # What tools came to of which the model has not heard: its poll failed, or was cut short. Shared
+    # by the conns of a conversation; bounded by the tools of one turn.
+    unheard: dict[str, ToolResult] = field(default_factory=dict, repr=False, compare=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
@@ -192,8 +195,11 @@ class HeldProvider(Provider):
         return tuple({"role": role, "content": text} for role, text in turns)
 
     def transcript(self, conn: HeldConn) -> tuple[Item, ...]:
-        """Return all that was said."""
-        return conn.items
+        """Return all that was said, and what tools came to."""
+        if not conn.unheard:
+            return conn.items
+        known = [pair for pair in self._left(conn) if pair[0].id in conn.unheard]
+        return (*conn.items, *self.dialect.result_items(known))
 
     def text_delta(self, event: Any) -> str | None:
         """Return the piece of the answer."""
@@ -258,15 +264,13 @@ class HeldProvider(Provider):
         """Return the conversation with the input, and with what has to be said besides."""
         dialect, items, guards = self.dialect, list(conn.items), conn.guards
         if given.kind == "user":
-            left = [
-                (use, ToolResult(use.id, NOT_RUN, is_error=True))
-                for use in dialect.unanswered(items)
-            ]
+            left = self._left(conn)
             items.extend(dialect.result_items(left) if left else ())
             items.append(dialect.user_item(given.text))
             guards = Guards()
         elif given.kind == "results":
             items.extend(dialect.result_items(given.pairs))
+            conn.unheard.update({use.id: result for use, result in given.pairs})
             guards = guards.answered(given.pairs)
         if self.guarded and guards.correction is not None:
             items.append(dialect.user_item(guards.correction))
@@ -275,10 +279,18 @@ class HeldProvider(Provider):
             items.append(dialect.user_item(final_turn(conn.options.terminal_tool)))
         return replace(conn, items=tuple(items), guards=guards)
 
+    def _left(self, conn: HeldConn) -> list[tuple[ToolUse, ToolResult]]:
+        """Return the tool uses that are open, with what is known of each."""
+        return [
+            (use, conn.unheard.get(use.id) or ToolResult(use.id, NOT_RUN, is_error=True))
+            for use in self.dialect.unanswered(conn.items)
+        ]
+
     def _taken(self, conn: HeldConn, reply: Reply) -> tuple[Item, HeldConn]:
         """Return the event of a reply, and the conversation with it and what was answered here."""
         dialect, guards = self.dialect, conn.guards
         reply = dialect.settled(reply, conn.items)
+        conn.unheard.clear()
         items = [*conn.items, *dialect.reply_items(reply)]
         repeated = []
         for use in dialect.uses(reply):

@@ -37,6 +37,7 @@ from beam.sessions.loop_effects import (
 from beam.sessions.loop_spans import LoopSpans
 from beam.sessions.loop_telling import Telling
 from beam.sessions.loop_tools import run_tools
+from beam.sessions.loop_work import given_up, held
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -122,7 +123,7 @@ class LoopSession:
         Raises:
             ProviderFailed: it could not be opened; or whatever else the provider raised.
         """
-        self._conn = await self._provider.open(self._opening)
+        self._conn = await held(self._provider.open(self._opening))
         self._is_open = True
         resumed = self._provider.resumed(self._conn)
         self._do(self.loop.opened, self.info().session_id, resumed=resumed, options=self._opening)
@@ -240,7 +241,7 @@ class LoopSession:
                 self._begin(self._parting(self._provider.interrupt(self._conn)))
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(work)
+        task = asyncio.ensure_future(held(work))
         self._work.add(task)
         task.add_done_callback(self._worked)
 
@@ -268,10 +269,10 @@ class LoopSession:
         try:
             events, conn = await self._provider.poll_turn(self._conn, given, self._forward)
         except Exception as error:  # noqa: BLE001 - it is told to the caller
-            if not _is_given_up():
+            if not given_up():
                 self._do(self.loop.unsent, error)
             return
-        if _is_given_up():
+        if given_up():
             return
         self._conn = conn
         self._do(self.loop.polled, tuple(events))
@@ -285,7 +286,7 @@ class LoopSession:
         try:
             await self._provider.push_input(self._conn, given)
         except Exception as error:  # noqa: BLE001 - it is told to the caller
-            if not _is_given_up():
+            if not given_up():
                 self._do(self.loop.unsent, error)
 
     async def _guard(self, progress: Progress) -> None:
@@ -297,12 +298,12 @@ class LoopSession:
                 answer = await answer
         except Exception as error:  # noqa: BLE001 - a guard that fails halts
             answer = ("halt", error)
-        if not _is_given_up():
+        if not given_up():
             self._do(self.loop.guarded, answer)
 
     async def _tools(self, uses: tuple[ToolUse, ...]) -> None:
         results = await run_tools(uses, self._tool, self._pace, self._options.tool_timeout)
-        if not _is_given_up():
+        if not given_up():
             self._do(self.loop.tools_done, results)
 
     async def _tool(self, use: ToolUse) -> ToolResult:
@@ -356,7 +357,9 @@ class LoopSession:
                     self._emit(("stream", "event"), {}, {"type": _type_of(event)})
                     self._do(self.loop.event, event)
                     await self.show()
-        except Exception as error:  # noqa: BLE001 - a drop, whatever it is
+        except BaseException as error:  # A drop, whatever it is, unless it is the end of this.
+            if isinstance(error, GeneratorExit) or given_up():
+                raise
             self._emit(("stream", "error"), {}, {"reason": type(error).__name__})
             self._do(self.loop.dropped if heard else self.loop.unreachable, error)
         else:
@@ -375,15 +378,6 @@ class LoopSession:
             told = {**info.metadata, "session_id": info.session_id, "provider": info.provider}
             told["request_id"] = self._spans.request_id
             telemetry.emit(("loop", *name), measured, {**told, **about})
-
-
-def _is_given_up() -> bool:
-    """Say whether the task was cancelled, and somebody in it would not hear of it.
-
-    What it came to then belongs to a request that is over.
-    """
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _asked(guard: Callable[[Progress], Any], progress: Progress) -> Any:

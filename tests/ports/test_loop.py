@@ -29,6 +29,25 @@ def test_a_failure_reaches_the_future(loop: LoopThread) -> None:
         loop.submit(work()).result(HANG_S)
 
 
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
+def test_a_task_that_wants_to_end_the_program_ends_itself_alone(
+    loop: LoopThread, error: BaseException
+) -> None:
+    async def leave() -> None:
+        raise error
+
+    async def stay() -> str:
+        await left.wait()
+        return "still here"
+
+    left = asyncio.Event()
+    other = loop.submit(stay())
+    with pytest.raises(type(error)):
+        loop.submit(leave()).result(HANG_S)
+    loop.call(left.set)
+    assert other.result(HANG_S) == "still here"
+
+
 def test_cancelling_the_future_cancels_the_task(loop: LoopThread) -> None:
     begun, cancelled = threading.Event(), threading.Event()
 

@@ -290,6 +290,16 @@ def test_what_the_function_raises_itself_is_told_as_it_is():
     assert isinstance(caught.value.reason[1], LookupError)
 
 
+def test_what_a_tool_came_to_is_not_lost_with_a_poll_that_fails():
+    with pytest.raises(LoopFailed) as caught:
+        run(Model(reply(None, ("c1", "add", {})), LookupError("no model")))
+    transcript = caught.value.result.transcript
+    assert transcript[-1] == {"role": "tool", "tool_call_id": "c1", "content": "fine"}
+    model = Model()
+    run(model, history=transcript)
+    assert [each["role"] for each in model.last] == ["user", "assistant", "tool", "user"]
+
+
 def test_a_function_that_wants_to_end_the_program_does_not():
     with pytest.raises(LoopFailed) as caught:
         run(Model(SystemExit(1)))

@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 
+from beam import Fleet
 from beam.backends.backend import WINDOW
 from beam.backends.turn_limits import TurnLimits
 from beam.errors import InvalidInput, ProviderFailed, RunFailed, SessionRefused
@@ -184,6 +185,39 @@ def test_a_throttled_request_is_asked_again_when_its_user_wants_it(fleets):
     throttled = ProviderFailed("x", exit=ExitReason("throttled", retry_after=0.01))
     session = started(fleets, Polled(throttled, says("there")), on_crash="retry")
     assert session.query("Hi.").get(timeout=PATIENCE) == "there"
+
+
+def leave(*_):
+    raise SystemExit(3)
+
+
+class Leaving(Polled):
+    async def open(self, options):
+        leave()
+
+
+@pytest.mark.parametrize("provider", [Polled(leave), Leaving()], ids=["to answer", "to open"])
+def test_a_provider_that_wants_to_end_the_program_ends_no_other_session(provider):
+    backends = {"bad": provider_backend(provider), "good": provider_backend(local(Model()))}
+    with Fleet(backends=backends) as fleet:
+        good = fleet.start_session(backend="good")
+        assert good.query("Hi.").get(timeout=PATIENCE) == "done"
+        bad = fleet.start_session(backend="bad", reconnects=Restarts(1, per=60.0), backoff=FAST)
+        with pytest.raises((RunFailed, SessionRefused)):
+            bad.query("Hi.").get(timeout=PATIENCE)
+        assert good.query("Still there?").get(timeout=PATIENCE) == "done"
+
+
+def test_after_a_failure_the_model_is_told_what_its_tools_have_done(fleets):
+    refused = ProviderFailed("x", exit=ExitReason("invalid_request"))
+    model = Model(reply(None, ("c1", "add", {"a": 2})), refused, refused, reply("here"))
+    session = started(fleets, local(model), tools=[add])
+    for prompt in ("Add.", "Again."):
+        with pytest.raises(RunFailed):
+            session.query(prompt).get(timeout=PATIENCE)
+    assert session.query("What is it?").get(timeout=PATIENCE) == "here"
+    assert [each["role"] for each in model.last] == ["user", "assistant", "tool", "user"]
+    assert model.last[2]["content"] == "3"
 
 
 def test_a_request_that_is_asked_again_before_any_tool_ran_is_the_same(fleets):

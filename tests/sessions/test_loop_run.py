@@ -207,6 +207,35 @@ def test_check_9_an_exception_that_cannot_say_what_it_is_is_an_error():
     assert provider.results == [ToolResult("call_1", "Speechless", is_error=True)]
 
 
+def test_check_46_a_stream_that_is_cancelled_from_inside_fails_the_run():
+    with pytest.raises(LoopFailed) as caught:
+        run(Streamed([asyncio.CancelledError()]))
+    assert caught.value.reason[0] == "stream_error"
+
+
+@BOTH
+def test_check_4_a_provider_that_wants_to_end_the_program_does_not(stub):
+    class Leaving(stub):
+        async def poll_turn(self, conn, given, forward):
+            raise SystemExit(3)
+
+        async def push_input(self, conn, given):
+            raise SystemExit(3)
+
+    with pytest.raises(LoopFailed) as caught:
+        run(Leaving())
+    assert "SystemExit: 3" in str(caught.value.reason[1])
+
+
+def test_check_44_a_guard_that_is_async_and_wants_to_end_the_program_does_not():
+    async def guard(progress):
+        raise SystemExit(3)
+
+    with pytest.raises(LoopFailed) as caught:
+        run(Polled(says()), turn_guard=guard)
+    assert "SystemExit: 3" in str(caught.value.reason[1])
+
+
 def test_check_4_a_poll_that_is_cancelled_from_inside_is_told():
     with pytest.raises(LoopFailed) as caught:
         run(Polled(asyncio.CancelledError()))
