@@ -74,7 +74,7 @@ class Talk:
         if not own:
             self.heard()
         if self.query is not None and not self.muted:
-            if self._is_first and not own:
+            if self._is_first and message.type != "system":
                 # Whoever waits for the answer is to see it begin before the rest of it is read: of
                 # what has come already this thread would read all, and hold the interpreter.
                 self._is_first, self._pauses = False, True

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from beam.backends import copilot, gemini, opencode
+from beam.backends import TurnLimits, copilot, gemini, opencode
 from tests.agents.programs import program
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ class Agent:
         """Return its backend, with a folder of its own."""
         make = {"gemini": _gemini, "opencode": _opencode, "copilot": _copilot}[self.name]
         command = options.pop("command", None) or program(self.name).command()
+        # Soon enough for another try within a test's patience.
+        options.setdefault("turn", TurnLimits(first_byte=40.0))
         return make(url, command=command, home=home, **options)
 
     def runs(self, command: str) -> str:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from beam import Fleet
     from beam.model.messages import Message
 
+START_WITHIN = 45.0
+"""Seconds after which a start is given up for another: OpenCode hangs in one of some hundreds."""
+
 OFTEN = {"session_backoff": Backoff(0.01, 0.02), "session_budget": Restarts(1000, per=60.0)}
 
 
@@ -22,7 +25,7 @@ def opened(fleet: Fleet, work: Path, **options: Any) -> Any:
     work.mkdir(exist_ok=True)
     patient = {
         "backoff": OFTEN["session_backoff"],
-        "init_timeout": PATIENCE,
+        "init_timeout": START_WITHIN,
         "reconnects": OFTEN["session_budget"],  # As often as a test kills it.
     }
     return fleet.start_session(backend="agent", cwd=str(work), **{**patient, **options})

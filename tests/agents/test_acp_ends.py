@@ -51,10 +51,11 @@ def test_a_program_that_is_killed_in_a_turn_is_told_at_once_and_back_with_its_co
         assert isinstance(failure(run), Interrupted)
         told = told_after(session, when, "run_interrupted")
         assert told < TOLD_WITHIN, f"told after {told:.2f} s"
-        assert answer(session, "[[history]]").startswith("red")
+        # An agent that hangs when it is back is ended for that, and asked again.
+        assert answer(session, "[[history]]", on_crash="retry").startswith("red")
         assert gone(processes)
     ways = continued(session)
-    assert len(ways) == KILLS
+    assert len(ways) >= KILLS
     # Gemini is asked to take its conversation up only where that does not destroy it.
     assert set(ways) <= ({"resumed"} if agent.resumes else {"resumed", "transcript"})
 
