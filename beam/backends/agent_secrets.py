@@ -12,10 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import fields, is_dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from beam.backends.effects import AgentFailed, Deliver, Effect, Failed
 from beam.model.masking import hide
+
+if TYPE_CHECKING:
+    from beam.model.messages import Message
 
 __all__ = ["hidden"]
 
@@ -35,9 +38,14 @@ def hidden(effect: Effect, secrets: Collection[str]) -> Effect:
         case Failed() | AgentFailed():
             message, exit = _without(effect.message, secrets), _without(effect.exit, secrets)
             return replace(effect, message=message, exit=exit)
-        case Deliver(_, message) if message.type in _TOLD:
+        case Deliver(_, message) if message.type in _TOLD or _is_output(message):
             return replace(effect, message=_without(message, secrets))
     return effect
+
+
+def _is_output(message: Message) -> bool:
+    """Say whether a message is a piece of what a command writes, and not of an answer."""
+    return message.type == "stream_event" and message.event_type != "content_block_delta"
 
 
 def _without(value: Any, secrets: Collection[str]) -> Any:

@@ -8,13 +8,15 @@ r"""Credentials for agents' programs: which of them reach which program, and whe
 
 An agent works in its user's environment, and runs what a model tells it to. So its program gets
 all our variables but those that hold credentials; of these it gets its own provider's, and those
-that the user names. What holds a credential is known by the words of its name, or by a password in
-the URL that it holds; a proxy's is left in, for without it the program has no network. Values never
-stand in an error, nor in a command line, which every user of the machine can read.
+that the user names. What holds a credential is known by the words of its name, by a password in the
+URL that it holds, or by a key in the configuration that it holds as JSON; a proxy's URL is left in,
+for without it the program has no network. Values never stand in an error, nor in a command line,
+which every user of the machine can read.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -47,14 +49,16 @@ _PASSWORD_IN_URL = re.compile(r"://[^/@\s]*:[^/@\s]+@")
 
 
 def is_credential(name: str, value: str = "") -> bool:
-    """Say whether a variable holds a credential, as far as its name tells, or a URL in it."""
+    """Say whether a variable holds a credential, as far as its name tells, a URL or JSON in it."""
     upper = name.upper().replace("-", "_")
     first, *others = upper.split("_")
     if _WORDS.intersection((first, *others)) or upper.endswith(_ENDS):
         return True
     if others and others[-1] in _LAST_WORDS:
         return True
-    return not upper.endswith("_PROXY") and _PASSWORD_IN_URL.search(value) is not None
+    if not upper.endswith("_PROXY") and _PASSWORD_IN_URL.search(value) is not None:
+        return True
+    return bool(_in_json(value))
 
 
 def environment(
@@ -78,7 +82,18 @@ def environment(
 def values_of(environment: Mapping[str, str]) -> frozenset[str]:
     """Return the values of an environment's credentials, which nobody is to be told."""
     found = {value for name, value in environment.items() if is_credential(name, value)}
-    return secret_values(environment) | found
+    return secret_values(environment).union(found, *map(_in_json, environment.values()))
+
+
+def _in_json(value: str) -> frozenset[str]:
+    """Return the secrets in a variable that holds a configuration, such as OpenCode's, as JSON."""
+    if not value.lstrip().startswith("{"):
+        return frozenset()
+    try:
+        settings = json.loads(value)
+    except (ValueError, RecursionError):
+        return frozenset()
+    return secret_values(settings) - {""}
 
 
 def secrets_in(text: str, *, bare: str) -> dict[str, str]:

@@ -27,9 +27,20 @@ def test_so_does_what_a_tool_has_given_the_longer_one_first() -> None:
     assert told.message.content == "A=redacted B=redacted short"
 
 
-def test_an_answer_is_left_as_it_is() -> None:
-    answer = Deliver("q", Message("text", KEY))
-    assert hidden(answer, SECRETS) is answer
+def test_so_does_a_piece_of_what_a_command_writes() -> None:
+    subtype = "item_command_execution_output_delta"
+    piece = Message("stream_event", f"A={KEY}", subtype=subtype, raw={"params": {"delta": KEY}})
+    told = hidden(Deliver("q", piece), SECRETS)
+    assert isinstance(told, Deliver)
+    assert told.message.content == "A=redacted"
+    assert told.message.raw == {"params": {"delta": "redacted"}}
+
+
+def test_an_answer_is_left_as_it_is_and_its_pieces() -> None:
+    whole = Message("text", KEY)
+    piece = Message("stream_event", KEY, event_type="content_block_delta")
+    for answer in (Deliver("q", whole), Deliver("q", piece)):
+        assert hidden(answer, SECRETS) is answer
 
 
 def test_without_secrets_nothing_is_looked_at() -> None:

@@ -8,6 +8,7 @@ from beam.backends.credentials import (
     is_credential,
     read_secrets,
     secrets_in,
+    values_of,
 )
 from beam.errors import InvalidInput
 
@@ -38,6 +39,14 @@ def test_a_password_in_a_url_is_a_credential_but_for_the_way_to_the_network() ->
     url = "postgres://ada:hunter2@db/main"
     ours = {"DATABASE_URL": url, "HTTPS_PROXY": "http://ada:hunter2@proxy", "DOCS": "http://ada@d"}
     assert sorted(environment(ours, own=())) == ["DOCS", "HTTPS_PROXY"]
+
+
+def test_a_key_in_a_configuration_that_a_variable_holds_is_a_credential() -> None:
+    config = '{"provider": {"local": {"options": {"apiKey": "k-123456", "baseURL": "http://x"}}}}'
+    ours = {"OPENCODE_CONFIG_CONTENT": config, "THEME": '{"color": "red"}', "HALF": "{", "DIR": "/"}
+    assert sorted(environment(ours, own=())) == ["DIR", "HALF", "THEME"]
+    assert environment(ours, own=("OPENCODE_*",)) == ours
+    assert values_of(ours) == {config, "k-123456"}
 
 
 @pytest.mark.parametrize(
