@@ -65,8 +65,7 @@ class Ends(AgentSuite):
 
     def _stalls(self, pieces: int, **deadlines: float) -> None:
         self.start_another_fleet(self.limited(TurnLimits(interrupt_grace=GRACE, **deadlines)))
-        session = self.session()
-        self.ask(session, self.say("one"))
+        session = self._warm()
         run = session.submit(self.silent(pieces), timeout=self.patience)
         reason = ends_with(run, RunFailed, self.patience).reason
         assert reason == "stalled", f"the run failed as {reason!r}"
@@ -74,6 +73,13 @@ class Ends(AgentSuite):
         assert took >= self.silence, f"given up after {took:.2f} s: {self.silence} s were its limit"
         assert took < self.silence + GRACE + LATE, f"given up after {took:.2f} s"
         self.goes_on(session, "one")
+
+    def _warm(self) -> SessionHandle:
+        """Start a session that has answered: its agent may be slow at first, and is asked again."""
+        session = self.session()
+        first = session.submit(self.say("one"), timeout=self.patience, on_crash="retry")
+        first.get(timeout=self.patience)
+        return session
 
     def _took(self, session: SessionHandle, run: Any) -> float:
         """Return the seconds that a run was at work, by the log."""
@@ -136,8 +142,7 @@ class Ends(AgentSuite):
         if knows:
             quiet = TurnLimits(first_byte=self.patience, idle=self.silence, interrupt_grace=GRACE)
             self.start_another_fleet(self.limited(quiet))
-        session = self.session()
-        self.ask(session, self.say("one"))
+        session = self._warm()
         run = session.submit(self.slow(60), timeout=self.patience if knows else 3.0)
         self._speaking(session, run)
         tree = self._tree(session)

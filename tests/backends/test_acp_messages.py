@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from beam.backends.acp_dialect import COPILOT, GEMINI, OPENCODE, PLAIN, Dialect
-from beam.backends.acp_messages import AcpReader
+from beam.backends.acp_messages import AcpReader, shows_work
 from beam.backends.acp_tools import ToolCall
 from beam.model.messages import Message, SystemMessage, ToolMessage
 from tests.backends.acp_recorded import AGENTS, read
@@ -205,3 +205,19 @@ def test_each_agent_names_its_tools_in_a_way_of_its_own() -> None:
     assert COPILOT.tool_name({"title": "Make a file", "kind": "execute"}) == "bash"
     adapter = {"_meta": {"claudeCode": {"toolName": "Bash"}}}
     assert PLAIN.tool_name(adapter) == "Bash"
+
+
+@pytest.mark.parametrize(
+    ("update", "works"),
+    [
+        ("available_commands_update", False),
+        ("current_mode_update", False),
+        ("user_message_chunk", False),
+        ("agent_message_chunk", True),
+        ("agent_thought_chunk", True),
+        ("tool_call", True),
+        ("plan", True),
+    ],
+)
+def test_what_the_program_tells_of_itself_is_no_sign_of_work(update: str, works: bool) -> None:
+    assert shows_work({"sessionUpdate": update}) is works

@@ -14,7 +14,7 @@ import pytest
 from beam.backends.codex_approvals import question
 from beam.backends.codex_endings import exit_of, outcome_of
 from beam.backends.codex_family import CodexFamily
-from beam.backends.codex_messages import CodexReader, Usage
+from beam.backends.codex_messages import CodexReader, Usage, shows_work
 from beam.backends.effects import Completed, Failed
 from beam.model.messages import Message, RateLimitMessage, ResultMessage, ToolMessage
 
@@ -378,3 +378,19 @@ def test_a_wait_that_codex_tells_in_words_is_read() -> None:
     told = "Rate limit reached. Please try again in 1.5s."
     found = exit_of({"message": told, "codexErrorInfo": "rateLimitExceeded"}, {})
     assert (found.kind, found.retry_after) == ("throttled", 1.5)
+
+
+@pytest.mark.parametrize(
+    ("method", "more", "works"),
+    [
+        ("turn/started", {}, False),
+        ("warning", {"message": "no metadata"}, False),
+        ("item/completed", {"item": {"type": "userMessage"}}, False),
+        ("item/completed", {"item": {"type": "agentMessage"}}, True),
+        ("item/agentMessage/delta", {}, True),
+    ],
+)
+def test_what_the_program_tells_of_itself_is_no_sign_of_work(
+    method: str, more: dict[str, Any], works: bool
+) -> None:
+    assert shows_work(method, {"threadId": "t", **more}) is works
