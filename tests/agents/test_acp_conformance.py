@@ -55,6 +55,12 @@ class TestGemini(_Acp):
 
 class TestOpenCode(_Acp):
     name = "opencode"
+    # Its client of this API knows no writing to a cache: that is input to it.
+    charges: ClassVar = {
+        **DISTINCT.buckets(),
+        "input_tokens": DISTINCT.input + DISTINCT.cache_write,
+        "cache_write_tokens": 0,
+    }
     lacks: ClassVar = {"turn_usage": "it tells the tokens of its last call of the model only"}
 
 
