@@ -17,8 +17,10 @@ import psutil
 
 from beam.errors import CallTimeout
 from beam.fleet import Fleet
+from beam.model.events import message_of
 from beam.otp import Backoff
 from beam.sessions.messages import GetConnection
+from beam.testing.unified_form import STREAMED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -193,11 +195,14 @@ class AgentSuite:
         assert not left, f"processes that are left: {[_shown(one.pid) for one in left]}"
 
     def _speaking(self, session: SessionHandle, run: Any) -> None:
-        """Wait until the run is at work: its first message is there, or its start if none comes."""
+        """Wait until the run is at work: its agent speaks, or it has begun if none does."""
         for event in session.events(types=["run_started", "message"], timeout=self.patience):
-            if event.run_id == run.run_id and (
-                event.type == "message" or "streaming" in self.lacks
-            ):
+            if event.run_id != run.run_id:
+                continue
+            if "streaming" in self.lacks:
+                return
+            # What a program says of itself may come before, and long before.
+            if event.type == "message" and message_of(event).type in STREAMED:
                 return
 
     def _kill(self, session: SessionHandle) -> float:

@@ -8,7 +8,7 @@ from beam.model.events import message_of
 from beam.model.messages import ResultMessage
 from beam.model.permissions import allow
 from beam.testing.agent_suite import AgentSuite
-from beam.testing.unified_form import check_charges, check_tools, check_turn
+from beam.testing.unified_form import STREAMED, check_charges, check_tools, check_turn
 
 if TYPE_CHECKING:
     from beam.model.messages import Message
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Turns"]
 
-
-STREAMED = frozenset({"text", "stream_event", "assistant"})
-"""The types of the messages in which an answer comes by and by."""
 
 PACE = 0.5
 """The seconds before each piece of a slow answer."""

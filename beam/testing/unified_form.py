@@ -17,7 +17,7 @@ from typing import Any
 
 from beam.model.messages import MESSAGE_TYPES, Message, ResultMessage, ToolMessage
 
-__all__ = ["BUCKETS", "check_charges", "check_tools", "check_turn", "pieces_of"]
+__all__ = ["BUCKETS", "STREAMED", "check_charges", "check_tools", "check_turn", "pieces_of"]
 
 BUCKETS = (
     "input_tokens",
@@ -27,6 +27,9 @@ BUCKETS = (
     "reasoning_tokens",
 )
 """The names of counts of tokens that have nothing in common; usage may say more beside them."""
+
+STREAMED = frozenset({"text", "stream_event", "assistant"})
+"""The types of the messages in which an answer comes by and by."""
 
 
 def pieces_of(messages: Sequence[Message]) -> list[str]:

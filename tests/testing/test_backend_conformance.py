@@ -53,7 +53,7 @@ class TestCommand(BackendConformance):
     lacks: ClassVar = {"silence": "its protocol knows no such deadline"}
 
     def backend(self) -> Backend:
-        return command([sys.executable, obedient_command.__file__])
+        return command([sys.executable, obedient_command.__file__], interrupt_grace=0.5)
 
     def writes(self, path: Path) -> str:
         return f"[[write {path}]]"
