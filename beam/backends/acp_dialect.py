@@ -64,6 +64,7 @@ class Dialect:
         sums_usage: whether it counts the tokens of all turns since it was started, not of one.
         starts_servers: whether it starts MCP servers that are programs.
         overlooks_kills: whether it does not see that a signal has ended the shell of its command.
+        asks_on: whether it asks its model again at once, without an end, if an answer breaks off.
         error_prefix: how a text begins that is said in an answer's place when the model failed;
             empty for an agent that reports failures as such.
         own_name: what the program itself calls a tool of `SERVER`, with `{}` for the tool's name;
@@ -76,6 +77,7 @@ class Dialect:
     sums_usage: bool = False
     starts_servers: bool = True
     overlooks_kills: bool = False
+    asks_on: bool = False
     error_prefix: str = ""
     own_name: str = ""
     own_title: str = ""
@@ -102,7 +104,12 @@ GEMINI = Dialect(
     own_title=f"{{}} ({SERVER} MCP Server)",
 )
 
-OPENCODE = Dialect(tool_name=_of_opencode, overlooks_kills=True, own_name=f"{SERVER}_{{}}")
+OPENCODE = Dialect(
+    tool_name=_of_opencode,
+    overlooks_kills=True,
+    asks_on=True,
+    own_name=f"{SERVER}_{{}}",
+)
 
 COPILOT = Dialect(
     tool_name=_of_copilot,

@@ -82,6 +82,7 @@ class AcpDriver(Driver):
         self._prompted = False
         self._cut = False
         self._lost: ExitReason | None = None
+        self._cutting: asyncio.Future[None] | None = None
         self._broken = False
         self._introduced = False
         self._noticed: set[str] = set()
@@ -364,6 +365,10 @@ class AcpDriver(Driver):
             self._broken = has_system_error(params, update, before=self._broken)
             for message in self._reader.take(update):
                 self.talk.say(message, own=True)
+            if self._reader.asks_in_vain() and not self._cut:
+                self._cut = True
+                self._lost = ExitReason("overloaded", detail="its model's answers break off")
+                self._cutting = asyncio.ensure_future(self.interrupt())
 
     async def _asked(self, method: str, params: Mapping[str, Any]) -> Any:
         if method != "session/request_permission":

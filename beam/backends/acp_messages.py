@@ -44,6 +44,9 @@ _SYSTEM = frozenset(
 
 _OF_THE_PROGRAM = _SYSTEM - {"plan", "plan_update", "plan_removed"} | {"user_message_chunk"}
 
+MOST_TRIES = 10
+"""The most messages after one another, and no tool between, of an agent that asks on."""
+
 _KINDS_OF_OWN = (None, "other")
 
 
@@ -70,6 +73,7 @@ class AcpReader:
     _said: list[str] = field(default_factory=list)
     _all: list[str] = field(default_factory=list)
     _message: object = None
+    _tries: int = 0
 
     def begin(self) -> None:
         """Begin a turn."""
@@ -77,6 +81,7 @@ class AcpReader:
         self._said.clear()
         self._all.clear()
         self._message = None
+        self._tries = 0
 
     def text(self) -> str:
         """Return the answer: what was said after the last tool, or in all if that is nothing."""
@@ -85,6 +90,10 @@ class AcpReader:
     def last(self) -> str:
         """Return the last piece of text."""
         return self._all[-1] if self._all else ""
+
+    def asks_in_vain(self) -> bool:
+        """Say whether the agent asks its model for one message after the other, and none ends."""
+        return self.dialect.asks_on and self._tries > MOST_TRIES
 
     def commands(self) -> frozenset[str]:
         """Return the agent's names for the calls that run commands, and are open."""
@@ -137,6 +146,7 @@ class AcpReader:
         if message != self._message:
             # Another message of the same turn; only the last one is the answer.
             self._message = message
+            self._tries += 1
             self._said.clear()
         self._said.append(text)
         self._all.append(text)
@@ -146,6 +156,7 @@ class AcpReader:
     def _tool(self, update: Wire) -> list[Message]:
         before = self._calls.get(str(update.get("toolCallId")))
         call = self.call(update)
+        self._tries = 0
         if self.is_mine(call):
             return []
         self._said.clear()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from beam.backends.acp_dialect import COPILOT, GEMINI, OPENCODE, PLAIN, Dialect
-from beam.backends.acp_messages import AcpReader, shows_work
+from beam.backends.acp_messages import MOST_TRIES, AcpReader, shows_work
 from beam.backends.acp_tools import ToolCall
 from beam.model.messages import Message, SystemMessage, ToolMessage
 from tests.backends.acp_recorded import AGENTS, read
@@ -221,3 +221,24 @@ def test_each_agent_names_its_tools_in_a_way_of_its_own() -> None:
 )
 def test_what_the_program_tells_of_itself_is_no_sign_of_work(update: str, works: bool) -> None:
     assert shows_work({"sessionUpdate": update}) is works
+
+
+def test_who_says_message_after_message_and_uses_no_tool_asks_in_vain() -> None:
+    def hear(reader: AcpReader, name: str) -> None:
+        said = {"type": "text", "text": "half an"}
+        reader.take({"sessionUpdate": "agent_message_chunk", "messageId": name, "content": said})
+
+    reader, other = AcpReader(OPENCODE), AcpReader(GEMINI)
+    for number in range(MOST_TRIES):
+        for each in (reader, reader, other):
+            hear(each, f"m{number}")
+    assert not reader.asks_in_vain()
+    reader.take({"sessionUpdate": "tool_call", "toolCallId": "t", "title": "bash"})
+    for number in range(MOST_TRIES + 1):
+        hear(other, f"n{number}")
+        assert not reader.asks_in_vain()
+        hear(reader, f"n{number}")
+    assert reader.asks_in_vain()
+    assert not other.asks_in_vain()
+    reader.begin()
+    assert not reader.asks_in_vain()
