@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AgentSuite", "ends_with"]
 
+START = 0.4
+"""The part of its patience that a suite gives an agent to start, before it is started anew."""
+
 MARK = "BEAM_CONFORMANCE"
 """The variable by which a test knows what it has started, wherever that went."""
 
@@ -45,7 +48,8 @@ class AgentSuite:
         patience: seconds that anything may take before it counts as hung.
         silence: the deadline of silence that is tried, seconds: more than the agent ever takes
             between two signs of life.
-        charges: the tokens that its model charges for each answer, by bucket, those of 0 left out.
+        charges: the tokens that its model charges for each answer, by bucket, those of 0 left out;
+            None if nobody knows it: then only the form of what is told is looked at.
         asks: how often the agent asks its model for one answer, at the most.
         session_options: further options of each session.
     """
@@ -64,13 +68,16 @@ class AgentSuite:
         """Return the backend to test, new for each test."""
         raise NotImplementedError("a conformance suite says which backend it tests")
 
-    def limited(self, turn: TurnLimits) -> Backend:
-        """Return the backend with these deadlines of silence; it has a field `turn`, or say how."""
+    def limited(self, turn: TurnLimits) -> Backend | None:
+        """Return the backend with these deadlines of silence, in its field `turn` if it has one.
+
+        None for a backend that knows no such deadlines: then a run's own must do.
+        """
         backend: Any = self.backend()
-        has = is_dataclass(backend) and "turn" in {field.name for field in fields(backend)}
-        assert has, "its backend has no field `turn`: say `limited`, or lack `silence`"
-        limited: Backend = replace(backend, turn=turn)
-        return limited
+        if is_dataclass(backend) and "turn" in {field.name for field in fields(backend)}:
+            limited: Backend = replace(backend, turn=turn)  # type: ignore[type-var,assignment]
+            return limited
+        return None
 
     def say(self, text: str) -> str:
         """Return a prompt that is answered with `text`."""
@@ -138,7 +145,7 @@ class AgentSuite:
         """Start a session in a folder of its own."""
         work = self.folder / "work"
         work.mkdir(exist_ok=True)
-        given = {"cwd": str(work), "init_timeout": self.patience, "backoff": Backoff(0.05, 1.0)}
+        given = {"cwd": str(work), "init_timeout": START * self.patience, "backoff": Backoff(0.05, 1.0)}
         chosen = {**given, **self.session_options, **options}
         self.sessions.append(self.fleet.start_session(backend="agent", **chosen))
         return self.sessions[-1]

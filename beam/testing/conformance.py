@@ -3,7 +3,6 @@
     from beam.testing import BackendConformance
 
     class TestMyBackend(BackendConformance):
-        charges = {"input_tokens": 10, "output_tokens": 5}
         def backend(self):
             return my_backend()
 
@@ -24,8 +23,9 @@ behind the backend must obey directives in its prompts, which a scripted model c
 
 A prompt may hold more than its directives, such as what was said before: the last one counts.
 
-`charges` are the tokens that the model charges for each answer, by bucket. The best are all above
-0, and all different: what is counted twice, or in the wrong bucket, is then seen.
+`charges` are the tokens that the model charges for each answer, by bucket; say them if you know
+them. The best are all above 0, and all different: what is counted twice, or in the wrong bucket, is
+then seen.
 
 What your agent cannot do is named in `lacks`, with the reason; those tests are then not there:
 

@@ -64,22 +64,29 @@ class Ends(AgentSuite):
         self._stalls(1, first_byte=self.patience, idle=self.silence)
 
     def _stalls(self, pieces: int, **deadlines: float) -> None:
-        self.start_another_fleet(self.limited(TurnLimits(interrupt_grace=GRACE, **deadlines)))
-        session = self._warm()
-        run = session.submit(self.silent(pieces), timeout=self.patience)
+        word, own = self._limit(**deadlines)
+        session = self.session()
+        self.ask(session, self.say("one"))
+        run = session.submit(self.silent(pieces), timeout=own or self.patience)
         reason = ends_with(run, RunFailed, self.patience).reason
-        assert reason == "stalled", f"the run failed as {reason!r}"
+        assert reason == word, f"the run failed as {reason!r}"
         took = self._took(session, run)
         assert took >= self.silence, f"given up after {took:.2f} s: {self.silence} s were its limit"
         assert took < self.silence + GRACE + LATE, f"given up after {took:.2f} s"
         self.goes_on(session, "one")
 
-    def _warm(self) -> SessionHandle:
-        """Start a session that has answered: its agent may be slow at first, and is asked again."""
-        session = self.session()
-        first = session.submit(self.say("one"), timeout=self.patience, on_crash="retry")
-        first.get(timeout=self.patience)
-        return session
+    def _limit(self, **deadlines: float) -> tuple[str, float | None]:
+        """Start a fleet with these deadlines of silence, if the backend knows any.
+
+        Returns:
+            The reason for which a run fails that says nothing, and the run's own deadline if that
+            is what ends it.
+        """
+        limited = self.limited(TurnLimits(interrupt_grace=GRACE, **deadlines))
+        if limited is None:
+            return "timeout", self.silence
+        self.start_another_fleet(limited)
+        return "stalled", None
 
     def _took(self, session: SessionHandle, run: Any) -> float:
         """Return the seconds that a run was at work, by the log."""
@@ -138,12 +145,10 @@ class Ends(AgentSuite):
 
         Its silence is what tells; of a backend that knows no such deadline, the run's own.
         """
-        knows = "silence" not in self.lacks
-        if knows:
-            quiet = TurnLimits(first_byte=self.patience, idle=self.silence, interrupt_grace=GRACE)
-            self.start_another_fleet(self.limited(quiet))
-        session = self._warm()
-        run = session.submit(self.slow(60), timeout=self.patience if knows else 3.0)
+        word, own = self._limit(first_byte=self.patience, idle=self.silence)
+        session = self.session()
+        self.ask(session, self.say("one"))
+        run = session.submit(self.slow(60), timeout=own + LATE if own else self.patience)
         self._speaking(session, run)
         tree = self._tree(session)
         assert tree, "it has no program: lack `program`"
@@ -151,7 +156,7 @@ class Ends(AgentSuite):
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(signal.SIGSTOP)
         reason = ends_with(run, RunFailed, self.patience).reason
-        assert reason == ("stalled" if knows else "timeout"), f"the run failed as {reason!r}"
+        assert reason == word, f"the run failed as {reason!r}"
         self.goes_on(session, "one")
         self._ended(tree)
 

@@ -84,20 +84,27 @@ def check_tools(messages: Sequence[Message]) -> list[tuple[ToolMessage, ToolMess
     return [(uses[name], results[name]) for name in uses]
 
 
-def check_charges(usage: Mapping[str, Any] | None, charges: Mapping[str, int], most: int) -> None:
+def check_charges(
+    usage: Mapping[str, Any] | None, charges: Mapping[str, int] | None, most: int
+) -> None:
     """See that usage is what the model charged, each token in one bucket, and counted once.
 
     Args:
         usage: of a result.
         charges: the tokens that one answer of the model costs, by bucket; none for those left out.
+            If nobody knows it, None: then usage must have the form alone.
         most: how often the model may have been asked.
     """
     assert usage, "no usage is told"
-    unknown = set(charges) - set(BUCKETS)
-    assert not unknown, f"charges: {', '.join(sorted(unknown))} is none of {', '.join(BUCKETS)}"
     told = {name: usage.get(name, 0) for name in BUCKETS}
     wrong = [name for name, count in told.items() if type(count) is not int or count < 0]
     assert not wrong, f"no counts: {', '.join(wrong)} in {dict(usage)}"
+    missing = {"input_tokens", "output_tokens"} - set(usage)
+    assert not missing, f"usage without {', '.join(sorted(missing))}: {dict(usage)}"
+    if charges is None:
+        return
+    unknown = set(charges) - set(BUCKETS)
+    assert not unknown, f"charges: {', '.join(sorted(unknown))} is none of {', '.join(BUCKETS)}"
     once = {name: charges.get(name, 0) for name in BUCKETS}
     right = [{name: times * count for name, count in once.items()} for times in range(1, most + 1)]
     often = "once" if most == 1 else f"once to {most} times"

@@ -69,12 +69,15 @@ def obey(prompt: str, query: Any) -> Any:
     words = DIRECTIVE.findall("\n".join([*asked, prompt]))
     word, rest = words[-1]
     answer = ""
-    if word == "slow":
+    if word in ("slow", "silent"):
         for piece in range(int(rest)):
             if query.interrupted.wait(0.5):
                 return None
             answer += f"piece {piece} "
             yield f"piece {piece} "
+    if word == "silent":
+        query.interrupted.wait()
+        return None
     answer = answer or _obeyed(word, rest, words, query)
     return ResultMessage(content=answer, usage=cost(2 if word == "tool" else 1))
 

@@ -24,11 +24,9 @@ if TYPE_CHECKING:
 
 
 class TestFunction(BackendConformance):
-    charges = CHARGES
-    lacks: ClassVar = {
-        "silence": "nobody but the run's own timeout waits for a function",
-        "program": "it runs in this process",
-    }
+    """Of whose model nobody knows what it charges, and which knows no deadlines of silence."""
+
+    lacks: ClassVar = {"program": "it runs in this process"}
 
     def backend(self) -> Backend:
         return beam.function(obey)
@@ -50,7 +48,6 @@ class TestProgram(BackendConformance):
 
 class TestCommand(BackendConformance):
     charges = obedient_command.CHARGES
-    lacks: ClassVar = {"silence": "its protocol knows no such deadline"}
 
     def backend(self) -> Backend:
         return command([sys.executable, obedient_command.__file__], interrupt_grace=0.5)
@@ -142,11 +139,12 @@ def test_a_process_that_nobody_is_the_parent_of_is_found_where_it_was_left() -> 
         psutil.Process(int(pid)).kill()
 
 
-def test_a_suite_asks_for_what_it_must_be_told() -> None:
-    suite = suite_of(lambda: beam.function(obey))
+def test_what_is_no_usage_is_found_out_by_who_does_not_know_what_a_model_charges() -> None:
+    suite = suite_of(broken.tells_no_usage)
+    suite.charges = None  # type: ignore[misc]
     suite.setup_method()
     try:
-        with pytest.raises(AssertionError, match="lack `silence`"):
-            suite.test_an_agent_that_says_nothing_is_stalled()
+        with pytest.raises(AssertionError, match="usage"):
+            suite.test_tokens_are_told_in_disjoint_buckets()
     finally:
         suite.teardown_method()
