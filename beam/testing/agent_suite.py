@@ -145,7 +145,11 @@ class AgentSuite:
         """Start a session in a folder of its own."""
         work = self.folder / "work"
         work.mkdir(exist_ok=True)
-        given = {"cwd": str(work), "init_timeout": START * self.patience, "backoff": Backoff(0.05, 1.0)}
+        given = {
+            "cwd": str(work),
+            "init_timeout": START * self.patience,
+            "backoff": Backoff(0.05, 1.0),
+        }
         chosen = {**given, **self.session_options, **options}
         self.sessions.append(self.fleet.start_session(backend="agent", **chosen))
         return self.sessions[-1]
