@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from beam.model.messages import Message
 
 START_WITHIN = 45.0
-"""Seconds after which a start is given up for another: OpenCode hangs in one of some hundreds."""
+"""Seconds after which a start is given up for another, well within the patience of a test."""
 
 OFTEN = {"session_backoff": Backoff(0.01, 0.02), "session_budget": Restarts(1000, per=60.0)}
 
