@@ -21,7 +21,6 @@ from beam.backends.acp_dialect import SERVER
 from beam.backends.acp_endings import (
     exit_of_answer,
     exit_of_error,
-    failed_for,
     has_system_error,
     usage_of,
 )
@@ -32,7 +31,7 @@ from beam.backends.acp_settings import Settings
 from beam.backends.agent_objects import Objects
 from beam.backends.attached import attached
 from beam.backends.driver import Driver
-from beam.backends.effects import AgentFailed, Completed, Ready, error_message
+from beam.backends.effects import AgentFailed, Completed, Ready, error_message, failed_for
 from beam.backends.mcp_reach import McpServers
 from beam.backends.transcript import has_forgotten, with_transcript
 from beam.errors import InvalidInput

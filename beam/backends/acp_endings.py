@@ -20,12 +20,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from beam.backends.effects import Failed, error_message
 from beam.model.exit_reasons import ExitKind, ExitReason, of_http, of_text, timed
 from beam.model.waits import of_facts
 
 __all__ = [
-    "Usage", "exit_of_answer", "exit_of_error", "exit_of_stop", "failed_for", "has_system_error",
+    "Usage", "exit_of_answer", "exit_of_error", "exit_of_stop", "has_system_error",
     "of_prefix", "usage_of",
 ]  # fmt: skip
 
@@ -144,14 +143,6 @@ def of_prefix(last: str, prefix: str, *, used_tokens: bool) -> ExitReason | None
     if not used_tokens:
         return ExitReason("agent_error", detail=last or "the turn ended without an answer")
     return None
-
-
-def failed_for(
-    query_id: str, reason: ExitReason, timestamp: int, usage: Usage | None = None
-) -> Failed:
-    """Return the end of a query that has no answer, for this reason."""
-    message = error_message(reason.kind, reason.detail or reason.kind, timestamp)
-    return Failed(query_id, reason.kind, message, reason.retryable, reason, usage=usage)
 
 
 def usage_of(answer: Mapping[str, Any]) -> Usage | None:

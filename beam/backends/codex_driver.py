@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 from beam.backends.agent_objects import Objects
 from beam.backends.codex_approvals import question, tool_answer
-from beam.backends.codex_endings import exit_of, failed_for, outcome_of, refusal_of
+from beam.backends.codex_endings import exit_of, outcome_of, refusal_of
 from beam.backends.codex_items import text_field
 from beam.backends.codex_messages import shows_work
 from beam.backends.codex_settings import KEY, inputs, key_provider
 from beam.backends.codex_thread import CodexThread, enter
 from beam.backends.driver import Driver
-from beam.backends.effects import AgentFailed, Ready, error_message
+from beam.backends.effects import AgentFailed, Ready, error_message, failed_for
 from beam.backends.mcp_reach import McpServers
 from beam.errors import InvalidInput
 from beam.model.exit_reasons import ExitReason

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from beam.backends.codex_items import text_field
-from beam.backends.effects import Completed, Failed, error_message
+from beam.backends.effects import Completed, Failed, failed_for
 from beam.model.exit_reasons import ExitKind, ExitReason, of_http, of_text, timed
 from beam.model.messages import ResultMessage
 from beam.model.waits import of_words
@@ -25,7 +25,7 @@ from beam.model.waits import of_words
 if TYPE_CHECKING:
     from beam.backends.codex_family import CodexFamily
 
-__all__ = ["exit_of", "failed_for", "outcome_of", "refusal_of"]
+__all__ = ["exit_of", "outcome_of", "refusal_of"]
 
 _KINDS: Mapping[str, ExitKind] = {
     "contextWindowExceeded": "context_full",
@@ -84,14 +84,6 @@ def outcome_of(
     error = turn.get("error") or family.main.error
     error = error if isinstance(error, Mapping) else {"message": f"the turn ended as {status!r}"}
     return failed_for(query_id, exit_of(error, family.main.limits), timestamp, usage)
-
-
-def failed_for(
-    query_id: str, reason: ExitReason, timestamp: int, usage: Mapping[str, int] | None = None
-) -> Failed:
-    """Return the end of a query that has no answer, for this reason."""
-    message = error_message(reason.kind, reason.detail or reason.kind, timestamp)
-    return Failed(query_id, reason.kind, message, reason.retryable, reason, usage=usage)
 
 
 def exit_of(error: Mapping[str, Any], limits: Mapping[str, Any]) -> ExitReason:

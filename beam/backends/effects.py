@@ -30,6 +30,7 @@ __all__ = [
     "Ready",
     "RunTool",
     "error_message",
+    "failed_for",
 ]
 
 
@@ -191,3 +192,11 @@ def error_message(
     return ErrorMessage(
         content=content, error_type=reason, is_error=True, timestamp=timestamp, raw=wire
     )
+
+
+def failed_for(
+    query_id: str, reason: ExitReason, timestamp: int, usage: Mapping[str, int] | None = None
+) -> Failed:
+    """Return the end of a query that has no answer, for this reason of the closed set."""
+    message = error_message(reason.kind, reason.detail or reason.kind, timestamp)
+    return Failed(query_id, reason.kind, message, reason.retryable, reason, usage=usage)
