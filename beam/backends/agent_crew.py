@@ -43,6 +43,9 @@ class AgentCrew(Server):
     parting from their agents are waited for, `PATIENCE` seconds together.
     """
 
+    trap_exit = True
+    """Without it its supervisor's shutdown would end it before it has waited."""
+
     def init(self) -> None:
         """Watch nobody yet."""
         # Bounded by the connections that live, which are the sessions of one backend.

@@ -25,6 +25,7 @@ from beam.backends.backend import (
 from beam.backends.talk import Talk
 from beam.errors import LoopStopped
 from beam.otp import Future
+from beam.ports.loop import PARTING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AgentSeat", "Opened", "TurnOver"]
 
-PARTING = 30.0
+PARTING_S = 30.0
 """Seconds that a driver has to part from its agent; its connection waits for fewer."""
 
 
@@ -220,7 +221,9 @@ class AgentSeat:
         try:
             if self._driver is not None:
                 self._parting = asyncio.current_task()
-                await asyncio.wait_for(self._driver.close(), PARTING)
+                assert self._parting is not None
+                self._parting.set_name(PARTING)
+                await asyncio.wait_for(self._driver.close(), PARTING_S)
                 done = True
         except Exception:  # noqa: BLE001 - it is ended anyway
             done = False

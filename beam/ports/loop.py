@@ -31,7 +31,13 @@ from typing import Any, TypeVar, TypeVarTuple
 from beam.errors import LoopStopped
 from beam.ports.workers import Workers
 
-__all__ = ["Leftovers", "LoopThread"]
+__all__ = ["PARTING", "Leftovers", "LoopThread"]
+
+PARTING = "parting"
+"""The name of a task that closes what would be left open: `stop` lets it end by itself first."""
+
+PARTING_S = 2.0
+"""The seconds that those tasks have, together, before they are cancelled with the others."""
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -197,6 +203,10 @@ class LoopThread:
         try:
             tasks = asyncio.all_tasks(loop) - {self._stopping}
             names = {task: task.get_name() for task in tasks}
+            partings = {task for task, name in names.items() if name == PARTING}
+            if partings:
+                over, _ = await asyncio.wait(partings, timeout=min(PARTING_S, seconds))
+                tasks -= over
             for task in tasks:
                 task.cancel()
             stuck: set[asyncio.Task[Any]] = set()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from beam import telemetry
 from beam.errors import LoopFailed, NotSupported
 from beam.otp.aio import aside
+from beam.ports.loop import PARTING
 from beam.providers.pace import within
 from beam.providers.values import SessionInfo, SessionResult
 from beam.sessions.loop import AgentLoop
@@ -179,7 +180,7 @@ class LoopSession:
 
     def abandon(self) -> None:
         """Close it without waiting for that."""
-        parting = asyncio.get_running_loop().create_task(self.close())
+        parting = asyncio.get_running_loop().create_task(self.close(), name=PARTING)
         _partings.add(parting)
         parting.add_done_callback(_partings.discard)
 

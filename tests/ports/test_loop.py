@@ -9,6 +9,7 @@ import pytest
 
 from beam.errors import LoopStopped
 from beam.ports import Leftovers, LoopThread
+from beam.ports.loop import PARTING
 
 HANG_S = 30.0
 
@@ -76,6 +77,39 @@ def test_stop_cancels_what_runs_names_it_and_frees_who_waits() -> None:
     for future in futures:
         with pytest.raises(CancelledError):
             future.result(HANG_S)
+
+
+def test_stop_lets_what_closes_something_end_by_itself() -> None:
+    loop = LoopThread()
+    loop.start()
+    closed = threading.Event()
+    begun = threading.Event()
+
+    async def close() -> None:
+        begun.set()
+        for _ in range(100):
+            await asyncio.sleep(0)
+        closed.set()
+
+    async def work() -> None:
+        await asyncio.Event().wait()
+
+    loop.submit(work(), name="work")
+    loop.submit(close(), name=PARTING)
+    assert begun.wait(HANG_S)
+    assert loop.stop() == Leftovers(cancelled=("work",))
+    assert closed.is_set()
+
+
+def test_stop_cancels_what_closes_something_and_does_not_end() -> None:
+    loop = LoopThread()
+    loop.start()
+
+    async def close() -> None:
+        await asyncio.Event().wait()
+
+    loop.submit(close(), name=PARTING)
+    assert loop.stop(timeout=0.2) == Leftovers(cancelled=(PARTING,))
 
 
 def test_stop_again_says_the_same() -> None:
