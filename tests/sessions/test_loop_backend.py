@@ -18,6 +18,7 @@ from beam.otp import Backoff, Restarts, exit
 from beam.providers.local import local
 from beam.sessions.loop_backend import provider_backend
 from beam.sessions.messages import GetConnection
+from tests.backends.agents import Plain, PlainDriver
 from tests.providers.stubs import DROP, END, Polled, Streamed, asks, says, use
 from tests.providers.test_local import Model, reply, users
 from tests.sessions.scripted import end
@@ -426,3 +427,22 @@ def test_what_is_no_provider_is_refused():
 def test_the_backend_has_deadlines_of_its_own(fleets):
     backend = provider_backend(local(Model()), turn=TurnLimits(first_byte=5.0))
     assert backend.turn.first_byte == 5.0
+
+
+def test_a_fleet_that_closes_waits_for_its_drivers_to_part(fleets):
+    parted = threading.Event()
+
+    class Slow(PlainDriver):
+        async def close(self):
+            for _ in range(3000):
+                await asyncio.sleep(0)
+            parted.set()
+
+    class Parting(Plain):
+        def driver(self, talk, wire):
+            return Slow(talk, wire)
+
+    fleet = fleets(Parting())
+    fleet.start_session(backend="agent").query("hello").get(timeout=PATIENCE)
+    fleet.close()
+    assert parted.is_set()
