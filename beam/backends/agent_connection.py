@@ -26,7 +26,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from beam.backends.agent_crew import Aboard
-from beam.backends.agent_endings import crash_of, cut_for, ended_as, not_begun, said, unstarted
+from beam.backends.agent_endings import crash_of, cut_for, ended_as, said, unstarted
 from beam.backends.agent_seat import AgentSeat, Opened, TurnOver
 from beam.backends.agent_secrets import hidden
 from beam.backends.agent_watch import Look, Sample, Sampled
@@ -319,12 +319,12 @@ class AgentConnection(Server):
             return
         crashed = isinstance(outcome, Failed) and outcome.reason in ("crashed", "cli_exit")
         if isinstance(outcome, asyncio.CancelledError) and self._cut is not None:
-            outcome = not_begun(query, self._cut, self._now())
+            outcome = cut_for(query_id, self._cut, self._now())
         if isinstance(outcome, BaseException) or (crashed and self._port is not None):
             self._break(outcome if isinstance(outcome, BaseException) else EOFError())
             return
         if isinstance(outcome, Failed) and self._cut is not None:
-            outcome = cut_for(outcome, self._cut, self._now())
+            outcome = cut_for(query_id, self._cut, self._now(), outcome.spent)
         self._open = None
         if not self._abandoned:
             self._say(outcome)
@@ -336,8 +336,8 @@ class AgentConnection(Server):
 
     def _interrupt(self, query_id: str) -> None:
         if self._next is not None and self._next.query_id == query_id:
-            query, self._next = self._next, None
-            self._say(not_begun(query, ExitReason("interrupted"), self._now()))
+            self._next = None
+            self._say(cut_for(query_id, ExitReason("interrupted"), self._now()))
         elif self._open_id == query_id:
             self._cut_turn(ExitReason("interrupted"))
 

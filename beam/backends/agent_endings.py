@@ -14,17 +14,18 @@ from typing import TYPE_CHECKING
 
 from beam.backends.command_ending import explained, not_started
 from beam.backends.credentials import values_of
-from beam.backends.effects import AgentFailed, Failed, error_message
+from beam.backends.effects import AgentFailed, Failed, error_message, failed_for
 from beam.errors import InvalidInput
 from beam.model.exit_reasons import ExitReason, of_word
 from beam.model.masking import redact_text
-from beam.model.messages import ResultMessage
 from beam.ports.port import Port, PortExit
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from beam.backends.backend import Query
 
-__all__ = ["crash_of", "cut_for", "ended_as", "failed_as", "not_begun", "said", "unstarted"]
+__all__ = ["crash_of", "cut_for", "ended_as", "failed_as", "said", "unstarted"]
 
 
 def crash_of(
@@ -48,7 +49,7 @@ def crash_of(
     secrets = values_of(environment)
     if ended_for is not None:
         word = "protocol_error" if ended_for.kind == "protocol" else ended_for.kind
-        failed = AgentFailed(word, error_message(word, _words(ended_for), timestamp), True)
+        failed = AgentFailed(word, error_message(word, ended_for.words, timestamp), True)
         return failed_as(failed, ended_for)
     if exit is None:
         said_it = f"{type(broken).__name__}: {broken}" if broken is not None else "it broke"
@@ -90,26 +91,21 @@ def ended_as(query: Query, failed: AgentFailed, *, unasked: bool = False) -> Fai
     return Failed(query.query_id, *ended, unasked)
 
 
-def cut_for(failed: Failed, reason: ExitReason, timestamp: int) -> Failed:
-    """Return the end of a query that was cut from our side, whatever its agent says of it."""
-    usage = failed.usage
-    if usage is None and isinstance(failed.message, ResultMessage):
-        usage = failed.message.usage
-    message = error_message(reason.kind, _words(reason), timestamp)
-    return Failed(failed.query_id, reason.kind, message, reason.retryable, reason, usage=usage)
+def cut_for(
+    query_id: str, reason: ExitReason, timestamp: int, usage: Mapping[str, int] | None = None
+) -> Failed:
+    """Return the end of a query that was cut from our side, whatever its agent says of it.
 
-
-def not_begun(query: Query, reason: ExitReason, timestamp: int) -> Failed:
-    """Return the end of a query that was cut from our side before its agent said how it ended."""
-    message = error_message(reason.kind, _words(reason), timestamp)
-    return Failed(query.query_id, reason.kind, message, reason.retryable, reason)
+    Args:
+        query_id: the query.
+        reason: why it was cut.
+        timestamp: now, Unix milliseconds.
+        usage: the tokens that it has cost, if its agent has told that.
+    """
+    return failed_for(query_id, reason, timestamp, usage, content=reason.words)
 
 
 def said(query: Query, word: str, content: str, timestamp: int) -> Failed:
     """Return the refusal of a query that may be asked again."""
     message = error_message(word, content, timestamp)
     return Failed(query.query_id, word, message, True, of_word(word, content))
-
-
-def _words(reason: ExitReason) -> str:
-    return f"{reason.kind}: {reason.detail}" if reason.detail else reason.kind

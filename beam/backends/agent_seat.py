@@ -91,7 +91,6 @@ class AgentSeat:
         self._turn: asyncio.Task[Any] | None = None
         # What runs now: the handshake, a turn, wishes. Each ends, or is cancelled by `abort`.
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._parting: asyncio.Task[Any] | None = None
         self._over = False
 
     def open(self, port: Port | None) -> None:
@@ -144,7 +143,7 @@ class AgentSeat:
     def close(self) -> Future[bool]:
         """Let the driver part from the agent; the future is settled when it has."""
         parted: Future[bool] = Future()
-        self._run(lambda: self._closed(parted))
+        self._run(lambda: self._closed(parted), PARTING)
         return parted
 
     def abort(self) -> None:
@@ -220,9 +219,6 @@ class AgentSeat:
         done = self._driver is None
         try:
             if self._driver is not None:
-                self._parting = asyncio.current_task()
-                assert self._parting is not None
-                self._parting.set_name(PARTING)
                 await asyncio.wait_for(self._driver.close(), PARTING_S)
                 done = True
         except Exception:  # noqa: BLE001 - it is ended anyway
@@ -242,13 +238,15 @@ class AgentSeat:
         if self._wire is not None:
             self._wire.cut()
         for task in list(self._tasks):
-            if task is not self._parting:  # It closes what would be left open, in its own time.
+            if task.get_name() != PARTING:  # It closes what would be left open, in its own time.
                 task.cancel()
         if self._driver is not None:
             self._driver.abandon()
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
+    def _spawn(
+        self, work: Coroutine[Any, Any, None], name: str | None = None
+    ) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -259,8 +257,8 @@ class AgentSeat:
         # Straight to the session, which knows what is late: a process less to wake.
         self.talk.opening.session.cast(Heard(self._connection, hidden(effect, self.secrets)))
 
-    def _run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        self._call(lambda: None if self._over else self._spawn(work()))
+    def _run(self, work: Callable[[], Coroutine[Any, Any, None]], name: str | None = None) -> None:
+        self._call(lambda: None if self._over else self._spawn(work(), name))
 
     def _call(self, function: Callable[..., object], *args: Any) -> None:
         # A loop that has stopped has cancelled everything.

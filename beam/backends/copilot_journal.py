@@ -14,11 +14,11 @@ and an HTTP status, or `assistant.message` for what the model has said.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from beam.backends.journal_files import records, size_of, tail
 from beam.model.exit_reasons import ExitKind, ExitReason, of_http, of_text
 
 __all__ = ["CopilotJournal", "failure_in", "tells_of_an_end"]
@@ -31,8 +31,6 @@ _KINDS: Mapping[object, ExitKind] = {
     "context_limit": "context_full",
     "model_not_supported": "invalid_request",
 }
-
-_LARGEST = 64 * 1024 * 1024
 
 
 def failure_in(journal: bytes) -> ExitReason | None:
@@ -69,32 +67,16 @@ class CopilotJournal:
 
     def begin(self) -> None:
         """Begin a turn: what is in the journal now is of earlier ones."""
-        try:
-            self._from = self._path.stat().st_size
-        except OSError:
-            self._from = 0
+        self._from = size_of(self._path)
 
     def turn(self) -> bytes | None:
         """Return what has come since the turn began; None if the journal cannot be read."""
-        try:
-            with self._path.open("rb") as file:
-                file.seek(self._from)
-                return file.read(_LARGEST)
-        except OSError:
-            return None
+        return tail(self._path, self._from)
 
 
 def _events(journal: bytes) -> list[dict[str, Any]]:
-    found = []
-    for line in journal.split(b"\n"):
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        # An agent that Copilot has sent out may fail, and its own turn go on.
-        if isinstance(event, dict) and not event.get("agentId"):
-            found.append(event)
-    return found
+    # An agent that Copilot has sent out may fail, and its own turn go on.
+    return [event for event in records(journal) if not event.get("agentId")]
 
 
 def _answers_itself(data: Any) -> bool:

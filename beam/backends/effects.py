@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from beam.model.exit_reasons import ExitReason
-from beam.model.messages import ErrorMessage, Message
+from beam.model.messages import ErrorMessage, Message, ResultMessage
 
 __all__ = [
     "AgentFailed",
@@ -126,6 +126,13 @@ class Failed:
     unasked: bool = False
     usage: Mapping[str, int] | None = None
 
+    @property
+    def spent(self) -> Mapping[str, int] | None:
+        """The tokens that the query has cost, whoever says so; None if nobody does."""
+        if self.usage is None and isinstance(self.message, ResultMessage):
+            return self.message.usage
+        return self.usage
+
 
 @dataclass(frozen=True, slots=True)
 class AgentFailed:
@@ -195,8 +202,21 @@ def error_message(
 
 
 def failed_for(
-    query_id: str, reason: ExitReason, timestamp: int, usage: Mapping[str, int] | None = None
+    query_id: str,
+    reason: ExitReason,
+    timestamp: int,
+    usage: Mapping[str, int] | None = None,
+    *,
+    content: str | None = None,
 ) -> Failed:
-    """Return the end of a query that has no answer, for this reason of the closed set."""
-    message = error_message(reason.kind, reason.detail or reason.kind, timestamp)
+    """Return the end of a query that has no answer, for this reason of the closed set.
+
+    Args:
+        query_id: the query.
+        reason: why.
+        timestamp: now, Unix milliseconds.
+        usage: as of `Failed`.
+        content: what people are told; None for the reason's detail.
+    """
+    message = error_message(reason.kind, content or reason.detail or reason.kind, timestamp)
     return Failed(query_id, reason.kind, message, reason.retryable, reason, usage=usage)

@@ -14,20 +14,17 @@ there it has what it was asked (`user`, tools' results too) at once, and what th
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+
+from beam.backends.journal_files import records, size_of, tail
 
 __all__ = ["GeminiJournal", "is_unanswered"]
-
-_LARGEST = 64 * 1024 * 1024
 
 
 def is_unanswered(journal: bytes) -> bool:
     """Say whether the last that was asked, in a turn's part of the file, has no whole answer."""
     asked = False
-    for record in _records(journal):
+    for record in records(journal):
         match record.get("type"):
             case "user":
                 asked = True
@@ -56,34 +53,8 @@ class GeminiJournal:
 
     def begin(self) -> None:
         """Begin a turn: what is in the files now is of earlier ones."""
-        self._from = {path: _size(path) for path in self.files()}
+        self._from = {path: size_of(path) for path in self.files()}
 
     def turn(self) -> bytes:
         """Return what has come since the turn began; nothing if that cannot be read."""
-        return b"".join(_tail(path, self._from.get(path, 0)) for path in self.files())
-
-
-def _records(journal: bytes) -> Iterator[Mapping[str, Any]]:
-    for line in journal.split(b"\n"):
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(record, Mapping):
-            yield record
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
-
-
-def _tail(path: Path, start: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            file.seek(start)
-            return file.read(_LARGEST)
-    except OSError:
-        return b""
+        return b"".join(tail(path, self._from.get(path, 0)) or b"" for path in self.files())

@@ -110,6 +110,11 @@ class ExitReason:
         """Whether the same prompt may do better later."""
         return remedy(self) != "give_up"
 
+    @property
+    def words(self) -> str:
+        """The word, and what else was said, for people."""
+        return f"{self.kind}: {self.detail}" if self.detail else self.kind
+
     def facts(self) -> dict[str, Any]:
         """Return what there is to say, as JSON data, for an event."""
         return {name: value for name, value in asdict(self).items() if value not in (None, "")}

@@ -16,7 +16,7 @@ model did not answer. What may pass is tried again, three times; too many reques
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -26,6 +26,7 @@ from beam.otp.aio import aside
 from beam.providers.chat_dialect import ChatDialect, chat_tools
 from beam.providers.failures import check_wait, failed_as, retrying
 from beam.providers.held import Dialect, HeldConn, HeldProvider, Reply, Say
+from beam.providers.loop_work import held
 
 __all__ = ["LocalProvider", "local", "messages_of"]
 
@@ -72,10 +73,10 @@ class LocalProvider(HeldProvider):
             "tools": chat_tools(conn.options.tools),
         }
         if inspect.iscoroutinefunction(self.chat_fun):
-            return await _awaited(self.chat_fun(request))
+            return await held(self.chat_fun(request))
         reply = await aside(_held_back, self.chat_fun, request)
         # Not every function that is `async` looks so: a decorated one, or an object's `__call__`.
-        return await _awaited(reply) if inspect.isawaitable(reply) else reply
+        return await held(reply) if inspect.isawaitable(reply) else reply
 
 
 def local(
@@ -101,13 +102,6 @@ def messages_of(conn: HeldConn) -> list[dict[str, Any]]:
     system = conn.options.system
     first = [{"role": "system", "content": system}] if system else []
     return [*first, *(dict(item) for item in conn.items)]
-
-
-async def _awaited(work: Awaitable[Any]) -> Any:
-    try:
-        return await work
-    except (SystemExit, KeyboardInterrupt) as error:
-        raise RuntimeError(f"{type(error).__name__}: {error}") from error  # As in `_held_back`.
 
 
 def _held_back(chat_fun: Callable[[dict[str, Any]], Any], request: dict[str, Any]) -> Any:

@@ -8,6 +8,8 @@ from beam.model.messages import ResultMessage, SystemMessage
 from beam.model.redaction import redact
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from beam.backends.effects import Failed
     from beam.model.events import Event, EventType
     from beam.model.exit_reasons import ExitReason
@@ -27,6 +29,7 @@ def output_of(message: Message) -> Any:
 
 def answered(desk: Desk, work: Work, message: Message) -> list[Event]:
     """Return the end of a run that has its answer: its last message, and what came of it."""
+    usage = message.usage if isinstance(message, ResultMessage) else None
     return [
         desk.message(message, work.run_id),
         desk.event(
@@ -34,7 +37,7 @@ def answered(desk: Desk, work: Work, message: Message) -> list[Event]:
             work.run_id,
             output=output_of(message),
             attempts=work.attempts,
-            **_usage(message),
+            **_usage_facts(usage),
         ),
     ]
 
@@ -58,8 +61,7 @@ def failed(desk: Desk, work: Work, failure: Failed) -> list[Event]:
 
 def failure_facts(failure: Failed) -> dict[str, Any]:
     """Return what an event says of a failed attempt: why, and the tokens that it has cost."""
-    usage = {} if failure.usage is None else {"usage": dict(failure.usage)}
-    return {**exit_facts(failure.exit), **_usage(failure.message), **usage}
+    return {**exit_facts(failure.exit), **_usage_facts(failure.spent)}
 
 
 def exit_facts(exit: ExitReason | None) -> dict[str, Any]:
@@ -67,9 +69,8 @@ def exit_facts(exit: ExitReason | None) -> dict[str, Any]:
     return {} if exit is None else {"exit_reason": exit.facts()}
 
 
-def _usage(message: Message) -> dict[str, Any]:
-    usage = message.usage if isinstance(message, ResultMessage) else None
-    return {} if usage is None else {"usage": usage}
+def _usage_facts(usage: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {} if usage is None else {"usage": dict(usage)}
 
 
 def spoken(desk: Desk, past: Past, message: Message, run_id: str | None) -> list[Event]:

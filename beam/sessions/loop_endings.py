@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from beam.backends.effects import AgentFailed, Completed, Failed, error_message
+from beam.backends.effects import AgentFailed, Completed, Failed, error_message, failed_for
 from beam.errors import BeamError, InvalidInput, LoopFailed
 from beam.model.exit_reasons import ExitReason, of_text
-from beam.model.messages import ErrorMessage, ResultMessage
+from beam.model.messages import ResultMessage
 from beam.providers.failures import failed_as
 from beam.providers.values import SessionResult, Usage
 
@@ -66,8 +66,7 @@ def completed(
 def failed(query_id: str, exit: ExitReason, timestamp: int, spent: Usage | None = None) -> Failed:
     """Return the end of a query that has none."""
     usage = None if spent is None else spent.as_data()
-    message = _message(exit, timestamp)
-    return Failed(query_id, exit.kind, message, exit.retryable, exit, usage=usage)
+    return failed_for(query_id, exit, timestamp, usage, content=exit.words)
 
 
 def _spent(outcome: Exception) -> Usage | None:
@@ -79,7 +78,8 @@ def _spent(outcome: Exception) -> Usage | None:
 def not_opened(error: Exception, timestamp: int) -> AgentFailed:
     """Return that the conversation could not be opened."""
     exit = exit_of(error)
-    return AgentFailed(exit.kind, _message(exit, timestamp), exit.retryable, exit)
+    message = error_message(exit.kind, exit.words, timestamp)
+    return AgentFailed(exit.kind, message, exit.retryable, exit)
 
 
 def exit_of(error: BaseException) -> ExitReason:
@@ -108,8 +108,3 @@ def exit_of(error: BaseException) -> ExitReason:
         return of_text(detail) or ExitReason("agent_error", detail=detail)
     exit = failed_as(error).exit
     return exit if isinstance(exit, ExitReason) else ExitReason("agent_error", detail=detail)
-
-
-def _message(exit: ExitReason, timestamp: int) -> ErrorMessage:
-    words = f"{exit.kind}: {exit.detail}" if exit.detail else exit.kind
-    return error_message(exit.kind, words, timestamp)

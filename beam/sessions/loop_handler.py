@@ -29,6 +29,7 @@ from typing import Any
 from beam.backends.host_lines import tool_content
 from beam.errors import InvalidInput, InvalidOption, ToolFailed
 from beam.otp.aio import aside
+from beam.providers.loop_work import given_up
 from beam.providers.values import SessionInfo, Tool, ToolResult, ToolUse
 from beam.sessions.tools import Toolbox, in_words
 
@@ -135,8 +136,7 @@ async def _awaited(work: Awaitable[Any]) -> Any:
     try:
         return await work
     except BaseException as error:
-        task = asyncio.current_task()
-        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+        if isinstance(error, asyncio.CancelledError) and given_up():
             raise
         return _Raised(error)
 

@@ -17,6 +17,7 @@ from beam import telemetry
 from beam.errors import LoopFailed, NotSupported
 from beam.otp.aio import aside
 from beam.ports.loop import PARTING
+from beam.providers.loop_work import given_up, held
 from beam.providers.pace import within
 from beam.providers.values import SessionInfo, SessionResult
 from beam.sessions.loop import AgentLoop
@@ -38,7 +39,6 @@ from beam.sessions.loop_effects import (
 from beam.sessions.loop_spans import LoopSpans
 from beam.sessions.loop_telling import Telling
 from beam.sessions.loop_tools import run_tools
-from beam.sessions.loop_work import given_up, held
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
