@@ -17,6 +17,7 @@ from tests.agents import claude_sessions, codex_sessions
 from tests.agents.acp_agents import AGENTS
 from tests.agents.acp_sessions import OFTEN
 from tests.agents.fake_model import FakeModel
+from tests.agents.saying_server import Start, servers
 
 if TYPE_CHECKING:
     from beam.backends import Backend
@@ -30,6 +31,13 @@ def model() -> Iterator[FakeModel]:
     """A scripted model on loopback; its `url` goes into an agent's configuration."""
     with FakeModel() as fake:
         yield fake
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """What starts a server that answers with given bytes; see `saying_server`."""
+    with servers() as begin:
+        yield begin
 
 
 @pytest.fixture(autouse=True)

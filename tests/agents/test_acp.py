@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from tests.agents.acp_sessions import OFTEN, PATIENCE, answer, messages, opened
 from tests.agents.conftest import FleetWith
 from tests.agents.fake_model import FakeModel
 from tests.agents.kills import continued, killed, program_of
+from tests.agents.late_yes import LateYes
 from tests.sessions.scripted import failure
 
 PROGRAM = Path(__file__).with_name("mcp_program.py")
@@ -67,20 +67,14 @@ def test_a_turn_of_copilot_that_fails_after_good_ones_has_failed(fleet_of: Any, 
 def test_a_turn_that_copilot_ends_for_a_signal_while_it_asks_has_no_answer(
     fleet_of: Any, work: Path
 ) -> None:
-    asked, over = threading.Event(), threading.Event()
-
-    def handler(method: str, params: Any, context: Any) -> Any:
-        asked.set()
-        over.wait(PATIENCE)
-        return allow()
-
+    handler = LateYes()
     fleet = fleet_of("copilot")
     session = opened(fleet, work, permission_handler=handler)
     run = session.submit(AGENTS["copilot"].runs("echo made > made.txt"))
-    assert asked.wait(PATIENCE)
+    assert handler.asked.wait(PATIENCE)
     program_of(fleet, session).terminate()
     assert isinstance(failure(run), Interrupted)
-    over.set()
+    handler.over.set()
     assert answer(session, "[[say on]]") == "on"
 
 

@@ -23,6 +23,7 @@ from tests.agents.codex_sessions import (
 )
 from tests.agents.fake_model import FakeModel
 from tests.agents.kills import program_of
+from tests.agents.late_yes import LateYes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -260,15 +261,10 @@ def test_what_nobody_may_decide_is_denied(fleet: Fleet, work: Path) -> None:
 
 
 def test_what_nobody_decides_in_time_is_denied(fleet: Fleet, work: Path) -> None:
-    over = threading.Event()
-
-    def slow(method: str, params: Any, context: Any) -> Any:
-        over.wait(PATIENCE)
-        return allow()
-
-    session = opened(fleet, work, permission_handler=slow, permission_timeout=0.2)
+    handler = LateYes()
+    session = opened(fleet, work, permission_handler=handler, permission_timeout=0.2)
     answer(session, escalated("echo x > made"))
-    over.set()
+    handler.over.set()
     assert not (work / "made").exists()
 
 
@@ -331,20 +327,14 @@ def test_an_interrupt_stops_the_model_call_and_the_session_goes_on(
 
 
 def test_an_interrupt_cancels_a_pending_permission(fleet: Fleet, work: Path) -> None:
-    asked, over = threading.Event(), threading.Event()
-
-    def handler(method: str, params: Any, context: Any) -> Any:
-        asked.set()
-        over.wait(PATIENCE)
-        return allow()
-
+    handler = LateYes()
     session = opened(fleet, work, permission_handler=handler)
     run = session.query(escalated("echo x > made"))
-    assert asked.wait(PATIENCE)
+    assert handler.asked.wait(PATIENCE)
     session.interrupt()
     with pytest.raises(Interrupted):
         run.get(timeout=PATIENCE)
-    over.set()
+    handler.over.set()
     assert answer(session, "[[say on]]") == "on"
     assert not (work / "made").exists()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-import threading
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -26,6 +25,7 @@ from tests.agents.codex_sessions import (
 )
 from tests.agents.fake_model import DISTINCT, FakeModel
 from tests.agents.kills import KILLS, TOLD_WITHIN, gone, killed, program_of, told_after, tree
+from tests.agents.late_yes import LateYes
 from tests.sessions.scripted import wait_for
 
 if TYPE_CHECKING:
@@ -129,21 +129,15 @@ def test_a_killed_program_is_resumed_time_after_time(fleet: Fleet, work: Path) -
 def test_a_program_that_is_killed_while_it_asks_does_nothing_and_is_back(
     fleet: Fleet, work: Path
 ) -> None:
-    asked, over = threading.Event(), threading.Event()
-
-    def handler(method: str, params: Any, context: Any) -> Any:
-        asked.set()
-        over.wait(PATIENCE)
-        return allow()
-
+    handler = LateYes()
     session = opened(fleet, work, permission_handler=handler)
     answer(session, "[[say first]]")
     run = session.submit(escalated("echo x > made"))
-    assert asked.wait(PATIENCE)
+    assert handler.asked.wait(PATIENCE)
     program_of(fleet, session).kill()
     with pytest.raises(Interrupted):
         run.get(timeout=PATIENCE)
-    over.set()
+    handler.over.set()
     assert answer(session, "[[history]]") == "first"
     assert not (work / "made").exists()
 

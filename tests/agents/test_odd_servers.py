@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -17,6 +13,7 @@ from beam.errors import LoopFailed, ProviderFailed
 from beam.providers.chat import chat
 from beam.providers.messages import messages
 from beam.providers.responses import responses
+from tests.agents.saying_server import Start
 
 KEY = {"model_config": {"api_key": "sk-test-0123456789"}}
 WHOLE = {
@@ -25,41 +22,6 @@ WHOLE = {
         {"index": 0, "message": {"role": "assistant", "content": "whole"}, "finish_reason": "stop"}
     ],
 }  # fmt: skip
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        server: Any = self.server
-        server.asked.append(self.rfile.read(int(self.headers["content-length"])))
-        server.calls += 1
-        self.send_response(200)
-        self.send_header("content-type", server.kind)
-        self.end_headers()
-        self.wfile.write(server.said)
-
-    def log_message(self, *_: Any) -> None: ...
-
-
-Start = Callable[..., Any]
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    """Return what starts a server that says this, of that content type; it counts its `calls`."""
-    with ExitStack() as ends:
-
-        def begin(said: bytes, kind: str = "text/event-stream") -> Any:
-            server: Any = ends.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), _Handler))
-            server.said, server.kind, server.calls, server.asked = said, kind, 0, []
-            server.daemon_threads = False  # Its end waits for those who answer.
-            server.url = f"http://127.0.0.1:{server.server_port}"
-            thread = threading.Thread(target=server.serve_forever)
-            thread.start()
-            ends.callback(thread.join)
-            ends.callback(server.shutdown)
-            return server
-
-        yield begin
 
 
 def events(*told: dict[str, Any]) -> bytes:

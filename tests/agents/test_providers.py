@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,6 +21,7 @@ from beam.providers.responses import responses
 from beam.sessions.loop_backend import provider_backend
 from beam.testing import BackendConformance
 from tests.agents.fake_model import DISTINCT, FakeModel
+from tests.agents.saying_server import Start
 
 SECRET = "sk-test-0123456789"
 NAMES = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
@@ -151,50 +151,14 @@ def test_a_refusal_has_its_reason_and_what_may_pass_is_tried_again(
     assert len(model.calls) == calls
 
 
-class _Broken(BaseHTTPRequestHandler):
-    """Sends what the server says, calls it a stream of events, and hangs up."""
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
-        self.send_response(200)
-        self.send_header("content-type", "text/event-stream")
-        self.end_headers()
-        self.server.calls += 1  # type: ignore[attr-defined]
-        self.wfile.write(self.server.said)  # type: ignore[attr-defined]
-
-    def log_message(self, *_: Any) -> None: ...
-
-
-@pytest.fixture
-def broken() -> Iterator[Callable[[bytes], Any]]:
-    """Return what starts a server that says this; it counts its `calls`."""
-    with ExitStack() as ends:
-
-        def start(said: bytes) -> Any:
-            server: Any = ends.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), _Broken))
-            server.said, server.calls = said, 0
-            server.daemon_threads = False  # Its end waits for those who answer.
-            thread = threading.Thread(target=server.serve_forever)
-            thread.start()
-            ends.callback(thread.join)
-            ends.callback(server.shutdown)
-            return server
-
-        yield start
-
-
-def url_of(server: Any) -> str:
-    return f"http://127.0.0.1:{server.server_port}"
-
-
 @ALL
 @pytest.mark.parametrize("said", [b"", b": nothing\n\n", b"<html>a gateway</html>"])
 def test_a_stream_that_ends_without_an_answer_is_a_drop_and_is_asked_again(
-    make: Make, broken: Callable[[bytes], Any], said: bytes
+    make: Make, start: Start, said: bytes
 ) -> None:
-    server = broken(said)
+    server = start(said)
     with pytest.raises(ProviderFailed) as caught:
-        beam.run(make(url_of(server), retry_wait=0.001), handler=print, prompt="Hi.")
+        beam.run(make(server.url, retry_wait=0.001), handler=print, prompt="Hi.")
     assert caught.value.exit.kind == "overloaded"
     assert server.calls == 4
 
@@ -220,22 +184,22 @@ _HALF = {
 
 @ALL
 def test_a_stream_that_breaks_off_in_the_middle_is_a_drop_and_not_told_twice(
-    make: Make, broken: Callable[[bytes], Any]
+    make: Make, start: Start
 ) -> None:
-    server = broken(_HALF[make])
+    server = start(_HALF[make])
     with pytest.raises(ProviderFailed) as caught:
-        beam.run(make(url_of(server), retry_wait=0.001), handler=print, prompt="Hi.")
+        beam.run(make(server.url, retry_wait=0.001), handler=print, prompt="Hi.")
     assert caught.value.exit.kind == "overloaded"
     assert server.calls == 1
 
 
 @ALL
-def test_what_is_no_json_breaks_the_protocol(make: Make, broken: Callable[[bytes], Any]) -> None:
-    server = broken(b"event: response.created\ndata: {not json\n\n")
+def test_what_is_no_json_breaks_the_protocol(make: Make, start: Start) -> None:
+    server = start(b"event: response.created\ndata: {not json\n\n")
     if make is messages_of:
         server.said = b"event: message_start\ndata: {not json\n\n"
     with pytest.raises(ProviderFailed) as caught:
-        beam.run(make(url_of(server), retry_wait=0.001), handler=print, prompt="Hi.")
+        beam.run(make(server.url, retry_wait=0.001), handler=print, prompt="Hi.")
     assert caught.value.exit.kind == "protocol"
 
 
